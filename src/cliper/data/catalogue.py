@@ -1,0 +1,54 @@
+"""`Catalogue`: what is known of each item, one column per metadata field."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from cliper.data.vocabulary import Vocabulary
+from cliper.errors import InputError, MismatchError
+
+FieldValue = str | list[str] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The metadata of N items, row i belongs to index i of `items`.
+
+    Attributes:
+        items: the item vocabulary.
+        table: Arrow table with N rows, one column per field, each string or list<string>;
+            null where the field is missing.
+        images: paths relative to `image_root`, None where an item has no (usable) image.
+        image_root: the folder that the image paths start from.
+    """
+
+    items: Vocabulary
+    table: pa.Table
+    images: tuple[str | None, ...]
+    image_root: Path
+
+    def __post_init__(self) -> None:
+        if not len(self.items) == self.table.num_rows == len(self.images):
+            raise MismatchError("a catalogue's table, images and vocabulary differ in length")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the metadata fields, in the catalogue's order."""
+        return tuple(self.table.column_names)
+
+    def values(self, field: str) -> list[FieldValue]:
+        """The N values of one field.
+
+        Raises:
+            InputError: the catalogue has no such field.
+        """
+        if field not in self.fields:
+            known = ", ".join(self.fields) or "none"
+            raise InputError(f"the catalogue has no field {field!r}", remedy=f"it has: {known}")
+        result: list[FieldValue] = self.table.column(field).to_pylist()
+        return result
+
+    def image_paths(self) -> list[Path | None]:
+        """The N absolute image paths, None where there is none."""
+        return [None if name is None else self.image_root / name for name in self.images]

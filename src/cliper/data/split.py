@@ -1,0 +1,32 @@
+"""`Split`: train, validation and test of one dataset, and what is ranked in each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cliper.data.interactions import Interactions
+from cliper.types import IndexArray
+
+SplitKind = Literal["given", "random", "user-time", "global-time", "leave-one-out", "cold-item"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three disjoint sets of interactions over the same vocabularies.
+
+    Attributes:
+        kind, seed: how it was made.
+        train, valid, test: the parts.
+        valid_candidates, test_candidates: item indices that are ranked, or None for all items
+            (the cold-item split ranks among the cold items of that part).
+        dropped: rows that belong to no part, counted by reason.
+    """
+
+    kind: SplitKind
+    seed: int
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    valid_candidates: IndexArray | None = None
+    test_candidates: IndexArray | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)

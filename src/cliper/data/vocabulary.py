@@ -1,0 +1,81 @@
+"""`Vocabulary`: the one place where outside ids become inside indices."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cliper.errors import InputError
+from cliper.types import IndexArray
+
+
+class Vocabulary:
+    """An immutable, ordered set of ids; an id's position is its index.
+
+    >>> items = Vocabulary(["b", "a"])
+    >>> items.indices(["a", "b", "a"]).tolist()
+    [1, 0, 1]
+    >>> items.ids([0])
+    ['b']
+    """
+
+    def __init__(self, ids: Iterable[str] | pa.Array) -> None:
+        array = ids if isinstance(ids, pa.Array) else pa.array(list(ids), type=pa.string())
+        self._ids = array.cast(pa.string())
+        if self._ids.null_count:
+            raise InputError("an id is missing")
+        if len(pc.unique(self._ids)) != len(self._ids):
+            counts = pc.value_counts(self._ids)
+            twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+            raise InputError(f"the id {twice!r} occurs twice", remedy="ids must be unique")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._ids.equals(other._ids)
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} ids, {self.hash[:8]})"
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex SHA-256 of the ids in order; two vocabularies agree if and only if this does."""
+        digest = hashlib.sha256()
+        for name in self._ids.to_pylist():
+            data = name.encode()
+            digest.update(len(data).to_bytes(8, "little") + data)
+        return digest.hexdigest()
+
+    @property
+    def array(self) -> pa.Array:
+        """The ids as an Arrow string array, (n,)."""
+        return self._ids
+
+    def ids(self, indices: Sequence[int] | IndexArray | None = None) -> list[str]:
+        """The ids at `indices` (n,), or all of them in order."""
+        taken = self._ids if indices is None else self._ids.take(pa.array(indices, pa.int64()))
+        result: list[str] = taken.to_pylist()
+        return result
+
+    def find(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> IndexArray:
+        """Indices (n,) of `ids`, -1 where an id is unknown."""
+        if isinstance(ids, pa.ChunkedArray):
+            ids = ids.combine_chunks()
+        values = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
+        found = pc.fill_null(pc.index_in(values, value_set=self._ids), -1)
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def indices(self, ids: Sequence[str] | pa.Array, what: str = "id") -> IndexArray:
+        """Indices (n,) of `ids`; an unknown id is an `InputError` that names it."""
+        found = self.find(ids)
+        if (found < 0).any():
+            unknown = list(ids)[int(np.argmax(found < 0))]
+            raise InputError(f"unknown {what} {str(unknown)!r}")
+        return found

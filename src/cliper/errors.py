@@ -1,0 +1,23 @@
+"""The exception tree: what a caller may want to tell apart."""
+
+
+class CliperError(Exception):
+    """Base of every error that cliper raises on purpose."""
+
+
+class InputError(CliperError):
+    """The user's input is wrong; the message says what, where, and what would be right.
+
+    Commands print it as one line and exit with status 2.
+
+    >>> str(InputError("no column 'item_id'", where="items.csv", remedy="rename one to item_id"))
+    "items.csv: no column 'item_id' (rename one to item_id)"
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+        text = f"{where}: {what}" if where else what
+        super().__init__(f"{text} ({remedy})" if remedy else text)
+
+
+class MismatchError(CliperError):
+    """Two containers were joined that speak of different users or items."""

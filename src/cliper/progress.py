@@ -1,0 +1,60 @@
+"""Progress of long work: silent in a library, a bar on stderr in a command.
+
+Code that takes long opens a `task`; whoever talks to a person installs a `Reporter`. The library
+never prints on its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One piece of long work under way."""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Say that `amount` more is done; `note` is shown beside the bar (a loss, a rate)."""
+        ...
+
+
+class Reporter(Protocol):
+    """Shows tasks to a person."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None) -> Iterator[Task]:
+        """Show one task for as long as the block runs; `total` is None where it is unknown."""
+        ...
+
+
+class _Silent:
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        pass
+
+    @contextmanager
+    def task(self, description: str, total: float | None) -> Iterator[Task]:
+        yield self
+
+
+_reporter: ContextVar[Reporter] = ContextVar("reporter", default=_Silent())  # noqa: B039
+
+
+@contextmanager
+def task(description: str, total: float | None = None) -> Iterator[Task]:
+    """Open a task with whatever reporter is installed.
+
+    >>> with task("counting", total=2) as t:
+    ...     t.advance(2)
+    """
+    with _reporter.get().task(description, total) as opened:
+        yield opened
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Install `reporter` for the block."""
+    token = _reporter.set(reporter)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)

@@ -1,0 +1,121 @@
+"""`ItemFeatures`: what a backbone sees of the items, whatever made it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from cliper.data.vocabulary import Vocabulary
+from cliper.errors import InputError, MismatchError
+
+Modality = Literal["image", "text"]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFeatures:
+    """Fixed item representations per modality, and the trainable fusion where there is one.
+
+    Attributes:
+        items_hash: hash of the item vocabulary that row i refers to.
+        tables: modality → float32 (N, D_m). With the MLP fusion, `text` holds the C views side
+            by side, (N, C·D).
+        mlp_width: D of the trainable MLP fusion (Eq. 3) that `text` goes through, else None.
+        kind: `cliper` or `vanilla`; encoder, views, fusion, temperature: as in `results.json`.
+        touched: how many items each rule for missing data touched (method, rule 2).
+    """
+
+    items_hash: str
+    tables: Mapping[Modality, Tensor]
+    mlp_width: int | None = None
+    kind: str = "cliper"
+    encoder: str | None = None
+    views: tuple[str, ...] = ()
+    fusion: str | None = None
+    temperature: float | None = None
+    touched: Mapping[str, int] | None = None
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities at hand, image first."""
+        order: tuple[Modality, ...] = ("image", "text")
+        return tuple(m for m in order if m in self.tables)
+
+    def check(self, items: Vocabulary) -> None:
+        """Refuse to be joined with another catalogue's items.
+
+        Raises:
+            MismatchError: the rows belong to other items.
+        """
+        if items.hash != self.items_hash:
+            raise MismatchError("these features belong to another item vocabulary")
+
+    def only(self, *modalities: Modality) -> "ItemFeatures":
+        """The same features with some modalities alone (for ablations).
+
+        Raises:
+            InputError: a modality that is not there.
+        """
+        missing = [m for m in modalities if m not in self.tables]
+        if missing:
+            raise InputError(f"no {missing[0]} features", remedy=f"there are: {self.modalities}")
+        tables = {m: self.tables[m] for m in self.modalities if m in modalities}
+        return ItemFeatures(
+            self.items_hash,
+            tables,
+            self.mlp_width if "text" in tables else None,
+            self.kind,
+            self.encoder,
+            self.views,
+            self.fusion,
+            self.temperature,
+            self.touched,
+        )
+
+
+class FeatureTable(nn.Module):
+    """One modality inside a backbone: a table of rows, and the MLP fusion where it is used.
+
+    Args:
+        table: (N, D_in), copied when it is to be trained.
+        trainable: train the rows themselves (FREEDOM and LATTICE do).
+        mlp_width: pass rows through LeakyReLU(Linear(D_in → mlp_width)), Eq. 3's MLP.
+        generator: source of the MLP's initial weights.
+
+    >>> table = FeatureTable(torch.eye(3), trainable=False)
+    >>> table(torch.tensor([2])).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+
+    table: Tensor
+
+    def __init__(
+        self,
+        table: Tensor,
+        *,
+        trainable: bool = False,
+        mlp_width: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if trainable:
+            self.table = nn.Parameter(table.clone())
+        else:
+            self.register_buffer("table", table, persistent=False)
+        self.mlp: nn.Linear | None = None
+        if mlp_width is not None:
+            self.mlp = nn.Linear(table.shape[1], mlp_width)
+            bound = table.shape[1] ** -0.5
+            nn.init.uniform_(self.mlp.weight, -bound, bound, generator=generator)
+            nn.init.zeros_(self.mlp.bias)
+
+    @property
+    def width(self) -> int:
+        """D_m, the width of what `forward` returns."""
+        return self.table.shape[1] if self.mlp is None else self.mlp.out_features
+
+    def forward(self, rows: Tensor | None = None) -> Tensor:
+        """Features of `rows` (n,), or of all items: (n, width)."""
+        raw = self.table if rows is None else self.table[rows]
+        return raw if self.mlp is None else nn.functional.leaky_relu(self.mlp(raw))

@@ -1,0 +1,109 @@
+"""What every backbone is: a module that embeds users and items and knows its own loss."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cliper.config import StrictConfig
+from cliper.data import Interactions
+from cliper.errors import InputError
+from cliper.representation.features import FeatureTable, ItemFeatures
+
+
+class BackboneConfig(StrictConfig):
+    """Settings that every trained backbone has."""
+
+    embedding_size: int = Field(64, ge=1, le=8192, description="width d of users and items")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training triples: user indices, an item of theirs, an item that is not theirs; each (B,)."""
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+class Backbone(nn.Module):
+    """Base of all backbones.
+
+    A backbone sees the training interactions and the items' features, and offers `embed` and
+    `loss`. It knows nothing of files, devices, optimisers, negative sampling or metrics.
+
+    Args:
+        config: the backbone's own settings.
+        interactions: the training interactions (M users, N items).
+        features: what is known of the items; None for a feature-free backbone.
+        generator: source of the initial weights.
+
+    Class attributes:
+        uses_features: it cannot do without `features`.
+        uses_seeds: something in it is drawn at random or trained (false for popularity).
+    """
+
+    uses_features: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        config: StrictConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if self.uses_features:
+            if features is None or not features.modalities:
+                raise InputError(
+                    f"{type(self).__name__} needs item features",
+                    remedy="train with --features cliper or vanilla",
+                )
+            features.check(interactions.items)
+        self.n_users, self.n_items = interactions.n_users, interactions.n_items
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Resample what the model resamples once an epoch; nothing by default."""
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """Final representations: users (M, d) and items (N, d); a score is their inner product."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Named scalar terms of the loss; the trainer minimises their sum."""
+        raise NotImplementedError
+
+
+def embedding_table(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
+    """A table (rows, width) of ID embeddings, Xavier-uniform as the literature initialises."""
+    table = torch.empty(rows, width)
+    nn.init.xavier_uniform_(table, generator=generator)
+    return nn.Parameter(table)
+
+
+def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A bias-free linear map (a bias cancels in every pairwise difference of scores)."""
+    linear = nn.Linear(inputs, outputs, bias=False)
+    nn.init.xavier_uniform_(linear.weight, generator=generator)
+    return linear
+
+
+def feature_tables(
+    features: ItemFeatures, generator: torch.Generator, *, trainable: bool = False
+) -> dict[str, FeatureTable]:
+    """One `FeatureTable` per modality, with the trainable MLP fusion on the text if it is on."""
+    return {
+        modality: FeatureTable(
+            features.tables[modality],
+            trainable=trainable,
+            mlp_width=features.mlp_width if modality == "text" else None,
+            generator=generator,
+        )
+        for modality in features.modalities
+    }

@@ -1,0 +1,54 @@
+"""BPR-MF: matrix factorisation under the pairwise ranking loss.
+
+Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian Personalized Ranking from Implicit
+Feedback", UAI 2009: x̂_ui = ⟨w_u, h_i⟩ (Section 5.3.1), BPR-Opt with L2 (Eq. 4.1).
+
+Deviation: none of substance; the optimiser is the trainer's (Adam), not plain SGD.
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.losses import bpr, dot, squared_norm
+from cliper.representation.features import ItemFeatures
+
+
+class BprConfig(BackboneConfig):
+    """Settings of BPR-MF."""
+
+    l2: float = Field(1e-2, ge=0, le=10, description="penalty on the batch's own rows")
+
+
+@register_backbone("bpr", BprConfig, "matrix factorisation with the BPR loss; ids only")
+class Bpr(Backbone):
+    """Users and items are free vectors."""
+
+    def __init__(
+        self,
+        config: BprConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        self.l2 = config.l2
+        self.users = embedding_table(self.n_users, config.embedding_size, generator)
+        self.items = embedding_table(self.n_items, config.embedding_size, generator)
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """W and H themselves."""
+        return self.users, self.items
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR-Opt on the batch."""
+        user = self.users.index_select(0, batch.users)
+        positive = self.items.index_select(0, batch.positives)
+        negative = self.items.index_select(0, batch.negatives)
+        return {
+            "bpr": bpr(dot(user, positive), dot(user, negative)),
+            "l2": self.l2 * squared_norm(user, positive, negative),
+        }

@@ -1,0 +1,127 @@
+"""FREEDOM: a frozen item-item graph and a denoised user-item graph.
+
+Zhou and Shen, "A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal
+Recommendation", ACM MM 2023 (arXiv 2211.06924):
+- item graph per modality: cosine top-k, ones, normalised (Eq. 3-4), mixed as
+  S = α_v S_v + (1-α_v) S_t (Eq. 5);
+- each epoch a share 1-ρ of the interaction edges, drawn ∝ 1/√(d_u d_i), normalised (Eq. 7-8);
+- h = S^L E_i, users and items by LightGCN's layer mean, item = LightGCN item + h (Eq. 9-12);
+- BPR + λ Σ_m BPR(u, W_m f_m) (Eq. 13-14). The full graph serves at inference.
+
+Deviations: W_m has no bias (it cancels in a difference of scores), and W_m (f⁺ - f⁻) is one
+product instead of two (the map is linear). The item graph is built from the features as they are
+at the start (with the MLP fusion: from its initial output) and kept.
+"""
+
+from typing import cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    embedding_table,
+    feature_tables,
+    projection,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency, sample_edges
+from cliper.losses import bpr, dot
+from cliper.representation.features import FeatureTable, ItemFeatures
+
+
+class FreedomConfig(BackboneConfig):
+    """Settings of FREEDOM; defaults from the paper, Section 4.4 and its best on Baby."""
+
+    n_layers: int = Field(2, ge=0, le=16, description="user-item layers K")
+    n_item_layers: int = Field(1, ge=1, le=16, description="item-item layers L")
+    neighbours: int = Field(10, ge=1, le=1000, description="k of the item graph")
+    image_weight: float = Field(0.1, ge=0, le=1, description="α_v, with both modalities present")
+    edge_dropout: float = Field(0.8, ge=0, lt=1, description="ρ, share of edges left out")
+    modality_weight: float = Field(1e-3, ge=0, le=10, description="λ of the modality losses")
+    trainable_features: bool = Field(True, description="train the rows f_m, as published")
+
+
+@register_backbone("freedom", FreedomConfig, "frozen item graph from content + denoised LightGCN")
+class Freedom(Backbone):
+    """One node table, two graphs."""
+
+    uses_features = True
+
+    def __init__(
+        self,
+        config: FreedomConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.config = config
+        self.nodes = embedding_table(self.n_users + self.n_items, config.embedding_size, generator)
+        self.matrix = interactions.matrix()
+        self.graph = SparseGraph(normalized_adjacency(self.matrix), symmetric=True)
+        self.pruned = self.graph
+        tables = feature_tables(features, generator, trainable=config.trainable_features)
+        self.item_graph = SparseGraph(self._item_graph(tables), symmetric=False)
+        if config.modality_weight == 0:
+            tables = {}  # the features have done their work in the graph
+        self.features = nn.ModuleDict(tables)
+        self.content = nn.ModuleDict(
+            {m: projection(t.width, config.embedding_size, generator) for m, t in tables.items()}
+        )
+
+    def _item_graph(self, tables: dict[str, FeatureTable]) -> sp.csr_matrix:
+        """S = α_v S_v + (1 - α_v) S_t, or the one graph there is."""
+        k, share = self.config.neighbours, self.config.image_weight
+        graphs = {m: knn_graph(table(), k) for m, table in tables.items()}
+        if len(graphs) == 1:
+            return next(iter(graphs.values()))
+        return sp.csr_matrix(share * graphs["image"] + (1 - share) * graphs["text"])
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Draw this epoch's edges."""
+        if self.config.edge_dropout > 0:
+            draw = np.random.default_rng(
+                int(torch.randint(2**62, (1,), generator=generator).item())
+            )
+            kept = sample_edges(self.matrix, 1 - self.config.edge_dropout, draw)
+            graph = SparseGraph(normalized_adjacency(kept), symmetric=True)
+            self.pruned = graph.to(self.nodes.device)
+
+    def propagate(self, graph: SparseGraph) -> tuple[Tensor, Tensor]:
+        """Layer mean over the nodes (M + N, d), and the items' content part h (N, d)."""
+        h = self.nodes[self.n_users :]
+        for _ in range(self.config.n_item_layers):
+            h = self.item_graph(h)
+        return layer_mean(graph, self.nodes, self.config.n_layers), h
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """On the full graph."""
+        nodes, h = self.propagate(self.graph)
+        return nodes[: self.n_users], nodes[self.n_users :] + h
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR on the pruned graph, and one BPR per modality on the projected features."""
+        nodes, h = self.propagate(self.pruned)
+        items = torch.cat([batch.positives, batch.negatives])
+        rows = torch.cat([batch.users, items + self.n_users])
+        user, *item = nodes.index_select(0, rows).chunk(3)
+        positive, negative = (torch.cat(item) + h.index_select(0, items)).chunk(2)
+        terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
+        for modality, table in self.features.items():
+            preference = dot(user, self.content[modality](_difference(table, batch)))
+            terms[modality] = self.config.modality_weight * -logsigmoid(preference).mean()
+        return terms
+
+
+def _difference(table: nn.Module, batch: Batch) -> Tensor:
+    """f⁺ - f⁻, (B, D)."""
+    return cast(Tensor, table(batch.positives) - table(batch.negatives))

@@ -1,0 +1,73 @@
+"""Sparse matrices that a backbone multiplies with: CSR storage, gradients, device moves."""
+
+from typing import cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+
+class SparseGraph(nn.Module):
+    """A fixed sparse matrix A (n, m) with `A @ x` and its gradient `Aᵀ @ g`.
+
+    The three CSR arrays are buffers, so the graph moves with its backbone. PyTorch's own backward
+    of a CSR product transposes the matrix at every step; here a symmetric A is its own
+    transpose and any other keeps Aᵀ beside it.
+
+    Args:
+        matrix: scipy sparse matrix, converted to float32 CSR with int32 indices.
+        symmetric: the caller's word that A = Aᵀ.
+        persistent: keep the graph in `state_dict` (when it cannot be built again from the data).
+
+    >>> import scipy.sparse as sp
+    >>> graph = SparseGraph(sp.eye(3, format="csr") * 2.0, symmetric=True)
+    >>> graph(torch.ones(3, 1)).flatten().tolist()
+    [2.0, 2.0, 2.0]
+    """
+
+    crow: Tensor
+    col: Tensor
+    value: Tensor
+
+    def __init__(
+        self, matrix: sp.spmatrix | sp.sparray, *, symmetric: bool, persistent: bool = False
+    ) -> None:
+        super().__init__()
+        csr = sp.csr_matrix(matrix, dtype=np.float32)
+        csr.sort_indices()
+        # MKL's 32-bit kernels are the faster ones; no graph here has 2³¹ edges.
+        self.shape: tuple[int, int] = (csr.shape[0], csr.shape[1])
+        self.register_buffer("crow", torch.from_numpy(csr.indptr.astype(np.int32)), persistent)
+        self.register_buffer("col", torch.from_numpy(csr.indices.astype(np.int32)), persistent)
+        self.register_buffer("value", torch.from_numpy(csr.data), persistent)
+        self.transposed: SparseGraph | None = None
+        if not symmetric:
+            self.transposed = SparseGraph(csr.T.tocsr(), symmetric=True)
+
+    @property
+    def tensor(self) -> Tensor:
+        """The matrix as a torch sparse CSR tensor that shares the buffers."""
+        return torch.sparse_csr_tensor(
+            self.crow, self.col, self.value, self.shape, check_invariants=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`A @ x` for x (m, d): (n, d)."""
+        transposed = (self.transposed or self).tensor
+        return cast(Tensor, _Product.apply(self.tensor, transposed, x))  # type: ignore[no-untyped-call]
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, matrix: Tensor, transposed: Tensor, x: Tensor
+    ) -> Tensor:
+        ctx.transposed = transposed  # type: ignore[attr-defined]
+        return matrix @ x
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[None, None, Tensor]:
+        return None, None, ctx.transposed @ gradient.contiguous()  # type: ignore[attr-defined]

@@ -1,1 +1,5 @@
+"""Recommendations from a run directory."""
 
+from cliper.serving.recommender import Recommendation, Recommender
+
+__all__ = ["Recommendation", "Recommender"]

@@ -1,0 +1,242 @@
+"""`ExperimentConfig`: one strict tree for `--set`, YAML files and the Python functions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, field_validator
+
+from cliper.backbones import backbone_entry
+from cliper.config import StrictConfig
+from cliper.data import SplitKind
+from cliper.errors import InputError
+from cliper.training import TrainingConfig
+
+FeatureKind = Literal["cliper", "vanilla", "none", "random"]
+FusionKind = Literal["attention", "sum", "concat", "mlp"]
+
+
+class DatasetSection(StrictConfig):
+    """Where the prepared dataset is."""
+
+    path: str
+
+
+class ViewsSection(StrictConfig):
+    """Which metadata fields become views, and by which prompts."""
+
+    templates: dict[str, str] | None = None
+    include: list[str] | None = None
+
+
+class EncoderSection(StrictConfig):
+    """Which dual encoder, and how it runs."""
+
+    name: str = "embedded"
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    batch_size: int = Field(64, ge=1, le=65536)
+    long_text: Literal["truncate", "chunk-mean"] = "truncate"
+
+
+class FeaturesSection(StrictConfig):
+    """What the backbone sees of the items."""
+
+    kind: FeatureKind = "cliper"
+    normalize_views: bool = True
+    modalities: list[Literal["image", "text"]] = Field(["image", "text"], min_length=1)
+    random_size: int = Field(384, ge=1, le=8192, description="width of `random` features")
+
+
+class FusionSection(StrictConfig):
+    """Eq. 2 and 3."""
+
+    kind: FusionKind = "attention"
+    temperature: Annotated[float, Field(ge=0)] | Literal["inf"] = Field(
+        0.1, description="τ; 0 and inf are the limits"
+    )
+
+
+class SplitSection(StrictConfig):
+    """How interactions become train, validation and test."""
+
+    kind: SplitKind | None = None
+    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="training.seed when not given")
+
+
+class EvaluationSection(StrictConfig):
+    """How items are ranked."""
+
+    mask: Literal["train", "train+valid"] = "train+valid"
+    candidates: Literal["split", "all"] = Field(
+        "split", description="`split`: what the split ranks among (cold items for cold-item)"
+    )
+    k: list[int] = Field([10, 20, 50], min_length=1)
+    chunk_size: int = Field(512, ge=1, le=65536)
+
+    @field_validator("k")
+    @classmethod
+    def _has_twenty(cls, k: list[int]) -> list[int]:
+        if 20 not in k or min(k) < 1:
+            raise ValueError("every K must be positive and 20 among them (selection is by it)")
+        return sorted(set(k))
+
+
+class ExperimentConfig(StrictConfig):
+    """Everything that determines a run. `backbone` holds `name` and the backbone's own options."""
+
+    dataset: DatasetSection
+    views: ViewsSection = ViewsSection()
+    encoder: EncoderSection = EncoderSection()
+    features: FeaturesSection = FeaturesSection()
+    fusion: FusionSection = FusionSection()
+    split: SplitSection = SplitSection()
+    backbone: dict[str, Any] = Field(default_factory=lambda: {"name": "freedom"})
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any]) -> "ExperimentConfig":
+        """Validate a nested mapping, the backbone's own options included.
+
+        Raises:
+            InputError: an unknown key, a bad value, or an option that would have no effect.
+        """
+        config = cls.parse(values)
+        options = dict(config.backbone)
+        if "name" not in options:
+            raise InputError("no backbone is named", where="backbone.name")
+        entry = backbone_entry(str(options.pop("name")))
+        entry.config.parse(options, where="backbone")
+        _refuse_without_effect(config, values, entry.backbone.uses_features)
+        return config
+
+    @property
+    def backbone_name(self) -> str:
+        """The backbone's registered name."""
+        return str(self.backbone["name"])
+
+    @property
+    def backbone_options(self) -> dict[str, Any]:
+        """The backbone's own options."""
+        return {k: v for k, v in self.backbone.items() if k != "name"}
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split: its own, or the training's."""
+        return self.training.seed if self.split.seed is None else self.split.seed
+
+    def resolved(self) -> dict[str, Any]:
+        """The tree with every default filled in, without sections that have no effect."""
+        tree = self.model_dump(mode="json")
+        entry = backbone_entry(self.backbone_name)
+        options = entry.config.parse(self.backbone_options).model_dump(mode="json")
+        tree["backbone"] = {"name": self.backbone_name, **options}
+        tree["split"]["seed"] = self.split_seed
+        kind = self.features.kind
+        if kind != "cliper":
+            for section in ("views", "encoder", "fusion"):
+                del tree[section]
+            del tree["features"]["normalize_views"]
+        elif self.fusion.kind != "attention":
+            del tree["fusion"]["temperature"]
+        if kind != "random":
+            del tree["features"]["random_size"]
+        if kind == "none":
+            tree["features"] = {"kind": "none"}
+        if tree.get("views") is not None:
+            tree["views"] = {k: v for k, v in tree["views"].items() if v is not None}
+        return tree
+
+
+def _refuse_without_effect(
+    config: ExperimentConfig, given: Mapping[str, Any], uses_features: bool
+) -> None:
+    kind = config.features.kind
+    if kind != "none" and not uses_features and "features" in given:
+        raise InputError(
+            f"{config.backbone_name} uses no features, {kind!r} would have no effect",
+            where="features.kind",
+            remedy="use --features none",
+        )
+    if kind == "none" and uses_features:
+        raise InputError(
+            f"{config.backbone_name} needs item features",
+            where="features.kind",
+            remedy="use cliper or vanilla",
+        )
+    if kind != "cliper":
+        for section in ("fusion", "views", "encoder"):
+            if given.get(section):
+                raise InputError(
+                    f"has no effect with features.kind={kind}",
+                    where=section,
+                    remedy="leave it out, or use features.kind=cliper",
+                )
+    fusion = given.get("fusion") or {}
+    if "temperature" in fusion and config.fusion.kind != "attention":
+        raise InputError(
+            f"has no effect with fusion.kind={config.fusion.kind}",
+            where="fusion.temperature",
+            remedy="leave it out, or use the attention fusion",
+        )
+    if kind != "random" and "random_size" in (given.get("features") or {}):
+        raise InputError(f"has no effect with features.kind={kind}", where="features.random_size")
+
+
+def assign(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Apply `key=value` assignments (`--set`); values are read as YAML scalars or lists.
+
+    >>> assign({"training": {"seed": 0}}, ["training.seed=3", "evaluation.k=[10, 20]"])
+    {'training': {'seed': 3}, 'evaluation': {'k': [10, 20]}}
+    """
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise InputError(f"not key=value: {assignment!r}", where="--set")
+        *parents, last = key.strip().split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise InputError(f"{parent!r} is no section", where=f"--set {key}")
+        node[last] = parse_value(text, key)
+    return tree
+
+
+def parse_value(text: str, key: str) -> Any:
+    """One value as written on a command line; `1e-3` is a number here, unlike in YAML 1.1."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"not a value: {text!r}", where=f"--set {key}") from None
+    return _floats(value)
+
+
+def load_experiment(path: Path) -> dict[str, Any]:
+    """Read an experiment file as a tree; strictness comes with `ExperimentConfig.build`."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        summary = " ".join(str(error).split())
+        raise InputError(f"not valid YAML: {summary}", where=str(path)) from None
+    if not isinstance(tree, dict):
+        raise InputError("an experiment is a mapping of sections", where=str(path))
+    return _floats(tree)  # type: ignore[no-any-return]
+
+
+def _floats(value: Any) -> Any:
+    """Read `1e-3` as a number in files too (YAML 1.1 wants `1.0e-3`)."""
+    if isinstance(value, dict):
+        return {k: _floats(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_floats(v) for v in value]
+    if isinstance(value, str) and value[:1].isdigit():
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

@@ -1,0 +1,6 @@
+"""Run directories: the typed record of a training and the files that hold it."""
+
+from cliper.runs.directory import RunDirectory
+from cliper.runs.record import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
+
+__all__ = ["DatasetFacts", "FeatureFacts", "Protocol", "Results", "RunDirectory", "Seconds"]

@@ -1,0 +1,170 @@
+"""A run directory: everything that a training leaves behind, and nothing that needs pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cliper.data import Interactions, Vocabulary
+from cliper.errors import InputError
+from cliper.files import atomic_path, read_json, write_json, write_text
+from cliper.runs.record import Results
+from cliper.types import IndexArray
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and readers of one run.
+
+    `results.json` is written last: a directory without it is a training under way or broken off.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """`config.yaml`, fully resolved."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """`metrics.jsonl`, one line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The training's state while it runs; removed at the end."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def log_file(self) -> Path:
+        """`log.txt`."""
+        return self.path / "log.txt"
+
+    @property
+    def is_finished(self) -> bool:
+        """Results have been written."""
+        return (self.path / "results.json").is_file()
+
+    def require(self) -> None:
+        """Refuse a directory that holds no finished run.
+
+        Raises:
+            InputError: no `results.json`.
+        """
+        if not self.is_finished:
+            raise InputError(
+                "not a finished run (no results.json)",
+                where=str(self.path),
+                remedy="train one with 'cliper train … --out', or finish it with --resume",
+            )
+
+    def log(self, line: str) -> None:
+        """Append one line to `log.txt`."""
+        with self.log_file.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write `config.yaml`."""
+        text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+        write_text(self.config_file, text)
+
+    def read_config(self) -> dict[str, Any]:
+        """Read `config.yaml`."""
+        try:
+            loaded = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError("no config.yaml: not a run", where=str(self.path)) from None
+        except yaml.YAMLError as error:
+            raise InputError(f"not valid YAML: {error}", where=str(self.config_file)) from None
+        return dict(loaded)
+
+    def write_model(self, state: Mapping[str, Tensor], users: Tensor, items: Tensor) -> None:
+        """Write the parameters and, for serving, the final representations."""
+        for name, tensors in (
+            ("model.safetensors", dict(state)),
+            ("embeddings.safetensors", {"users": users, "items": items}),
+        ):
+            flat = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+            with atomic_path(self.path / name) as temporary:
+                save_file(flat, temporary)
+
+    def read_tensors(self, name: str) -> dict[str, Tensor]:
+        """Read `model.safetensors` or `embeddings.safetensors`."""
+        try:
+            return load_file(self.path / name)
+        except (FileNotFoundError, SafetensorError) as error:
+            raise InputError(f"cannot be read: {error}", where=str(self.path / name)) from None
+
+    def write_vocabulary(self, train: Interactions, masked: list[Interactions]) -> None:
+        """Write ids (`vocabulary.parquet`) and what each user has already (`seen.parquet`)."""
+        columns = [("user", train.users.array), ("item", train.items.array)]
+        kind = np.repeat([c[0] for c in columns], [len(c[1]) for c in columns])
+        counts = np.concatenate([train.user_counts(), train.item_counts()])
+        table = pa.table(
+            {
+                "kind": pa.array(kind),
+                "id": pa.concat_arrays([c[1] for c in columns]),
+                "index": np.concatenate([np.arange(len(c[1])) for c in columns]),
+                "train_interactions": counts,
+            }
+        )
+        with atomic_path(self.path / "vocabulary.parquet") as temporary:
+            pq.write_table(table, temporary)
+        seen = pa.table(
+            {
+                "user_index": np.concatenate([m.user_index for m in masked]),
+                "item_index": np.concatenate([m.item_index for m in masked]),
+            }
+        )
+        with atomic_path(self.path / "seen.parquet") as temporary:
+            pq.write_table(seen, temporary)
+
+    def read_vocabulary(self) -> tuple[Vocabulary, Vocabulary, IndexArray]:
+        """Users, items, and the number of training interactions per item (N,)."""
+        table = pq.read_table(self.path / "vocabulary.parquet")
+        is_user = np.asarray(table["kind"]) == "user"
+        ids = table["id"].combine_chunks()
+        counts = np.asarray(table["train_interactions"], dtype=np.int64)
+        users = Vocabulary(ids.filter(pa.array(is_user)))
+        items = Vocabulary(ids.filter(pa.array(~is_user)))
+        return users, items, counts[~is_user]
+
+    def read_seen(self) -> tuple[IndexArray, IndexArray]:
+        """Parallel user and item indices of everything that users have already."""
+        table = pq.read_table(self.path / "seen.parquet")
+        return (
+            np.asarray(table["user_index"], dtype=np.int64),
+            np.asarray(table["item_index"], dtype=np.int64),
+        )
+
+    def write_results(self, results: Results) -> None:
+        """Write `results.json`; the run counts as finished from here on."""
+        write_json(self.path / "results.json", results.json_object())
+
+    def read_results(self) -> Results:
+        """Read `results.json`."""
+        self.require()
+        try:
+            return Results.model_validate(read_json(self.path / "results.json"))
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise InputError(f"{key}: {problem['msg']}", where=str(self.path)) from None
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`."""
+        if not self.metrics_file.is_file():
+            return []
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line]

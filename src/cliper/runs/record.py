@@ -1,0 +1,83 @@
+"""`Results`: the typed, versioned record of one training, as written to `results.json`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetFacts(_Record):
+    """What was trained on; counts are of the split that was used."""
+
+    name: str
+    hash: str
+    users: int
+    items: int
+    train: int
+    valid: int
+    test: int
+
+
+class Protocol(_Record):
+    """How it was split and ranked."""
+
+    split: str
+    mask: Literal["train", "train+valid"]
+    k: list[int]
+    seed: int
+    candidates: str = "all"
+
+
+class FeatureFacts(_Record):
+    """Where the items' features came from."""
+
+    kind: str
+    encoder: str | None = None
+    views: list[str] = Field(default_factory=list)
+    fusion: str | None = None
+    temperature: float | None = None
+    touched: dict[str, int] = Field(default_factory=dict)
+
+
+class Seconds(_Record):
+    """Wall time by stage; medians are per epoch and per validation."""
+
+    encode: float = 0.0
+    prepare_graphs: float = 0.0
+    train_epoch_median: float = 0.0
+    evaluate_valid_median: float = 0.0
+    total: float = 0.0
+
+
+class Results(_Record):
+    """`results.json`; metric values are fractions, unrounded.
+
+    Attributes:
+        test: the split's primary candidates; `test_all` ranks among all items where the primary
+            candidates are fewer (cold-item split).
+    """
+
+    schema_: int = Field(SCHEMA, alias="schema")
+    cliper_version: str
+    created: str
+    dataset: DatasetFacts
+    protocol: Protocol
+    backbone: str
+    features: FeatureFacts
+    config: dict[str, Any]
+    epochs_run: int
+    best_epoch: int
+    seconds: Seconds
+    peak_memory_mb: float
+    valid: dict[str, float]
+    test: dict[str, float]
+    test_all: dict[str, float] = Field(default_factory=dict)
+
+    def json_object(self) -> dict[str, Any]:
+        """Plain JSON values under the published names."""
+        return self.model_dump(mode="json", by_alias=True)

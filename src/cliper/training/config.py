@@ -1,0 +1,19 @@
+"""Settings of the training loop."""
+
+from pydantic import Field
+
+from cliper.config import StrictConfig
+
+
+class TrainingConfig(StrictConfig):
+    """How any backbone is trained. Defaults: the literature's, as far as it agrees."""
+
+    batch_size: int = Field(2048, ge=1, le=1 << 20)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Adam's L2 on every parameter")
+    max_epochs: int = Field(1000, ge=0, le=100_000)
+    patience: int = Field(10, ge=1, description="validations without improvement before stopping")
+    validate_every: int = Field(1, ge=1, description="epochs between validations")
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="at most this much work is lost")

@@ -1,1 +1,1 @@
-
+"""The demonstration: a generated shop, and the whole job on it."""

@@ -1,0 +1,167 @@
+"""Encoders by name: what there is, what is available here, and how to make one."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from cliper.encoders.base import DualEncoder
+from cliper.encoders.limits import LONG_TEXT_RULES, LongText
+from cliper.errors import InputError
+from cliper.types import JsonObject
+
+DTYPE_NAMES = ("float32", "bfloat16", "float16")
+
+# In the interface already, to be built later.
+_NOT_YET = ("clip-rn50", "siglip2-b-16", "align", "blip")
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """What a person may choose about any encoder; see `create_encoder`."""
+
+    weights: Path | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 32
+    long_text: LongText = "truncate"
+    allow_download: bool = False
+
+
+Factory = Callable[[EncoderOptions], DualEncoder]
+Choice = TypeVar("Choice", bound=str)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    summary: str
+    factory: Factory
+    available: Callable[[], bool]
+
+
+_ENTRIES: dict[str, _Entry] = {}
+
+
+def register_encoder(
+    name: str, summary: str, *, available: Callable[[], bool] = lambda: True
+) -> Callable[[Factory], Factory]:
+    """Register a factory under a name; used as a decorator.
+
+    Args:
+        name: what users type.
+        summary: one line for `cliper list encoders`.
+        available: whether it works here at once, without a download; must not raise.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def register(factory: Factory) -> Factory:
+        if name in _ENTRIES:
+            raise ValueError(f"an encoder named {name!r} exists")
+        _ENTRIES[name] = _Entry(summary, factory, available)
+        return factory
+
+    return register
+
+
+def list_encoders() -> list[JsonObject]:
+    """Every encoder that has a name: `name`, `summary`, and `available` without a download.
+
+    >>> [e["name"] for e in list_encoders() if e["name"].startswith("clip")]
+    ['clip-vit-b-32', 'clip-vit-l-14']
+    """
+    _load_builtin()
+    return [
+        {"name": name, "summary": entry.summary, "available": entry.available()}
+        for name, entry in _ENTRIES.items()
+    ]
+
+
+def create_encoder(
+    name: str,
+    *,
+    weights: Path | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    batch_size: int = 32,
+    long_text: LongText = "truncate",
+    allow_download: bool = False,
+) -> DualEncoder:
+    """Make an encoder.
+
+    Args:
+        name: a name of `list_encoders`, `hf:ORG/NAME`, or the path of a model: a folder in
+            `transformers`' layout, or a `.pt` state dict in OpenAI's (CLIP, Long-CLIP).
+        weights: such a path, to be used under `name` instead of the hub's.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
+        dtype: in which the towers compute; the result is float32.
+        batch_size: images at once; texts get as many tokens as that many longest texts have.
+        long_text: beyond the limit, `truncate` (the paper) or `chunk-mean`.
+        allow_download: the hub may be asked for what is not in the local cache.
+
+    Raises:
+        InputError: an unknown or a planned name, a value out of range, missing weights.
+    """
+    _load_builtin()
+    options = EncoderOptions(
+        weights=Path(weights).expanduser() if weights is not None else None,
+        device=_device(device),
+        dtype=_one_of("dtype", dtype, DTYPE_NAMES),
+        batch_size=batch_size,
+        long_text=_one_of("long_text", long_text, LONG_TEXT_RULES),
+        allow_download=allow_download,
+    )
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}", remedy="at least 1")
+    if name in _ENTRIES:
+        return _ENTRIES[name].factory(options)
+    if name in _NOT_YET:
+        raise InputError(
+            f"encoder {name!r} is planned and not built yet", remedy=f"now: {_names()}"
+        )
+    from cliper.encoders.clip_models import from_hub, from_path
+
+    if name.startswith("hf:"):
+        return from_hub(name, name.removeprefix("hf:"), options)
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or "/" in name:
+        return from_path(path.name, path, options)
+    near = difflib.get_close_matches(name.lower(), [*_ENTRIES, *_NOT_YET], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"one of {_names()}, hf:ORG/NAME, or a path"
+    raise InputError(f"unknown encoder {name!r}", remedy=hint)
+
+
+def _load_builtin() -> None:
+    # Here, not at the top: each family's module registers itself with this one.
+    import cliper.encoders.builtin  # noqa: F401
+
+
+def _names() -> str:
+    return ", ".join(_ENTRIES)
+
+
+def _one_of(what: str, value: Choice, allowed: tuple[Choice, ...]) -> Choice:
+    if value not in allowed:
+        raise InputError(f"unknown {what} {value!r}", remedy=f"one of {', '.join(allowed)}")
+    return value
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"unknown device {name!r}", remedy="cpu, cuda, mps or auto") from None
+    absent = (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if absent or device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"device {name!r} is not available here", remedy="use cpu or auto")
+    return name

@@ -1,0 +1,96 @@
+"""Token sequences through a causal text tower without paying for padding.
+
+In a causal tower a position sees only itself and what comes before it, and CLIP pools at the end
+token, so padding after that token cannot reach the result: a batch may be trimmed to its longest
+member, exactly. Batches of similar lengths then waste almost nothing. (A tower that looks both
+ways needs its padding masked; this module is not for those.)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from cliper import progress
+from cliper.types import FloatArray, IndexArray
+
+
+def length_batches(lengths: IndexArray, budget: int) -> Iterator[IndexArray]:
+    """Indices in batches of similar lengths, longest first, each within a budget of tokens.
+
+    Rows times the longest row stay within `budget`; a single longer row is a batch of its own.
+    Longest first: if memory does not suffice, that shows at once.
+
+    >>> [batch.tolist() for batch in length_batches(np.array([2, 9, 3, 3]), budget=9)]
+    [[1], [2, 3, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        rows = max(1, budget // max(1, int(lengths[order[begin]])))
+        yield order[begin : begin + rows].astype(np.int64)
+        begin += rows
+
+
+def padded(sequences: Sequence[IndexArray], pad: int, length: int | None = None) -> torch.Tensor:
+    """Sequences (n) as one int64 tensor (n, longest), filled up with `pad` on the right.
+
+    >>> padded([np.array([1, 2]), np.array([3])], pad=0).tolist()
+    [[1, 2], [3, 0]]
+    """
+    width = max(len(s) for s in sequences) if length is None else length
+    table = np.full((len(sequences), width), pad, dtype=np.int64)
+    filled = np.arange(width) < np.array([len(s) for s in sequences])[:, None]
+    table[filled] = np.concatenate(sequences)
+    return torch.from_numpy(table)
+
+
+def encode_sequences(
+    sequences: Sequence[IndexArray],
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    width: int,
+    pad: int,
+    budget: int,
+) -> FloatArray:
+    """Run every distinct sequence once; results (n, width), float32, in the order of the input.
+
+    Args:
+        sequences: token ids, each ending with the end token.
+        forward: ids (b, longest) to embeddings (b, width).
+        width: D.
+        pad: what fills the shorter rows; the end token itself is safe under both of CLIP's
+            pooling rules (first end token, first largest id).
+        budget: tokens in one batch, padding included.
+    """
+    positions: dict[bytes, int] = {}
+    distinct: list[IndexArray] = []
+    which = np.empty(len(sequences), dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        key = sequence.tobytes()
+        if key not in positions:
+            positions[key] = len(distinct)
+            distinct.append(sequence)
+        which[row] = positions[key]
+    out = np.zeros((len(distinct), width), dtype=np.float32)
+    lengths = np.array([len(s) for s in distinct], dtype=np.int64)
+    with progress.task("encoding texts", total=len(distinct)) as task:
+        for batch in length_batches(lengths, budget):
+            embedded = forward(padded([distinct[i] for i in batch], pad))
+            out[batch] = embedded.float().cpu().numpy()
+            task.advance(len(batch))
+    return out[which]
+
+
+def mean_by_owner(rows: FloatArray, owners: IndexArray, count: int) -> FloatArray:
+    """Means of consecutive rows that belong together: (n, D) and ascending owners to (count, D).
+
+    >>> mean_by_owner(np.array([[1.0], [3.0], [5.0]], np.float32), np.array([0, 0, 1]), 2).tolist()
+    [[2.0], [5.0]]
+    """
+    if count == len(rows):
+        return rows
+    sizes = np.bincount(owners, minlength=count)
+    sums = np.add.reduceat(rows, np.concatenate(([0], np.cumsum(sizes)[:-1])), axis=0)
+    means: FloatArray = (sums / sizes[:, None]).astype(np.float32)
+    return means

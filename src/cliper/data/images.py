@@ -1,0 +1,161 @@
+"""Check every product image by decoding it, and bring the good ones into the dataset.
+
+An image is stored under the hash of its bytes, so names cannot collide or be unfit for a file
+system, one picture of many items is kept once, and the dataset's hash covers its pictures.
+"""
+
+import hashlib
+import io
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from cliper.data.ledger import Ledger
+from cliper.errors import InputError
+from cliper.progress import task
+
+MAX_PIXELS = 64_000_000
+MAX_BYTES = 64 * 2**20
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# What Pillow's decoders raise on damaged files.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, TypeError)
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Either a stored name (relative to the dataset) or the reason why there is none."""
+
+    stored: str | None = None
+    reason: str | None = None
+
+
+def store_images(
+    names: Sequence[str | None], item_ids: Sequence[str], root: Path, out: Path, ledger: Ledger
+) -> tuple[str | None, ...]:
+    """Verify N images and put them under `out/images/`.
+
+    Linked where the file system allows it, copied otherwise. What is missing, unreadable,
+    truncated, empty, outside `root` or larger than 64 million pixels (found from the header,
+    without decoding) becomes None and is counted by reason.
+
+    Args:
+        names: paths relative to `root`, None where an item has no image.
+        item_ids: for the samples in the ledger.
+        root: the folder that the paths start from.
+        out: the dataset directory.
+
+    Returns:
+        Paths relative to `out`, None where an item has no usable image, (N,).
+
+    Raises:
+        InputError: `root` is no folder.
+    """
+    if not root.is_dir():
+        raise InputError("no such folder", where=str(root), remedy="name the images' folder")
+    root = root.resolve()
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    wanted = [i for i, name in enumerate(names) if name is not None]
+    stored: list[str | None] = [None] * len(names)
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        task("checking images", len(wanted)) as progress,
+    ):
+        # The size check below is the rule; Pillow's own warnings would go to stderr unasked.
+        warnings.simplefilter("ignore")
+        try:
+            checked = pool.map(lambda i: _check(str(names[i]), root, out), wanted)
+            for i, result in zip(wanted, checked, strict=True):
+                stored[i] = result.stored
+                if result.reason is not None:
+                    ledger.drop("images", result.reason, 1, [f"item {item_ids[i]}: {names[i]}"])
+                progress.advance()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    ledger.drop("images", "the item names no image", len(names) - len(wanted))
+    return tuple(stored)
+
+
+def find_images(item_ids: Sequence[str], root: Path) -> list[str | None]:
+    """`{item_id}.jpg`, `.jpeg`, `.png` or `.webp` in `root`, None where there is none of them."""
+    if not root.is_dir():
+        raise InputError("no such folder", where=str(root), remedy="name the images' folder")
+    present = {entry.name for entry in os.scandir(root)}
+    candidates = ([item + ending for ending in ENDINGS] for item in item_ids)
+    return [next((name for name in group if name in present), None) for group in candidates]
+
+
+def _check(name: str, root: Path, out: Path) -> _Checked:
+    if name.lower().startswith(("http:", "https:")):
+        return _Checked(reason="a URL, not a file")
+    try:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            return _Checked(reason="outside the image folder")
+        if not path.exists():
+            return _Checked(reason="no such file")
+        if not path.is_file():
+            return _Checked(reason="not a file")
+        size = path.stat().st_size
+        if size == 0:
+            return _Checked(reason="an empty file")
+        if size > MAX_BYTES:
+            return _Checked(reason=f"a file of more than {MAX_BYTES} bytes")
+        data = path.read_bytes()
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a link to itself
+        return _Checked(reason="cannot be read")
+    found = verify_image(data)
+    if found.reason is not None:
+        return found
+    stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{found.stored}"
+    _bring(path, data, out / stored)
+    return _Checked(stored=stored)
+
+
+def verify_image(data: bytes) -> _Checked:
+    """Decode one image; `stored` is its format's ending, or `reason` says what is wrong."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return _Checked(reason=f"more than {MAX_PIXELS} pixels")
+            ending = (image.format or "").lower()
+            # A JPEG decodes faster at a fraction of its size, and every byte is still read.
+            image.draft("RGB", (image.width // 8 or 1, image.height // 8 or 1))
+            image.load()
+    except Image.DecompressionBombError:
+        return _Checked(reason=f"more than {MAX_PIXELS} pixels")
+    except UnidentifiedImageError:
+        return _Checked(reason="not an image of a known format")
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        IndexError,
+        TypeError,
+    ) as error:
+        truncated = "truncated" in str(error).lower()
+        return _Checked(reason="truncated" if truncated else "damaged")
+    return _Checked(stored={"jpeg": "jpg"}.get(ending, ending))
+
+
+def _bring(source: Path, data: bytes, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:  # the same picture of another item
+        return
+    except OSError:
+        # A name of its own per thread, then one rename: never half a picture.
+        part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
+        part.write_bytes(data)
+        shutil.copymode(source, part)
+        part.replace(target)

@@ -1,0 +1,205 @@
+"""One way to read every format: pieces of a file, column by column.
+
+Rows are counted as a person sees them: from 1, and the header of a CSV file is row 1.
+"""
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cliper.config import nearest
+from cliper.data.readers.formats import Source, not_utf8, reading
+from cliper.errors import InputError
+from cliper.types import IndexArray
+
+MAX_VALUE = 64 * 2**20  # characters of one CSV value, bytes of one JSON line
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some consecutive rows.
+
+    Attributes:
+        numbers: row numbers, int64 (n,).
+        columns: name → n values: strings (CSV), JSON values (None where a row has no such key),
+            or an Arrow array (Parquet).
+        names: every column of the file (JSON Lines: of these rows), wanted or not.
+    """
+
+    numbers: IndexArray
+    columns: dict[str, list[Any] | pa.Array]
+    names: list[str]
+
+
+def read_chunks(source: Source, size: int, columns: list[str] | None = None) -> Iterator[Chunk]:
+    """The file's rows in chunks of at most `size`.
+
+    Args:
+        source: what to read.
+        size: rows held at a time.
+        columns: the wanted ones (those that exist are returned), or None for all.
+
+    Raises:
+        InputError: the structure is broken; the message names the file and the row.
+    """
+    readers: dict[str, Callable[[Source, int, list[str] | None], Iterator[Chunk]]] = {
+        "csv": _csv_chunks,
+        "jsonl": _json_chunks,
+        "parquet": _parquet_chunks,
+    }
+    with reading(source.name):
+        try:
+            yield from readers[source.kind](source, size, columns)
+        except UnicodeDecodeError:
+            raise not_utf8(source) from None
+
+
+def require(columns: list[str], needed: str, source: Source) -> None:
+    """Refuse a file without the column `needed`.
+
+    Raises:
+        InputError: naming the columns that are there.
+    """
+    if needed not in columns:
+        close = nearest(needed, columns) if columns else "known: none"
+        have = ", ".join(columns[:20]) or "none"
+        hint = close if close.startswith("did") else f"rename one; the file has: {have}"
+        raise InputError(f"no column {needed!r}", where=source.name, remedy=hint)
+
+
+def check_names(names: list[str], source: Source) -> None:
+    """Refuse column names that are empty or occur twice."""
+    for name in names:
+        if not name or names.count(name) > 1:
+            what = f"the column {name!r} occurs twice" if name else "a column has no name"
+            raise InputError(what, where=f"{source.name}, row 1", remedy="name each column once")
+
+
+@contextmanager
+def _long_values() -> Iterator[None]:
+    before = csv.field_size_limit(MAX_VALUE)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _csv_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
+    with source.open() as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        rows = csv.reader(text, delimiter=source.delimiter, strict=True)
+        header = _take(rows, 1, 1, source)
+        names = [name.strip() for name in header[0]] if header else []
+        if not names:
+            raise InputError("no header", where=f"{source.name}, row 1", remedy="name the columns")
+        check_names(names, source)
+        wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
+        start = 2
+        while taken := _take(rows, size, start, source):
+            numbers = np.arange(start, start + len(taken))
+            start += len(taken)
+            if any(map(len(names).__ne__, map(len, taken))):
+                taken, numbers = _check_widths(taken, numbers, len(names), source)
+            by_column = list(zip(*taken, strict=True)) or [()] * len(names)
+            yield Chunk(numbers, {names[i]: list(by_column[i]) for i in wanted}, names)
+        if start == 2:
+            yield Chunk(np.arange(0), {names[i]: [] for i in wanted}, names)
+
+
+def _take(rows: Iterator[list[str]], size: int, start: int, source: Source) -> list[list[str]]:
+    taken: list[list[str]] = []
+    with _long_values():
+        try:
+            taken.extend(itertools.islice(rows, size))  # keeps what came before an error
+        except csv.Error as error:
+            raise InputError(
+                f"broken CSV: {error}",
+                where=f"{source.name}, row {start + len(taken)}",
+                remedy="a quote opens a value and is closed, a quote inside is doubled",
+            ) from None
+    return taken
+
+
+def _check_widths(
+    taken: list[list[str]], numbers: IndexArray, width: int, source: Source
+) -> tuple[list[list[str]], IndexArray]:
+    for row, number in zip(taken, numbers, strict=True):
+        if row and len(row) != width:
+            raise InputError(
+                f"{len(row)} values where the header names {width}",
+                where=f"{source.name}, row {number}",
+                remedy="quote values that hold the delimiter",
+            )
+    kept = [i for i, row in enumerate(taken) if row]  # blank lines hold nothing
+    return [taken[i] for i in kept], numbers[kept]
+
+
+def _json_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
+    with source.open() as stream:
+        numbers: list[int] = []
+        rows: list[dict[str, Any]] = []
+        found = False
+        for number in itertools.count(1):
+            line = stream.readline(MAX_VALUE + 1)
+            if line.strip(b"\xef\xbb\xbf \t\r\n"):
+                rows.append(_json_row(line, number, source))
+                numbers.append(number)
+            if rows and (len(rows) == size or not line):
+                found = True
+                yield _transposed(rows, numbers, columns)
+                rows, numbers = [], []
+            if not line:
+                break
+        if not found:
+            raise InputError("the file holds no rows", where=source.name)
+
+
+def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
+    where = f"{source.name}, row {number}"
+    if len(line) > MAX_VALUE:
+        raise InputError(f"a line of more than {MAX_VALUE} bytes", where=where)
+    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        what = error.msg if isinstance(error, json.JSONDecodeError) else "nested or long beyond use"
+        raise InputError(
+            f"broken JSON: {what}", where=where, remedy="one JSON object a line"
+        ) from None
+    if not isinstance(row, dict):
+        raise InputError(
+            f"a {type(row).__name__} where an object should be",
+            where=where,
+            remedy='write rows as {"item_id": "…", …}',
+        )
+    return row
+
+
+def _transposed(rows: list[dict[str, Any]], numbers: list[int], columns: list[str] | None) -> Chunk:
+    names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
+    wanted = [name for name in names if columns is None or name in columns]
+    values = {name: [row.get(name) for row in rows] for name in wanted}
+    return Chunk(np.array(numbers), values, names)
+
+
+def _parquet_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
+    with pq.ParquetFile(source.path) as file:
+        names = list(file.schema_arrow.names)
+        check_names(names, source)
+        wanted = [name for name in names if columns is None or name in columns]
+        start = 1
+        for batch in file.iter_batches(batch_size=size, columns=wanted):
+            values = {name: batch.column(i) for i, name in enumerate(batch.schema.names)}
+            yield Chunk(np.arange(start, start + batch.num_rows), values, names)
+            start += batch.num_rows
+        if start == 1:
+            yield Chunk(np.arange(0), {name: [] for name in wanted}, names)

@@ -1,0 +1,107 @@
+"""Schema rules for catalogue fields: any outside value becomes a text, a list of texts or missing.
+
+- Text is stripped; an empty one is missing. HTML entities stay as they are.
+- Texts of more than 10,000 characters and lists of more than 1,000 entries are cut there.
+- Numbers become text (whole floats without the fraction: tables with gaps turn 1995 into 1995.0),
+  truth values become `true` and `false`, dates ISO 8601. NaN and infinities are missing.
+- A nested object is no text and is left out; so is one inside a list, and a list inside a list.
+- A field that is a list in one row and a single value in another is a list everywhere.
+"""
+
+import datetime
+import decimal
+import math
+from typing import Any
+
+import pyarrow as pa
+
+from cliper.data.catalogue import FieldValue
+from cliper.data.ledger import Ledger
+
+MAX_TEXT = 10_000
+MAX_LIST = 1_000
+
+
+class FieldColumn:
+    """One field, filled row by row, in the order of the catalogue's items."""
+
+    def __init__(self, name: str, ledger: Ledger, missing_before: int = 0) -> None:
+        self.name = name
+        self.values: list[FieldValue] = [None] * missing_before
+        self._ledger = ledger
+        self._rows: list[str] = []
+
+    def append(self, value: Any, row: str) -> None:
+        """Add the value of the next item; `row` names it in samples."""
+        if isinstance(value, list | tuple):
+            self.values.append(self._list(list(value), row))
+        elif isinstance(value, dict):
+            self._drop("a nested object left out", row)
+            self.values.append(None)
+        else:
+            self.values.append(self._scalar(value, row))
+
+    def array(self) -> pa.Array:
+        """The column as Arrow strings, or lists of strings where any row is a list."""
+        listed = [isinstance(value, list) for value in self.values]
+        if not any(listed):
+            return pa.array(self.values, pa.string())
+        single = sum(isinstance(value, str) for value in self.values)
+        self._ledger.change(
+            "fields", f"{self.name}: a single value among lists made a list of one", single
+        )
+        as_lists = [[value] if isinstance(value, str) else value for value in self.values]
+        return pa.array(as_lists, pa.list_(pa.string()))
+
+    def _list(self, values: list[Any], row: str) -> list[str] | None:
+        if len(values) > MAX_LIST:
+            self._change(f"a list of more than {MAX_LIST} entries cut", row)
+            values = values[:MAX_LIST]
+        nested = [value for value in values if isinstance(value, list | tuple | dict)]
+        if nested:
+            self._drop("a nested value in a list left out", row)
+        flat = [value for value in values if not isinstance(value, list | tuple | dict)]
+        texts = [self._scalar(value, row) for value in flat]
+        return [text for text in texts if text is not None] or None
+
+    def _scalar(self, value: Any, row: str) -> str | None:
+        if value is None:
+            return None
+        if isinstance(value, bytes):
+            return self._text(value.decode(errors="replace"), row)
+        if isinstance(value, str):
+            return self._text(value, row)
+        if isinstance(value, float) and not math.isfinite(value):
+            self._drop("NaN or infinity taken as missing", row)
+            return None
+        if isinstance(value, bool):
+            text = str(value).lower()
+        elif isinstance(value, float) and value.is_integer():
+            text = str(int(value))
+        elif isinstance(value, datetime.date | datetime.time):
+            text = value.isoformat()
+        elif isinstance(value, int | float | decimal.Decimal):
+            text = str(value)
+        else:
+            self._drop(f"a {type(value).__name__} left out", row)
+            return None
+        self._change("a value that is no text written as text", row)
+        return text
+
+    def _text(self, value: str, row: str) -> str | None:
+        text = value.strip()
+        if len(text) > MAX_TEXT:
+            self._change(f"a text of more than {MAX_TEXT} characters cut", row)
+            text = text[:MAX_TEXT].rstrip()
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self._change("invalid Unicode replaced", row)
+            text = text.encode(errors="replace").decode()
+        return text or None
+
+    def _change(self, what: str, row: str) -> None:
+        self._ledger.change("fields", f"{self.name}: {what}", 1, [row])
+
+    def _drop(self, what: str, row: str) -> None:
+        self._ledger.drop("fields", f"{self.name}: {what}", 1, [row])

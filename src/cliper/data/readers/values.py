@@ -1,0 +1,152 @@
+"""Whole columns of outside values as Arrow strings and NumPy numbers."""
+
+import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cliper.errors import InputError
+from cliper.types import IndexArray
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_INTEGER = r"^-?\d{1,18}$"
+
+
+def to_ids(values: list[Any] | pa.Array, numbers: IndexArray, where: str) -> pa.Array:
+    """Ids as trimmed strings, "" where one is missing.
+
+    Integers become their digits; so do whole floats, because tables with gaps turn integers into
+    floats on the way.
+
+    Raises:
+        InputError: a value that cannot be an id (a list, a fraction, a truth value), with its row.
+    """
+    if isinstance(values, pa.Array):
+        array = _arrow_ids(values, numbers, where)
+    else:
+        try:
+            array = pa.array(values, pa.string())
+        except (pa.ArrowException, UnicodeEncodeError, TypeError):
+            array = pa.array(
+                [_id(v, n, where) for v, n in zip(values, numbers, strict=True)], pa.string()
+            )
+    return pc.utf8_trim_whitespace(pc.fill_null(array, ""))
+
+
+def _id(value: Any, number: int, where: str) -> str | None:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InputError("an id is not valid Unicode", where=f"{where}, row {number}") from None
+        return value
+    if value is None:
+        return None
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return str(int(value))
+    raise InputError(
+        f"{str(value)[:40]!r} is no id", where=f"{where}, row {number}", remedy="ids are strings"
+    )
+
+
+def _arrow_ids(values: pa.Array, numbers: IndexArray, where: str) -> pa.Array:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _arrow_ids(values.dictionary_decode(), numbers, where)
+    if pa.types.is_floating(kind):
+        return to_ids(values.to_pylist(), numbers, where)
+    textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if textual or pa.types.is_integer(kind) or pa.types.is_null(kind):
+        return values.cast(pa.string())
+    raise InputError(f"ids of type {kind}", where=where, remedy="store ids as strings or integers")
+
+
+def to_numbers(values: list[Any] | pa.Array) -> npt.NDArray[np.float64]:
+    """Numbers float64 (n,), NaN where a value is missing or not a finite number.
+
+    >>> to_numbers(["4", " 3.5 ", "", "five", "inf"]).tolist()
+    [4.0, 3.5, nan, nan, nan]
+    """
+    array = values if isinstance(values, pa.Array) else _texts(values)
+    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+        result = _float_array(array.cast(pa.float64(), safe=False))
+    elif pa.types.is_decimal(array.type):
+        result = _float_array(array.cast(pa.float64()))
+    elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        result = _parsed(pc.utf8_trim_whitespace(array))
+    else:
+        result = np.full(len(array), np.nan)
+    result[~np.isfinite(result)] = np.nan
+    return result
+
+
+def to_times(values: list[Any] | pa.Array) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
+    """Timestamps int64 (n,) and a mask of those that could be read.
+
+    Integers stay as they are, fractions are cut off, dates (ISO 8601, or an Arrow date or time)
+    become seconds since 1970, UTC where no zone is given.
+
+    >>> to_times(["881250949", "1.5", "1970-01-02", "soon"])[0].tolist()
+    [881250949, 1, 86400, 0]
+    """
+    array = values if isinstance(values, pa.Array) else _texts(values)
+    kind = array.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        array = array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        array = pc.utf8_trim_whitespace(array)
+        integer = pc.fill_null(pc.match_substring_regex(array, _INTEGER), False)
+        if not pc.all(integer, min_count=0).as_py():
+            return _mixed_times(array)
+        array = array.cast(pa.int64())
+    elif not pa.types.is_signed_integer(kind):
+        return _whole(to_numbers(array))
+    known = np.asarray(pc.is_valid(array))
+    return np.asarray(pc.fill_null(array.cast(pa.int64()), 0), dtype=np.int64), known
+
+
+def _mixed_times(array: pa.Array) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
+    times, known = _whole(_parsed(array))
+    for row in np.flatnonzero(~known):  # dates, and what is no time at all
+        try:
+            moment = datetime.datetime.fromisoformat(array[row].as_py() or "")
+        except ValueError:
+            continue
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        times[row], known[row] = int(zoned.timestamp() // 1), True
+    exact = np.asarray(pc.fill_null(pc.match_substring_regex(array, _INTEGER), False))
+    times[exact] = np.asarray(array.filter(pa.array(exact)).cast(pa.int64()))
+    return times, known
+
+
+def _whole(numbers: npt.NDArray[np.float64]) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
+    known = np.isfinite(numbers) & (np.abs(np.nan_to_num(numbers)) < 2**62)
+    return np.where(known, numbers, 0).astype(np.int64), known
+
+
+def _texts(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except (pa.ArrowException, UnicodeEncodeError, TypeError):
+        return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value) if not isinstance(value, str) else value.encode(errors="replace").decode()
+
+
+def _parsed(array: pa.Array) -> npt.NDArray[np.float64]:
+    number = pc.fill_null(pc.match_substring_regex(array, _NUMBER), False)
+    plain = pc.replace_substring_regex(array, r"^\+", "")
+    return _float_array(pc.if_else(number, plain, "nan").cast(pa.float64()))
+
+
+def _float_array(array: pa.Array) -> npt.NDArray[np.float64]:
+    return np.array(pc.fill_null(array, float("nan")), dtype=np.float64)

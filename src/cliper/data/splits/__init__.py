@@ -1,0 +1,83 @@
+"""Train, validation and test: every way to split a dataset, as seeded pure functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cliper.config import nearest
+from cliper.data.dataset import Dataset
+from cliper.data.split import Split, SplitKind
+from cliper.data.splits.cold_item import cold_item
+from cliper.data.splits.given import given
+from cliper.data.splits.global_time import global_time
+from cliper.data.splits.parts import Parts
+from cliper.data.splits.per_user import leave_one_out, random_per_user, user_time
+from cliper.errors import InputError
+
+__all__ = ["list_splits", "make_split"]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    make: Callable[[Dataset, np.random.Generator], Parts]
+    summary: str
+
+
+_KINDS: dict[SplitKind, _Kind] = {
+    "given": _Kind(given, "the split that the source brought"),
+    "random": _Kind(random_per_user, "20 % of each user's rows at random, half of it validation"),
+    "user-time": _Kind(user_time, "the latest 20 % of each user's rows, the last half is the test"),
+    "global-time": _Kind(
+        global_time, "two moments for all users: 80 % train, 10 % valid, 10 % test"
+    ),
+    "leave-one-out": _Kind(
+        leave_one_out, "each user's last row is the test, the one before validation"
+    ),
+    "cold-item": _Kind(cold_item, "20 % of the items are the test's and 10 % validation's alone"),
+}
+
+
+def list_splits() -> list[dict[str, str]]:
+    """The kinds of split, as `cliper list splits` shows them: `name` and `summary`."""
+    return [{"name": name, "summary": kind.summary} for name, kind in _KINDS.items()]
+
+
+def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> Split:
+    """Split `dataset` into train, validation and test.
+
+    A pure function of the dataset, the kind and the seed; the parts keep the dataset's order of
+    rows and its vocabularies. The time-based kinds and `given` do not use the seed.
+
+    Args:
+        dataset: without duplicate pairs, as `prepare` writes it.
+        kind: one of `list_splits()`.
+        seed: 0 or more.
+
+    Raises:
+        InputError: unknown kind, a negative seed, no timestamps (or no given split) where the
+            kind needs them, or a part that would be empty.
+    """
+    if kind not in _KINDS:
+        raise InputError(f"unknown split {kind!r}", remedy=nearest(str(kind), list(_KINDS)))
+    if seed < 0:
+        raise InputError(f"the split's seed must be 0 or more, got {seed}")
+    parts = _KINDS[kind].make(dataset, np.random.default_rng(seed))
+    for part in ("train", "valid", "test"):
+        if not parts.count(part):
+            raise InputError(
+                f"the {kind} split leaves no row in {part} ({len(dataset.interactions)} in all)",
+                where=dataset.name,
+                remedy="use more interactions or another --split",
+            )
+    log = dataset.interactions
+    return Split(
+        kind,
+        seed,
+        log.select(parts.mask("train")),
+        log.select(parts.mask("valid")),
+        log.select(parts.mask("test")),
+        parts.valid_candidates,
+        parts.test_candidates,
+        parts.dropped,
+    )

@@ -33,7 +33,7 @@ def clip_vocabulary(clip_merges) -> dict[str, int]:
 
 
 def tiny_model(seed: int = 0, positions: int = 77, **text) -> transformers.CLIPModel:
-    sizes = dict(intermediate_size=96, num_hidden_layers=2, projection_dim=24)
+    sizes = {"intermediate_size": 96, "num_hidden_layers": 2, "projection_dim": 24}
     config = transformers.CLIPConfig(
         text_config=dict(
             hidden_size=64, num_attention_heads=4, max_position_embeddings=positions, **sizes

@@ -126,7 +126,7 @@ def test_hash_follows_the_merges(clip_merges, ours):
 
 
 def test_missing_and_broken_files_are_one_clear_line(tmp_path, hf_tokenizer):
-    with pytest.raises(InputError, match="no tokeniser here .*openai/clip-vit-large-patch14"):
+    with pytest.raises(InputError, match=r"no tokeniser here .*openai/clip-vit-large-patch14"):
         load_tokenizer(tmp_path)
     (tmp_path / OPENAI_MERGES).write_bytes(b"not gzip")
     with pytest.raises(InputError, match="not a merges file"):

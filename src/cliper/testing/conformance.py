@@ -1,0 +1,197 @@
+"""What every backbone must do, as a test class to inherit from.
+
+A backbone of your own package is held to it with
+
+    class TestMine(BackboneConformance):
+        backbone = "mine"
+
+and pytest. Everything runs on `toy_world`, in seconds.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from cliper.backbones import Backbone, Batch, backbone_entry, create_backbone
+from cliper.representation.features import ItemFeatures
+from cliper.testing.options import alternatives
+from cliper.testing.world import ToyWorld, toy_world
+from cliper.training import Trainer, TrainingConfig, UniformSampler
+
+FEATURE_CASES = ("image+text", "image", "text", "mlp")
+
+
+def feature_case(world: ToyWorld, case: str) -> ItemFeatures | None:
+    """The world's features with both modalities, one, or text through the trainable MLP."""
+    if case == "none":
+        return None
+    if case == "mlp":
+        return ItemFeatures(world.features.items_hash, world.features.tables, mlp_width=8)
+    return world.features.only(*case.split("+"))  # type: ignore[arg-type]
+
+
+def recall_at(users: torch.Tensor, items: torch.Tensor, world: ToyWorld, k: int) -> float:
+    """Mean Recall@k over cold test items only, by brute force."""
+    scores = (users @ items.T)[:, world.cold]
+    position = {int(item): at for at, item in enumerate(world.cold)}
+    top = scores.topk(k, dim=1).indices
+    recalls = []
+    for user in range(len(users)):
+        mine = world.test.item_index[world.test.user_index == user]
+        relevant = {position[int(i)] for i in mine if int(i) in position}
+        recalls.append(len(relevant & set(top[user].tolist())) / max(1, min(k, len(relevant))))
+    return float(np.mean(recalls))
+
+
+@cache
+def _world() -> ToyWorld:
+    return toy_world()
+
+
+class BackboneConformance:
+    """Inherit, set `backbone`, and say which cases and options differ from the usual.
+
+    Attributes:
+        backbone: the registered name.
+        options: settings to test with, where the defaults do not suit a world of 80 items.
+        alternatives: for an option whose other value must be a particular one.
+        conditions: for an option that only acts together with others, those others.
+        epochs: how long solving the toy world may take.
+    """
+
+    backbone: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    alternatives: ClassVar[Mapping[str, Any]] = {}
+    conditions: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    epochs: ClassVar[int] = 60
+    learning_rate: ClassVar[float] = 0.01
+
+    @pytest.fixture
+    def world(self) -> ToyWorld:
+        """The solvable world."""
+        return _world()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Each kind of features in turn; a feature-free backbone runs once."""
+        if "case" in metafunc.fixturenames:
+            content = backbone_entry(self.backbone).backbone.uses_features
+            metafunc.parametrize("case", FEATURE_CASES if content else ("none",))
+
+    def create(self, world: ToyWorld, case: str, seed: int = 0, **options: Any) -> Backbone:
+        """A fresh backbone on the world."""
+        features = feature_case(world, case)
+        chosen = {**self.options, **options}
+        return create_backbone(self.backbone, world.train, features, chosen, seed)
+
+    def train(self, world: ToyWorld, backbone: Backbone, epochs: int, seed: int = 0) -> None:
+        """A few epochs with small batches."""
+        config = TrainingConfig(
+            batch_size=256,
+            learning_rate=self.learning_rate,
+            max_epochs=epochs,
+            seed=seed,
+            patience=10_000,
+            validate_every=10_000,
+        )
+        Trainer(backbone, world.train, config, lambda _: {"recall@20": 0.0}).fit()
+
+    def batch(self, world: ToyWorld) -> Batch:
+        """One training batch that holds every training pair."""
+        sampler = UniformSampler(world.train, len(world.train), np.random.default_rng(0))
+        return next(iter(sampler.epoch()))
+
+    def test_shapes(self, world: ToyWorld, case: str) -> None:
+        """`embed` gives M and N finite rows of one width."""
+        users, items = self.create(world, case).embed()
+        assert (len(users), len(items)) == (world.train.n_users, world.train.n_items)
+        assert users.shape[1] == items.shape[1]
+        assert torch.isfinite(users).all() and torch.isfinite(items).all()
+
+    def test_every_parameter_gets_a_gradient_and_moves(self, world: ToyWorld, case: str) -> None:
+        """No parameter is forgotten by the loss."""
+        backbone = self.create(world, case)
+        if not backbone.is_trained:
+            assert not list(backbone.parameters())
+            return
+        backbone.train()
+        backbone.on_epoch_start(torch.Generator().manual_seed(0))
+        before = {n: p.detach().clone() for n, p in backbone.named_parameters()}
+        optimizer = torch.optim.Adam(backbone.parameters(), lr=1e-2)
+        # Two steps: a map that starts behind a zero gets its gradient in the second one.
+        for _ in range(2):
+            optimizer.zero_grad()
+            sum(backbone.loss(self.batch(world)).values()).backward()  # type: ignore[union-attr]
+            optimizer.step()
+        for name, parameter in backbone.named_parameters():
+            assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+            assert not torch.equal(before[name], parameter), name
+
+    def test_same_seed_same_bytes(self, world: ToyWorld, case: str) -> None:
+        """A refit repeats itself exactly; another seed does not."""
+        runs = []
+        for seed in (0, 0, 1):
+            backbone = self.create(world, case, seed)
+            self.train(world, backbone, epochs=2, seed=seed)
+            runs.append(backbone)
+        for (name, a), b in zip(
+            runs[0].state_dict().items(), runs[1].state_dict().values(), strict=True
+        ):
+            assert torch.equal(a, b), name
+        if runs[0].is_trained:
+            assert not torch.equal(runs[0].embed()[0], runs[2].embed()[0])
+
+    def test_save_and_load_give_the_same_scores(self, world: ToyWorld, case: str) -> None:
+        """Parameters alone, put into a fresh backbone of the same seed, restore every score."""
+        trained = self.create(world, case)
+        self.train(world, trained, epochs=2)
+        fresh = self.create(world, case)
+        fresh.load_state_dict(trained.state_dict())
+        trained.eval(), fresh.eval()
+        for a, b in zip(trained.embed(), fresh.embed(), strict=True):
+            assert torch.equal(a, b)
+
+    def test_a_zero_feature_row_is_harmless(self, world: ToyWorld, case: str) -> None:
+        """An item of which nothing is known gives no NaN, in scores or gradients."""
+        features = feature_case(world, case)
+        if features is None:
+            return
+        tables = {m: t.clone() for m, t in features.tables.items()}
+        for table in tables.values():
+            table[0] = 0
+        empty = ItemFeatures(features.items_hash, tables, features.mlp_width)
+        backbone = create_backbone(self.backbone, world.train, empty, self.options)
+        self.train(world, backbone, epochs=1)
+        assert all(torch.isfinite(x).all() for x in backbone.embed())
+
+    def test_every_option_has_an_effect(self, world: ToyWorld) -> None:
+        """Changing any one option changes what is learned."""
+        entry = backbone_entry(self.backbone)
+        case = "image+text" if entry.backbone.uses_features else "none"
+        for name, value in {**alternatives(entry.config), **self.alternatives}.items():
+            condition = self.conditions.get(name, {})
+            outcomes = []
+            for options in (condition, {**condition, name: value}):
+                backbone = self.create(world, case, **options)
+                self.train(world, backbone, epochs=2)
+                outcomes.append(torch.cat([x.flatten() for x in backbone.embed()]))
+            same = outcomes[0].shape == outcomes[1].shape and torch.equal(*outcomes)
+            assert not same, f"{name}={value!r} has no effect"
+
+    def test_cold_items_by_content(self, world: ToyWorld, case: str) -> None:
+        """Content models find the cold items of a user's group; feature-free ones cannot.
+
+        Of 16 cold items 4 are right, so guessing gives Recall@4 = 0.25.
+        """
+        backbone = self.create(world, case)
+        self.train(world, backbone, epochs=self.epochs)
+        backbone.eval()
+        with torch.inference_mode():
+            recall = recall_at(*backbone.embed(), world, k=4)
+        if backbone.uses_features:
+            assert recall > 0.8
+        else:
+            assert recall < 0.5

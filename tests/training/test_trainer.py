@@ -1,0 +1,139 @@
+"""The loop: it learns, stops, keeps the best, and survives being killed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from cliper.backbones import Backbone, create_backbone
+from cliper.errors import CliperError, InputError
+from cliper.testing import toy_world
+from cliper.training import Trainer, TrainingConfig
+
+WORLD = toy_world()
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL between two epochs."""
+
+
+def build(seed: int = 0, backbone: str = "freedom", **options: object) -> Backbone:
+    features = None if backbone in ("bpr", "lightgcn", "popularity") else WORLD.features
+    return create_backbone(backbone, WORLD.train, features, options, seed)
+
+
+def validate(backbone: Backbone) -> dict[str, float]:
+    """A metric that moves up and down deterministically with the parameters."""
+    with torch.inference_mode():
+        users, items = backbone.embed()
+        return {"recall@20": float((users[:5] @ items.T).sum().sin())}
+
+
+def config(**options: object) -> TrainingConfig:
+    usual = {"batch_size": 128, "max_epochs": 8, "learning_rate": 0.01, "checkpoint_seconds": 0}
+    return TrainingConfig.parse({**usual, **options})
+
+
+def final_bytes(backbone: Backbone) -> bytes:
+    return save({k: v.contiguous() for k, v in backbone.state_dict().items()})
+
+
+@pytest.mark.parametrize("kill_after", [1, 3, 7])
+@pytest.mark.parametrize("backbone", ["freedom", "lightgcn", "vbpr"])
+def test_killed_and_resumed_ends_in_the_same_bytes(
+    tmp_path: Path, kill_after: int, backbone: str
+) -> None:
+    whole = build(backbone=backbone)
+    history = Trainer(whole, WORLD.train, config(), validate).fit()
+
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    seen: list[int] = []
+
+    def on_epoch(record: dict[str, object]) -> None:
+        seen.append(int(str(record["epoch"])))
+        if len(seen) == kill_after + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Trainer(
+            build(backbone=backbone), WORLD.train, config(), validate, checkpoint=checkpoint
+        ).fit(on_epoch=on_epoch)
+    resumed = build(backbone=backbone)
+    trainer = Trainer(resumed, WORLD.train, config(), validate, checkpoint=checkpoint)
+    records: list[dict[str, object]] = []
+    again = trainer.fit(resume=True, on_epoch=records.append)
+    assert final_bytes(resumed) == final_bytes(whole)
+    assert [r["epoch"] for r in records] == list(range(1, 9))
+    assert again.best == history.best and again.best_epoch == history.best_epoch
+    assert [e["loss"] for e in again.epochs] == [e["loss"] for e in history.epochs]
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_training() -> None:
+    values = iter([0.1, 0.5, 0.2, 0.5, 0.3, 0.9])
+    snapshots: list[bytes] = []
+
+    def scripted(backbone: Backbone) -> dict[str, float]:
+        snapshots.append(final_bytes(backbone))
+        return {"recall@20": next(values)}
+
+    backbone = build(backbone="bpr")
+    history = Trainer(backbone, WORLD.train, config(patience=3), scripted).fit()
+    assert (history.epochs_run, history.best_epoch) == (5, 2)
+    assert final_bytes(backbone) == snapshots[1]
+
+
+def test_validation_every_few_epochs_counts_validations_for_patience() -> None:
+    history = Trainer(
+        build(backbone="bpr"),
+        WORLD.train,
+        config(patience=2, validate_every=2, max_epochs=20),
+        lambda _: {"recall@20": 0.0},
+    ).fit()
+    assert (history.epochs_run, history.best_epoch) == (6, 2)
+
+
+def test_the_loss_goes_down() -> None:
+    history = Trainer(build(backbone="bpr", l2=0.0), WORLD.train, config(max_epochs=20),
+                      lambda _: {"recall@20": 0.0}).fit()  # fmt: skip
+    losses = [sum(e["loss"].values()) for e in history.epochs]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_adam_is_the_plain_formula() -> None:
+    """One step of the loop equals Kingma and Ba's update written out."""
+    backbone = build(backbone="bpr", l2=0.0)
+    before = backbone.users.detach().clone()
+    gradients: list[torch.Tensor] = []
+    backbone.users.register_hook(gradients.append)
+    whole = config(batch_size=10_000, max_epochs=1, weight_decay=0.01)
+    Trainer(backbone, WORLD.train, whole, lambda _: {"recall@20": 0.0}).fit()
+    g = gradients[0] + 0.01 * before
+    expected = before - 0.01 * g / (g.abs() + 1e-8)  # after bias correction m = g, v = g²
+    torch.testing.assert_close(backbone.users.detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    Trainer(build(), WORLD.train, config(), validate, checkpoint=path, identity="a").fit()
+    with pytest.raises(InputError, match="another dataset or configuration"):
+        Trainer(build(), WORLD.train, config(), validate, checkpoint=path, identity="b").fit(
+            resume=True
+        )
+    path.write_bytes(b"broken")
+    with pytest.raises(InputError, match="not a checkpoint"):
+        Trainer(build(), WORLD.train, config(), validate, checkpoint=path).fit(resume=True)
+
+
+def test_a_diverging_loss_is_one_clear_error() -> None:
+    backbone = build(backbone="bpr")
+    with torch.no_grad():
+        backbone.users.fill_(float("nan"))
+    with pytest.raises(CliperError, match="not finite"):
+        Trainer(backbone, WORLD.train, config(), validate).fit()
+
+
+def test_a_backbone_without_training_is_only_validated() -> None:
+    history = Trainer(build(backbone="popularity"), WORLD.train, config(), validate).fit()
+    assert history.epochs_run == 0 and np.isfinite(history.best["recall@20"])

@@ -1,0 +1,90 @@
+"""A dataset through an encoder, by way of its store: nothing is encoded twice."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from cliper.data.dataset import Dataset
+from cliper.encoders.assembled import load_assembled
+from cliper.encoders.base import Encodings
+from cliper.encoders.encode_content import Views, content, store_root
+from cliper.encoders.encode_dual import encode_dual, find_dual
+from cliper.encoders.encode_embedded import encode_embedded, find_embedded
+from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.registry import create_encoder
+from cliper.errors import InputError
+
+OnReport = Callable[[EncodeReport], None]
+
+
+def encode_dataset(
+    dataset: Dataset,
+    encoder_name: str,
+    views: Views,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    batch_size: int = 32,
+    seed: int = 0,
+    on_report: OnReport | None = None,
+) -> Encodings:
+    """Every view and picture of a dataset in an encoder's space, memory-mapped.
+
+    What the dataset's store holds already is reused, whatever item or template it came from;
+    interrupted work resumes after its last chunk. A picture that cannot be used is counted in
+    the report and its item is treated as one without.
+
+    Args:
+        dataset: with a catalogue and a directory.
+        encoder_name: `embedded`, or any that `create_encoder` knows.
+        views: the rendered views, item by item in the catalogue's order.
+        device: where to compute.
+        dtype: of the networks.
+        batch_size: passed to the encoder.
+        seed: of `embedded`'s fit; no other encoder draws anything.
+        on_report: called once with what was done.
+
+    Raises:
+        InputError: no catalogue, no directory, an unknown encoder, weights that are not there.
+        MismatchError: the views are another catalogue's.
+    """
+    started = perf_counter()
+    keys, image, paths, gone = content(dataset, views.texts)
+    report = EncodeReport(encoder_name)
+    report.fail("no such file", gone)
+    if encoder_name == "embedded":
+        folder = encode_embedded(
+            store_root(dataset), dataset.items.hash, views, keys, image, paths, report,
+            device=device, dtype=dtype, batch_size=batch_size, seed=seed,
+        )  # fmt: skip
+    else:
+        encoder = create_encoder(encoder_name, device=device, dtype=dtype, batch_size=batch_size)
+        folder = encode_dual(
+            encoder, store_root(dataset), dataset.items.hash, views, keys, image, paths, report
+        )
+    report.seconds = perf_counter() - started
+    if on_report is not None:
+        on_report(report)
+    return load_assembled(folder)
+
+
+def load_encodings(
+    dataset: Dataset, encoder: str, views: Views, *, dtype: str = "float32", seed: int = 0
+) -> Encodings:
+    """What `encode_dataset` made of exactly these views and pictures, memory-mapped.
+
+    Raises:
+        InputError: the store does not have it; the message names the command that makes it.
+    """
+    keys, image, _, _ = content(dataset, views.texts)
+    root = store_root(dataset)
+    if encoder == "embedded":
+        folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
+    else:
+        folder = find_dual(root, create_encoder(encoder, dtype=dtype), views.names, keys, image)
+    if not (folder / "about.json").is_file():
+        raise InputError(
+            f"these views are not encoded with {encoder!r} yet",
+            where=str(root),
+            remedy=f"run 'cliper encode {dataset.path} --encoder {encoder}'",
+        )
+    return load_assembled(folder)

@@ -1,0 +1,120 @@
+"""Filling a row store: encode what it lacks, chunk by chunk."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from cliper import progress
+from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.images import ImageFailure
+from cliper.encoders.store import ABSENT, KeyArray, RowStore
+from cliper.types import BoolArray, FloatArray, IndexArray
+
+# What an interruption can cost at most, and the unit in which results are reproducible: a chunk's
+# batches are the same whether or not the chunks before it were encoded in the same run.
+TEXT_CHUNK = 2048
+IMAGE_CHUNK = 512
+
+REASONS = (
+    "unknown reason",
+    "no such file",
+    "not an image",
+    "too many pixels",
+    "broken or truncated",
+    "not readable",
+)
+"""Why a picture failed, by the code that the store keeps; only ever appended to."""
+
+TextEncoder = Callable[[Sequence[str]], FloatArray]
+ImageEncoder = Callable[[Sequence[Path]], tuple[FloatArray, tuple[ImageFailure, ...]]]
+
+
+def fill_texts(
+    store: RowStore,
+    keys: KeyArray,
+    text_at: Callable[[int], str],
+    encode: TextEncoder,
+    report: EncodeReport,
+) -> None:
+    """Encode the texts whose keys (n,) the store lacks.
+
+    Args:
+        store: gets one row a distinct text.
+        keys: empty where there is no text.
+        text_at: the text at a position of `keys`.
+        encode: texts to rows.
+        report: counts and time are added to it.
+    """
+    first = _first_positions(keys)
+    present = store.holds(keys[first])
+    report.reused_texts += int(present.sum())
+    report.damaged_chunks += len(store.damaged)
+    with progress.task("encode texts", total=int((~present).sum())) as bar:
+        for todo in _chunks(first, present, TEXT_CHUNK):
+            started = perf_counter()
+            store.append(keys[todo], encode([text_at(int(i)) for i in todo]))
+            report.encoded_texts += len(todo)
+            report.text_seconds += perf_counter() - started
+            bar.advance(len(todo), f"{report.texts_per_second:.0f}/s")
+
+
+def fill_images(
+    store: RowStore,
+    failed: RowStore,
+    keys: KeyArray,
+    path_at: Callable[[int], Path],
+    encode: ImageEncoder,
+    report: EncodeReport,
+) -> None:
+    """Encode the pictures whose keys (n,) neither store holds.
+
+    Args:
+        store: gets one row a distinct picture that can be used.
+        failed: gets one row (width 1, a code of `REASONS`) a picture that cannot.
+        keys: empty where there is no picture.
+        path_at: the file at a position of `keys`.
+        encode: files to rows (NaN where one failed) and the failures.
+        report: counts and time are added to it.
+    """
+    first = _first_positions(keys)
+    useless = failed.holds(keys[first])
+    present = store.holds(keys[first]) | useless
+    report.reused_images += int((present & ~useless).sum())
+    report.damaged_chunks += len(store.damaged) + len(failed.damaged)
+    with progress.task("encode images", total=int((~present).sum())) as bar:
+        for todo in _chunks(first, present, IMAGE_CHUNK):
+            started = perf_counter()
+            rows, failures = encode([path_at(int(i)) for i in todo])
+            bad = np.isnan(rows).any(1)
+            codes = np.zeros((len(todo), 1), dtype=np.float32)
+            for failure in failures:
+                if failure.reason in REASONS:
+                    codes[failure.index] = REASONS.index(failure.reason)
+            store.append(keys[todo][~bad], rows[~bad])
+            failed.append(keys[todo][bad], codes[bad])
+            report.encoded_images += int((~bad).sum())
+            report.image_seconds += perf_counter() - started
+            bar.advance(len(todo), f"{len(todo) / (perf_counter() - started):.0f}/s")
+
+
+def count_failures(failed: RowStore, keys: KeyArray, report: EncodeReport) -> BoolArray:
+    """Which items' pictures (n,) cannot be used, counted by reason."""
+    broken = failed.holds(keys)
+    for code in failed.read(keys[broken])[:, 0]:
+        report.fail(REASONS[int(code)])
+    return broken
+
+
+def _first_positions(keys: KeyArray) -> IndexArray:
+    """Where each distinct key occurs first, in order; the empty key left out."""
+    distinct, first = np.unique(keys, return_index=True)
+    return np.sort(first[distinct != ABSENT])
+
+
+def _chunks(first: IndexArray, present: BoolArray, size: int) -> list[IndexArray]:
+    """Missing positions, cut at fixed places of the whole list rather than of what is missing."""
+    cuts = range(0, len(first), size)
+    parts = [first[i : i + size][~present[i : i + size]] for i in cuts]
+    return [part for part in parts if len(part)]

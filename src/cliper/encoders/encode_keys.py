@@ -1,0 +1,74 @@
+"""Content keys of a catalogue's pictures, without reading every file each time."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from cliper.encoders.store import ABSENT, KEY, KeyArray, content_key, save_array
+from cliper.types import BoolArray
+
+_ENTRY = np.dtype([("stat", KEY), ("content", KEY)])
+_WORKERS = 4
+
+
+def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, BoolArray]:
+    """Content keys (n,) of image files, and which files (n,) are named but not there.
+
+    A file is read again only when its path, size or time of change differ from last time.
+
+    Args:
+        paths: files, None where an item has no image.
+        cache: a .npy file of what is known, made or renewed here.
+    """
+    stats = np.asarray([_stat_key(path) for path in paths], dtype=KEY)
+    gone = np.asarray([path is not None for path in paths], dtype=np.bool_) & (stats == ABSENT)
+    known = _load(cache)
+    keys = np.full(len(paths), ABSENT, dtype=KEY)
+    at = np.minimum(np.searchsorted(known["stat"], stats), max(len(known) - 1, 0))
+    if len(known):
+        found = (known["stat"][at] == stats) & (stats != ABSENT)
+        keys[found] = known["content"][at[found]]
+    todo = np.flatnonzero((keys == ABSENT) & (stats != ABSENT))
+    if len(todo):
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="digest") as pool:
+            files = [path for path in (paths[int(i)] for i in todo) if path is not None]
+            keys[todo] = list(pool.map(_digest, files))
+        entries = np.empty(len(todo), dtype=_ENTRY)
+        entries["stat"], entries["content"] = stats[todo], keys[todo]
+        merged = np.concatenate([known, entries[entries["content"] != ABSENT]])
+        _, first = np.unique(merged["stat"], return_index=True)
+        save_array(cache, merged[first])
+        gone |= (stats != ABSENT) & (keys == ABSENT)
+    return keys, gone
+
+
+def _stat_key(path: Path | None) -> bytes:
+    if path is None:
+        return ABSENT
+    try:
+        stat = path.stat()
+    except OSError:
+        return ABSENT
+    return content_key(os.fsencode(path) + f"|{stat.st_size}|{stat.st_mtime_ns}".encode())
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            whole = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))
+    except OSError:
+        return ABSENT
+    return whole.hexdigest().encode()
+
+
+def _load(cache: Path) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """What is known, sorted by `stat`; a missing or broken cache is an empty one."""
+    try:
+        entries = np.load(cache, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return np.empty(0, dtype=_ENTRY)
+    return entries if entries.dtype == _ENTRY else np.empty(0, dtype=_ENTRY)

@@ -1,0 +1,51 @@
+"""The two packaged networks with their row stores; `embedded` and `vanilla` share them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from cliper.encoders.efficientnet import EfficientNetLite
+from cliper.encoders.minilm import MiniLM
+from cliper.encoders.store import RowStore
+from cliper.errors import InputError
+from cliper.types import FloatArray
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Unimodal:
+    """Sentence encoder and image network over one dataset's store.
+
+    Args:
+        root: the store.
+        device: where to compute.
+        dtype: name of the networks' precision.
+        batch_size: texts and pictures a batch.
+
+    Attributes:
+        text, image: the networks.
+        text_rows, image_rows: their rows by content.
+        failed: pictures that cannot be used.
+        truncated: texts that lost their end, of those encoded through this object.
+
+    Raises:
+        InputError: an unknown dtype, or the weights' packages are not installed.
+    """
+
+    def __init__(self, root: Path, device: str, dtype: str, batch_size: int) -> None:
+        if dtype not in _DTYPES:
+            raise InputError(f"unknown dtype {dtype!r}", remedy=f"one of {', '.join(_DTYPES)}")
+        self.text = MiniLM(device, _DTYPES[dtype], batch_size)
+        self.image = EfficientNetLite(device, _DTYPES[dtype], batch_size)
+        text_folder = root / f"{self.text.name}-{self.text.hash[:16]}"
+        image_folder = root / f"{self.image.name}-{self.image.hash[:16]}"
+        self.text_rows = RowStore(text_folder, self.text.width)
+        self.image_rows = RowStore(image_folder, self.image.width)
+        self.failed = RowStore(image_folder / "failed", 1)
+        self.truncated = 0
+
+    def encode_text(self, texts: Sequence[str]) -> FloatArray:
+        """`MiniLM.encode_text`, counting what was truncated."""
+        self.truncated += int(self.text.truncated(texts).sum())
+        return self.text.encode_text(texts)

@@ -1,0 +1,108 @@
+"""`vanilla`: independent unimodal features, what CLIPER is compared with (method, section 6).
+
+One picture through an ImageNet network, one text with all there is to say through a sentence
+encoder; nothing aligned, nothing fused.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from cliper.data.dataset import Dataset
+from cliper.encoders.encode_content import (
+    Views,
+    content,
+    path_lookup,
+    store_root,
+    text_lookup,
+    usable,
+)
+from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
+from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.store import ABSENT, KEY
+from cliper.encoders.unimodal import Unimodal
+from cliper.errors import InputError
+from cliper.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class VanillaEncodings:
+    """Unimodal features of N items.
+
+    Attributes:
+        items_hash: hash of the item vocabulary that row i refers to.
+        image: float32 (N, 1280), zero where `image_present` (N,) is False.
+        text: float32 (N, 384), zero where `text_present` (N,) is False.
+    """
+
+    items_hash: str
+    image: FloatArray
+    image_present: BoolArray
+    text: FloatArray
+    text_present: BoolArray
+
+
+def encode_vanilla(
+    dataset: Dataset,
+    views: Views,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    batch_size: int = 32,
+    on_report: Callable[[EncodeReport], None] | None = None,
+) -> VanillaEncodings:
+    """Encode `views.whole` and the pictures, or take them from the dataset's store.
+
+    Arguments and errors as in `encode_dataset`; only `views.whole` is encoded.
+    """
+    started = perf_counter()
+    report = EncodeReport("vanilla")
+    keys, image, paths, gone = content(dataset, [views.whole])
+    report.fail("no such file", gone)
+    both = Unimodal(store_root(dataset), device, dtype, batch_size)
+    fill_texts(both.text_rows, keys.ravel(), text_lookup([views.whole]), both.encode_text, report)
+    report.truncated_texts += both.truncated
+    fill_images(
+        both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
+    )
+    count_failures(both.failed, image, report)
+    image = usable(both.failed, image)
+    report.seconds = perf_counter() - started
+    if on_report is not None:
+        on_report(report)
+    return VanillaEncodings(
+        dataset.items.hash,
+        both.image_rows.read(image),
+        image != ABSENT,
+        both.text_rows.read(keys[0]),
+        keys[0] != ABSENT,
+    )
+
+
+def load_vanilla(dataset: Dataset, views: Views, *, dtype: str = "float32") -> VanillaEncodings:
+    """What `encode_vanilla` stored.
+
+    Raises:
+        InputError: the store lacks some of it; the message names the command that makes it.
+    """
+    keys, image, _, _ = content(dataset, [views.whole])
+    both = Unimodal(store_root(dataset), "cpu", dtype, 32)
+    image = np.asarray(usable(both.failed, image), dtype=KEY)
+    lacks = ((keys[0] != ABSENT) & ~both.text_rows.holds(keys[0])) | (
+        (image != ABSENT) & ~both.image_rows.holds(image)
+    )
+    if lacks.any():
+        raise InputError(
+            f"{int(lacks.sum())} items are not encoded with 'vanilla' yet",
+            where=str(store_root(dataset)),
+            remedy=f"run 'cliper encode {dataset.path} --encoder vanilla'",
+        )
+    return VanillaEncodings(
+        dataset.items.hash,
+        both.image_rows.read(image),
+        image != ABSENT,
+        both.text_rows.read(keys[0]),
+        keys[0] != ABSENT,
+    )

@@ -4,8 +4,8 @@ from cliper.data.catalogue import Catalogue, FieldValue
 from cliper.data.dataset import Dataset
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core
+from cliper.data.mmrec import prepare_mmrec
 from cliper.data.prepare import prepare_files
-from cliper.data.prepare_mmrec import prepare_mmrec
 from cliper.data.split import Split, SplitKind
 from cliper.data.splits import list_splits, make_split
 from cliper.data.summary import prepare_summary

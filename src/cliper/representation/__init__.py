@@ -1,1 +1,18 @@
+"""Similarity (Eq. 2) and fusion (Eq. 3): encodings into what a backbone sees of the items."""
 
+from cliper.representation.features import FeatureTable, ItemFeatures, Modality
+from cliper.representation.fusion import FusionKind, list_fusions
+from cliper.representation.represent import cliper_features, random_features, vanilla_features
+from cliper.representation.similarity import similarity
+
+__all__ = [
+    "FeatureTable",
+    "FusionKind",
+    "ItemFeatures",
+    "Modality",
+    "cliper_features",
+    "list_fusions",
+    "random_features",
+    "similarity",
+    "vanilla_features",
+]

@@ -1,1 +1,15 @@
+"""Metadata fields through prompt templates: the views that a text encoder reads."""
 
+from cliper.views.filtering import NoiseRule
+from cliper.views.render import RenderedViews, render
+from cliper.views.templates import FILM_TEMPLATES, GLOBAL, PAPER_TEMPLATES, default_templates
+
+__all__ = [
+    "FILM_TEMPLATES",
+    "GLOBAL",
+    "PAPER_TEMPLATES",
+    "NoiseRule",
+    "RenderedViews",
+    "default_templates",
+    "render",
+]

@@ -1,0 +1,126 @@
+"""Eq. 3: C view vectors of an item into one. Pure functions on tensors, masked, chunked."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from cliper.config import nearest
+from cliper.errors import InputError
+from cliper.representation.similarity import CHUNK, unit
+
+FusionKind = Literal["attention", "sum", "concat", "mlp"]
+
+_SUMMARIES: dict[FusionKind, str] = {
+    "attention": "sum of the views weighted by their similarity to the image (SA, the default)",
+    "sum": "sum of the views, all alike",
+    "concat": "the views side by side, C·D wide",
+    "mlp": "the views side by side through a linear layer and LeakyReLU, trained with the backbone",
+}
+
+
+def list_fusions() -> list[dict[str, str]]:
+    """The fusions, each with `name` and `summary`."""
+    return [{"name": name, "summary": summary} for name, summary in _SUMMARIES.items()]
+
+
+def check_fusion(name: str) -> FusionKind:
+    """The fusion of this name.
+
+    Raises:
+        InputError: there is none; the nearest is named.
+    """
+    for known in get_args(FusionKind):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    raise InputError(
+        f"no fusion {name!r}", where="fusion.kind", remedy=nearest(name, list(_SUMMARIES))
+    )
+
+
+def attention_fusion(
+    text: Tensor, weights: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+) -> Tensor:
+    """SA of Eq. 3: Σ_j s_i^j · e^t_{i,j}.
+
+    Args:
+        text: (C, N, D).
+        weights: (N, C), zero for absent views.
+        normalize: scale each view to length 1 first.
+        chunk: items at a time.
+
+    Returns:
+        (N, D) float32.
+
+    >>> attention_fusion(torch.tensor([[[2.0]], [[4.0]]]), torch.tensor([[0.5, 0.5]])).tolist()
+    [[3.0]]
+    """
+    _, n_items, width = text.shape
+    result = torch.empty(n_items, width)
+    for start in range(0, n_items, chunk):
+        rows = slice(start, start + chunk)
+        views = _views(text[:, rows], normalize)
+        # an absent view weighs zero, and 0 · NaN must not leak whatever fills its place
+        share = weights[rows].T.unsqueeze(2)
+        result[rows] = torch.where(share == 0, 0.0, views * share).sum(0)
+    return result
+
+
+def sum_fusion(
+    text: Tensor, present: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+) -> Tensor:
+    """SUM of Eq. 3: Σ_j e^t_{i,j} over the present views; text (C, N, D), present (C, N).
+
+    Returns:
+        (N, D) float32, zero for an item without text.
+    """
+    return attention_fusion(text, present.T.float(), normalize=normalize, chunk=chunk)
+
+
+def concat_fusion(
+    text: Tensor, present: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+) -> Tensor:
+    """Concat of Eq. 3, and the input of its MLP: the views side by side, absent ones zero.
+
+    Args:
+        text: (C, N, D).
+        present: bool (C, N).
+        normalize: scale each view to length 1 first.
+        chunk: items at a time.
+
+    Returns:
+        (N, C·D) float32, view by view.
+    """
+    n_views, n_items, width = text.shape
+    result = torch.empty(n_items, n_views * width)
+    for start in range(0, n_items, chunk):
+        rows = slice(start, start + chunk)
+        views = _views(text[:, rows], normalize)
+        views = torch.where(present[:, rows].unsqueeze(2), views, 0.0)
+        result[rows] = views.transpose(0, 1).reshape(-1, n_views * width)
+    return result
+
+
+def fill_missing(table: Tensor, present: Tensor) -> tuple[Tensor, int]:
+    """Give rows that are not present the mean of those that are (method, rule 2).
+
+    Args:
+        table: (N, D); not changed.
+        present: bool (N,).
+
+    Returns:
+        The filled table (N, D) and how many rows were filled. When no row is present all are
+        zero: there is nothing to take a mean of.
+    """
+    n_missing = int((~present).sum())
+    if n_missing == 0:
+        return table, 0
+    filled = table.clone()
+    has = bool(present.any())
+    filled[~present] = table[present].double().mean(0).float() if has else 0.0
+    return filled, n_missing
+
+
+def _views(text: Tensor, normalize: bool) -> Tensor:
+    views = text.float()
+    return unit(views) if normalize else views

@@ -178,9 +178,8 @@ def _interactions(
     if not len(user):
         raise InputError("no row can be read", where=str(path), remedy="mend ratings and times")
     n = int(item.max()) + 1 if n_items is None else n_items
-    _refuse(
-        item >= n, item, columns["number"], f"there are features of {n} items, itemID", str(path)
-    )
+    beyond = f"the features have {n} rows (items 0 to {n - 1}), itemID"
+    _refuse(item >= n, item, columns["number"], beyond, str(path))
     time = columns.get("timestamp")
     order = np.lexsort((item, user) if time is None else (time, item, user))
     first = np.ones(len(order), dtype=np.bool_)

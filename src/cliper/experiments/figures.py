@@ -122,7 +122,9 @@ def comparison_bars(
             means = [bar.mean * scale for _, bar in chosen]
             spread = [(bar.deviation or 0.0) * scale for _, bar in chosen]
             ax.bar(x, means, width * 0.9, color=_colour(place), label=_visible(label))
-            ax.errorbar(x, means, spread, fmt="none", ecolor=_INK, elinewidth=1, capsize=2.5)
+            ax.errorbar(
+                x, means, spread, fmt="none", color=_INK, ecolor=_INK, elinewidth=1, capsize=2.5
+            )
         ax.set_xticks(range(len(groups)), [_short(name, 18) for name in groups])
         ax.tick_params(axis="x", length=0, labelcolor=_INK)
         ax.grid(axis="x", visible=False)
@@ -140,7 +142,9 @@ def view_weight_bars(bars: Sequence[Bar], title: str = "Mean weight of each view
         spread = [100 * (bar.deviation or 0.0) for bar in bars]
         means = [100 * bar.mean for bar in bars]
         ax.barh(y, means, 0.62, color=_SERIES[1])
-        ax.errorbar(means, y, xerr=spread, fmt="none", ecolor=_INK, elinewidth=1, capsize=2.5)
+        ax.errorbar(
+            means, y, xerr=spread, fmt="none", color=_INK, ecolor=_INK, elinewidth=1, capsize=2.5
+        )
         ax.set_yticks(y, [_short(bar.label, 18) for bar in bars])
         ax.invert_yaxis()
         ax.tick_params(axis="y", length=0, labelcolor=_INK)
@@ -252,7 +256,7 @@ def _inline(svg: str, title: str) -> str:
     for stand_in, variable in _VARIABLES.items():
         svg = svg.replace(stand_in, variable)
     svg = svg.replace("'DejaVu Sans'", "var(--fig-font, sans-serif)")
-    escaped = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    escaped = _short(title, 120).replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return svg.replace(
         "<svg", f'<svg role="img" style="stroke-linejoin: round" aria-label="{escaped}"', 1
     ).strip()

@@ -76,8 +76,8 @@ def _pictures(report: Report) -> Iterator[Path]:
             found = (panel.item.image_path for panel in section.panels)
             yield from (path for path in found if path is not None)
         elif isinstance(section, MethodSection) and section.example is not None:
-            if section.example.item.image_path is not None:
-                yield section.example.item.image_path
+            path = section.example.item.image_path
+            yield from () if path is None else (path,)
 
 
 def _remarks(thumbnails: Thumbnails) -> list[str]:

@@ -255,6 +255,15 @@ def test_empty_sections_render() -> None:
     Page(render(Report("t", "l", sections)))
 
 
+def test_films_are_watched_and_not_bought(pictures: list[Path]) -> None:
+    report = replace(build(pictures), wording={HIT: "watched later", NEVER_BOUGHT: "new here"})
+    text = "".join(Page(render(report)).text)
+    assert "2 of 3 watched later" in " ".join(text.split())
+    assert "new here" in text
+    assert HIT not in text
+    assert NEVER_BOUGHT not in text
+
+
 def test_table_marks_and_signs() -> None:
     rows = [
         Compared("a", "vanilla", {"recall@20": Measure(0.2)}),

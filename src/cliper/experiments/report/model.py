@@ -171,6 +171,7 @@ class Report:
         highlights: the numbers to remember: (value, what it is, remark).
         sections: in the order of reading.
         footer: the last line, e.g. when and by which version.
+        wording: other words for `HIT` and `NEVER_BOUGHT`, where nothing is bought but watched.
     """
 
     title: str
@@ -178,3 +179,4 @@ class Report:
     sections: tuple[Section, ...]
     highlights: tuple[tuple[str, str, str], ...] = ()
     footer: str = ""
+    wording: Mapping[str, str] = field(default_factory=dict)

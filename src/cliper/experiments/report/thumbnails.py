@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 # Side in pixels and JPEG quality, best first; the first that fits the budget is taken.
-LEVELS = ((200, 82), (168, 78), (136, 74), (104, 68), (76, 60), (52, 50))
+LEVELS = ((224, 84), (168, 78), (136, 74), (104, 68), (76, 60), (52, 50))
 MAX_PIXELS = 60_000_000
 
 

@@ -20,6 +20,7 @@ def test_batches_cover_everything_once_within_the_budget(sizes, budget):
     assert sorted(i for b in batches for i in b) == list(range(len(sizes)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * sizes[batch].max() <= budget
+        assert len(batch) <= 8 or sizes[batch].min() >= 0.75 * sizes[batch].max()
     order = [sizes[i] for b in batches for i in b]
     assert order == sorted(order, reverse=True)
 
@@ -40,6 +41,13 @@ def test_results_come_back_in_input_order_and_duplicates_run_once(sizes, budget)
     assert result.dtype == np.float32
     assert result.tolist() == [[len(s), s.sum()] for s in sequences]
     assert len(seen) == len(set(seen)) == len({tuple(s.tolist()) for s in sequences})
+
+
+def test_little_padding_is_left():
+    sizes = np.random.default_rng(0).integers(3, 248, 2000)
+    batches = list(length_batches(sizes, 32 * 248))
+    assert sum(len(b) * sizes[b].max() for b in batches) < 1.05 * sizes.sum()
+    assert len(batches) < 1.3 * sizes.sum() / (32 * 248) + 20
 
 
 def test_padding_against_a_loop():

@@ -14,20 +14,28 @@ import torch
 from cliper import progress
 from cliper.types import FloatArray, IndexArray
 
+_SIMILAR = 0.75  # of the batch's longest
+_SMALL = 8  # rows; below this a batch costs more than its padding
+
 
 def length_batches(lengths: IndexArray, budget: int) -> Iterator[IndexArray]:
     """Indices in batches of similar lengths, longest first, each within a budget of tokens.
 
     Rows times the longest row stay within `budget`; a single longer row is a batch of its own.
-    Longest first: if memory does not suffice, that shows at once.
+    A batch also ends before a row shorter than 3/4 of its longest, unless it is still small: many
+    short rows would fit the budget, but as padding. Longest first: if memory does not suffice,
+    that shows at once.
 
     >>> [batch.tolist() for batch in length_batches(np.array([2, 9, 3, 3]), budget=9)]
     [[1], [2, 3, 0]]
     """
     order = np.argsort(-lengths, kind="stable")
+    falling = -lengths[order]
     begin = 0
     while begin < len(order):
-        rows = max(1, budget // max(1, int(lengths[order[begin]])))
+        longest = max(1, -int(falling[begin]))
+        similar = int(np.searchsorted(falling, -_SIMILAR * longest, side="right")) - begin
+        rows = max(1, min(budget // longest, max(similar, _SMALL)))
         yield order[begin : begin + rows].astype(np.int64)
         begin += rows
 

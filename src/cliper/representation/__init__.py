@@ -1,7 +1,9 @@
 """Similarity (Eq. 2) and fusion (Eq. 3): encodings into what a backbone sees of the items."""
 
+from cliper.representation.explain import ViewWeight, explain
 from cliper.representation.features import FeatureTable, ItemFeatures, Modality
 from cliper.representation.fusion import FusionKind, list_fusions
+from cliper.representation.given import given_features
 from cliper.representation.represent import cliper_features, random_features, vanilla_features
 from cliper.representation.similarity import similarity
 
@@ -10,7 +12,10 @@ __all__ = [
     "FusionKind",
     "ItemFeatures",
     "Modality",
+    "ViewWeight",
     "cliper_features",
+    "explain",
+    "given_features",
     "list_fusions",
     "random_features",
     "similarity",

@@ -159,6 +159,20 @@ def test_images_are_copied_where_links_are_refused(
     assert [path.name for path in (tmp_path / "out" / "images").iterdir()] == [Path(stored).name]
 
 
+def test_the_folder_may_be_named_in_the_path_too(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "images" / "1.jpg").write_bytes(picture())
+    (tmp_path / "1.jpg").write_bytes(picture(seed=1))
+    for root, name in ((tmp_path / "images", "images/1.jpg"), (tmp_path, "images/1.jpg")):
+        (stored,) = store_images([name], ["1"], root, tmp_path / "out", Ledger())
+        assert stored is not None
+        assert (tmp_path / "out" / stored).read_bytes() == picture()
+    ledger = Ledger()
+    store_images(["images/../../1.jpg"], ["1"], tmp_path / "images", tmp_path / "out", ledger)
+    assert ledger.dropped("images") == {"outside the image folder": 1}
+
+
 def test_find_images_by_item_id(tmp_path: Path) -> None:
     for name in ("1.jpg", "2.webp", "3.txt"):
         (tmp_path / name).touch()

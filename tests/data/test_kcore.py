@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliper.data import k_core
@@ -21,6 +21,7 @@ def loop_k_core(pairs: list[tuple[int, int]], k: int) -> set[tuple[int, int]]:
             return left
 
 
+@settings(deadline=None)
 @given(PAIRS, st.integers(0, 4))
 def test_equals_removing_one_row_at_a_time(pairs: list[tuple[int, int]], k: int) -> None:
     users, items = np.array(pairs, dtype=np.int64).reshape(-1, 2).T

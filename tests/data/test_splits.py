@@ -234,6 +234,12 @@ def test_an_empty_part_is_refused() -> None:
         make_split(dataset, "random")
 
 
+def test_a_repeated_pair_is_refused() -> None:
+    dataset = make_dataset([(0, 0), (0, 1), (0, 2), (1, 0), (0, 1)], None)
+    with pytest.raises(InputError, match="toy: 1 rows repeat a user and item"):
+        make_split(dataset, "random")
+
+
 def test_unknown_kind_and_negative_seed() -> None:
     dataset = random_dataset(0)
     with pytest.raises(InputError, match="did you mean 'random'"):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pyarrow.parquet as pq
 
 from cliper.data.catalogue import Catalogue
 from cliper.data.interactions import Interactions
+from cliper.data.readers.formats import reading
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json
 
 SCHEMA = 1
+_AGAIN = "prepare it again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +52,12 @@ class Dataset:
         """The item vocabulary, shared by interactions and catalogue."""
         return self.interactions.items
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """Hex SHA-256 over both vocabularies, every interaction and the catalogue's content."""
+        """Hex SHA-256 over vocabularies, interactions, catalogue and the features it brought.
+
+        Prepared images are named by the hash of their bytes, so they are covered too.
+        """
         digest = hashlib.sha256((self.users.hash + self.items.hash).encode())
         log = self.interactions
         for column in (log.user_index, log.item_index, log.rating, log.timestamp, self.given_split):
@@ -60,6 +66,8 @@ class Dataset:
             for name in self.catalogue.fields:
                 digest.update(repr((name, self.catalogue.values(name))).encode())
             digest.update(repr(self.catalogue.images).encode())
+        for modality, feature in sorted(self.about.get("features", {}).items()):
+            digest.update(repr((modality, feature["sha256"])).encode())
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> "Dataset":
@@ -108,7 +116,8 @@ class Dataset:
         """Read a prepared directory.
 
         Raises:
-            InputError: there is no dataset there, or its schema is from another version.
+            InputError: there is no dataset there, its schema is from another version, or one of
+                its files is missing, damaged or does not fit the others.
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
@@ -118,27 +127,35 @@ class Dataset:
                 remedy="make one with 'cliper prepare files --out …'",
             )
         about = read_json(path / "dataset.json")
-        if about.get("schema") != SCHEMA:
+        schema = about.get("schema") if isinstance(about, dict) else None
+        if schema != SCHEMA:
             raise InputError(
-                f"dataset schema {about.get('schema')!r}, this version reads {SCHEMA}",
+                f"dataset schema {schema!r}, this version reads {SCHEMA}",
                 where=str(path / "dataset.json"),
-                remedy="prepare it again",
+                remedy=_AGAIN,
             )
-        users = Vocabulary(pq.read_table(path / "users.parquet")["user_id"].combine_chunks())
-        table = pq.read_table(path / "items.parquet")
+        users = Vocabulary(_read(path / "users.parquet", "user_id")["user_id"].combine_chunks())
+        table = _read(path / "items.parquet", "item_id")
         items = Vocabulary(table["item_id"].combine_chunks())
-        log = pq.read_table(path / "interactions.parquet")
+        log = _read(path / "interactions.parquet", "user_id", "item_id")
         names = log.column_names
+        user_index, item_index = users.find(log["user_id"]), items.find(log["item_id"])
+        if (user_index < 0).any() or (item_index < 0).any():
+            raise InputError(
+                "interactions of users or items that the dataset does not list",
+                where=str(path / "interactions.parquet"),
+                remedy=_AGAIN,
+            )
         interactions = Interactions(
             users,
             items,
-            users.find(log["user_id"]),
-            items.find(log["item_id"]),
+            user_index,
+            item_index,
             np.asarray(log["rating"], dtype=np.float32) if "rating" in names else None,
             np.asarray(log["timestamp"], dtype=np.int64) if "timestamp" in names else None,
         )
         catalogue = None
-        if about["has_catalogue"]:
+        if about.get("has_catalogue") and "image" in table.column_names:
             catalogue = Catalogue(
                 items,
                 table.drop_columns(["item_id", "image"]),
@@ -146,4 +163,16 @@ class Dataset:
                 path,
             )
         given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
-        return cls(about["name"], interactions, catalogue, path, given, about)
+        return cls(about.get("name", path.name), interactions, catalogue, path, given, about)
+
+
+def _read(path: Path, *needed: str) -> pa.Table:
+    """A Parquet file of the dataset, with the columns that it must have."""
+    if not path.is_file():
+        raise InputError("a part of the dataset is missing", where=str(path), remedy=_AGAIN)
+    with reading(str(path)):
+        table = pq.read_table(path)
+    for name in needed:
+        if name not in table.column_names:
+            raise InputError(f"no column {name!r}", where=str(path), remedy=_AGAIN)
+    return table

@@ -97,7 +97,7 @@ def _check(name: str, root: Path, out: Path) -> _Checked:
     if name.lower().startswith(("http:", "https:")):
         return _Checked(reason="a URL, not a file")
     try:
-        path = (root / name).resolve()
+        path = _located(name, root)
         if not path.is_relative_to(root):
             return _Checked(reason="outside the image folder")
         if not path.exists():
@@ -118,6 +118,18 @@ def _check(name: str, root: Path, out: Path) -> _Checked:
     stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{found.stored}"
     _bring(path, data, out / stored)
     return _Checked(stored=stored)
+
+
+def _located(name: str, root: Path) -> Path:
+    """`name` in `root`; where it is not, and starts with `root`'s own name, without that part.
+
+    A catalogue that says `images/1.jpg` is often given together with the folder `images`.
+    """
+    path = (root / name).resolve()
+    first, _, rest = name.replace("\\", "/").partition("/")
+    if rest and first == root.name and not path.exists():
+        return (root / rest).resolve()
+    return path
 
 
 def verify_image(data: bytes) -> _Checked:

@@ -55,13 +55,14 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
         seed: 0 or more.
 
     Raises:
-        InputError: unknown kind, a negative seed, no timestamps (or no given split) where the
-            kind needs them, or a part that would be empty.
+        InputError: unknown kind, a negative seed, a duplicate pair, no timestamps (or no given
+            split) where the kind needs them, or a part that would be empty.
     """
     if kind not in _KINDS:
         raise InputError(f"unknown split {kind!r}", remedy=nearest(str(kind), list(_KINDS)))
     if seed < 0:
         raise InputError(f"the split's seed must be 0 or more, got {seed}")
+    _refuse_duplicates(dataset)
     parts = _KINDS[kind].make(dataset, np.random.default_rng(seed))
     for part in ("train", "valid", "test"):
         if not parts.count(part):
@@ -81,3 +82,16 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
         parts.test_candidates,
         parts.dropped,
     )
+
+
+def _refuse_duplicates(dataset: Dataset) -> None:
+    """A repeated pair could sit in train and test at once."""
+    log = dataset.interactions
+    pairs = np.sort(log.user_index * log.n_items + log.item_index)
+    twice = int((pairs[1:] == pairs[:-1]).sum())
+    if twice:
+        raise InputError(
+            f"{twice} rows repeat a user and item",
+            where=dataset.name,
+            remedy="drop duplicate pairs first, as 'cliper prepare' does",
+        )

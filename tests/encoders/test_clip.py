@@ -201,6 +201,8 @@ def test_missing_weights_are_refused_and_never_invented(copied):
             b'{"image_processor_type": "ViTImageProcessor"}',
             "not CLIP's",
         ),
+        ("preprocessor_config.json", b"{}", r"pictures of \(224, 224\), the image tower expects"),
+        ("tokenizer_config.json", b"[]", "not an object"),
         ("preprocessor_config.json", b'{"size": "large"}', "cannot be read as preprocessing"),
     ],
 )

@@ -79,6 +79,16 @@ def test_the_old_spelling_is_read():
     assert parse_preprocessing(old, where="x") == ClipPreprocessing()
 
 
+def test_the_joint_file_of_newer_versions_is_read(tmp_path):
+    part = CLIPImageProcessorPil(size={"shortest_edge": 30}).to_dict()
+    text = json.dumps({"image_processor": part, "processor_class": "CLIPProcessor"})
+    (tmp_path / "processor_config.json").write_text(text)
+    assert load_preprocessing(tmp_path) == ClipPreprocessing(resize=30)
+    (tmp_path / "processor_config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"processor_config\.json: not an object"):
+        load_preprocessing(tmp_path)
+
+
 def test_a_strip_does_not_become_gigapixels():
     small = ClipPreprocessing(resize=24, crop=(24, 24))
     strip = noise(2, 40_000)

@@ -101,10 +101,13 @@ def test_a_download_falls_back_to_the_older_weights_format(monkeypatch, tmp_path
     assert not any("pytorch" in pattern for pattern in rounds[0])
 
 
-def test_a_cached_folder_without_weights_is_not_the_model(monkeypatch, tmp_path):
-    (tmp_path / "config.json").touch()
+def test_a_cached_folder_in_part_is_not_the_model(monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "snapshot_download", lambda *_a, **_k: str(tmp_path))
-    assert hub.cached_model("org/part") is None
+    parts = ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"]
+    for part in parts:
+        assert hub.cached_model("org/part") is None
+        (tmp_path / part).touch()
+    assert hub.cached_model("org/part") == tmp_path
 
 
 def test_weights_stand_in_for_the_hub_under_the_name(no_hub, clip_folder):

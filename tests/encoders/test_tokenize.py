@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from cliper.encoders.tokenize import OPENAI_MERGES, build_tokenizer, load_tokenizer, vocabulary_of
 from cliper.errors import InputError
@@ -139,6 +141,12 @@ def test_missing_and_broken_files_are_one_clear_line(tmp_path, hf_tokenizer):
         load_tokenizer(tmp_path)
     shutil.copy(__file__, tmp_path / "tokenizer.json")
     with pytest.raises(InputError, match="not a tokeniser"):
+        load_tokenizer(tmp_path)
+
+
+def test_another_kind_of_tokeniser_is_refused(tmp_path):
+    Tokenizer(WordLevel({"a": 0, "b": 1}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match=r"tokenizer\.json: WordLevel is not CLIP's kind"):
         load_tokenizer(tmp_path)
 
 

@@ -32,7 +32,7 @@ def _cached(repository: str, file: str | None = None) -> bool:
 )
 def _embedded(options: EncoderOptions) -> DualEncoder:
     if options.weights is not None:
-        raise InputError("'embedded' brings its own weights", remedy="leave --weights out")
+        raise InputError("'embedded' brings its own weights", remedy="leave the weights out")
     encoder: DualEncoder = import_module("cliper.encoders.embedded").create(options)
     return encoder
 

@@ -53,7 +53,7 @@ class ClipEncoder:
             are NaN.
 
     Raises:
-        InputError: tokenizer and text tower do not belong together.
+        InputError: tokenizer or preprocessing do not belong to the towers.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class ClipEncoder:
         self.width = int(model.config.projection_dim)
         self.max_tokens = int(text.max_position_embeddings)
         _check_tokens(tokenizer, text.vocab_size, text.eos_token_id, name)
+        _check_size(preprocessing, model.config.vision_config.image_size, name)
         model.eval().requires_grad_(False).to(self._dtype)
         self.hash = _hash(model, tokenizer, preprocessing, long_text, dtype)
         # Pictures arrive channels-last; with the patch convolution in the same layout it takes
@@ -173,18 +174,18 @@ def load_clip(folder: Path) -> tuple[Model, ClipTokenizer, ClipPreprocessing]:
             where=str(folder),
             remedy="download the model again",
         )
-    hub: Any = transformers
-    quiet = hub.logging.get_verbosity()
-    hub.logging.set_verbosity_error()
+    library: Any = transformers
+    verbosity = library.logging.get_verbosity()
+    library.logging.set_verbosity_error()
     try:
-        model, report = hub.CLIPModel.from_pretrained(
+        model, report = library.CLIPModel.from_pretrained(
             folder, local_files_only=True, output_loading_info=True
         )
     except Exception as error:  # safetensors, pickle and transformers each raise their own
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"the weights cannot be loaded: {reason}", where=str(folder)) from error
     finally:
-        hub.logging.set_verbosity(quiet)
+        library.logging.set_verbosity(verbosity)
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers; nobody wants those features.
         raise InputError(
@@ -205,6 +206,16 @@ def _check_tokens(tokenizer: ClipTokenizer, vocab_size: int, pooled_at: int, nam
             f"expects id {expected} of {vocab_size}",
             where=name,
             remedy="use the tokeniser that was published with the weights",
+        )
+
+
+def _check_size(preprocessing: ClipPreprocessing, expected: int, name: str) -> None:
+    if preprocessing.shape != (expected, expected):
+        raise InputError(
+            f"the preprocessing gives pictures of {preprocessing.shape}, the image tower expects "
+            f"{(expected, expected)}",
+            where=name,
+            remedy="use the preprocessor_config.json that was published with the weights",
         )
 
 

@@ -22,6 +22,7 @@ from cliper.types import JsonObject
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 PREPROCESSING_FILE = "preprocessor_config.json"
+PROCESSOR_FILE = "processor_config.json"
 
 # A picture this much longer than wide loses its far ends before resizing: at 224 pixels on the
 # short side a 1 x 50,000 strip would otherwise become an image of 2.5 gigapixels.
@@ -46,6 +47,11 @@ class ClipPreprocessing:
     scale: float = 1 / 255
     mean: tuple[float, float, float] = OPENAI_MEAN
     std: tuple[float, float, float] = OPENAI_STD
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(height, width) of the result; None where it depends on the picture."""
+        return self.crop or (self.resize if isinstance(self.resize, tuple) else None)
 
     def crop_pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """An RGB picture to bytes (H, W, 3); the part that is done per picture, in threads."""
@@ -83,19 +89,23 @@ class ClipPreprocessing:
 
 
 def load_preprocessing(folder: Path) -> ClipPreprocessing:
-    """Read `preprocessor_config.json`.
+    """Read `preprocessor_config.json`, or the image part of a `processor_config.json`.
 
     Raises:
-        InputError: it is missing, or asks for something that CLIP's preprocessing does not do.
+        InputError: both are missing, or ask for something that CLIP's preprocessing does not do.
     """
-    path = folder / PREPROCESSING_FILE
-    if not path.is_file():
-        raise InputError(
-            f"no {PREPROCESSING_FILE}",
-            where=str(folder),
-            remedy="copy the one that was published with the weights",
-        )
-    return parse_preprocessing(read_json(path), where=str(path))
+    path, joint = folder / PREPROCESSING_FILE, folder / PROCESSOR_FILE
+    if path.is_file():
+        return parse_preprocessing(read_json(path), where=str(path))
+    if joint.is_file():  # what newer versions of transformers write
+        state = read_json(joint)
+        part = state.get("image_processor") if isinstance(state, dict) else None
+        return parse_preprocessing(part, where=str(joint))
+    raise InputError(
+        f"no {PREPROCESSING_FILE}",
+        where=str(folder),
+        remedy="copy the one that was published with the weights",
+    )
 
 
 def parse_preprocessing(settings: Any, *, where: str) -> ClipPreprocessing:

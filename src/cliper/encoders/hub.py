@@ -7,11 +7,11 @@ from typing import Any
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from cliper.encoders.clip_images import PREPROCESSING_FILE
+from cliper.encoders.clip_images import PREPROCESSING_FILE, PROCESSOR_FILE
 from cliper.encoders.tokenize import TOKENIZER_FILES
 from cliper.errors import InputError
 
-_SMALL = ["config.json", PREPROCESSING_FILE, *TOKENIZER_FILES]
+_SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *TOKENIZER_FILES]
 _SAFE = ["model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
 _BIN = ["pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"]
 
@@ -36,9 +36,9 @@ def fetch_model(repository: str, *, allow_download: bool) -> Path:
         return Path(snapshot_download(repository, allow_patterns=patterns))
 
     folder = _reaching(repository, lambda: download([*_SMALL, *_SAFE]))
-    if not _complete(folder):  # some repositories keep only the older format
+    if not _has_weights(folder):  # some repositories keep only the older format
         folder = _reaching(repository, lambda: download([*_SMALL, *_BIN]))
-    if not _complete(folder):
+    if not _has_weights(folder):
         raise InputError("the repository has no model of a known layout", where=repository)
     return folder
 
@@ -81,9 +81,16 @@ def cached_file(repository: str, name: str) -> Path | None:
         return None
 
 
-def _complete(folder: Path) -> bool:
+def _has_weights(folder: Path) -> bool:
     weights = any(folder.glob("model*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
     return weights and (folder / "config.json").is_file()
+
+
+def _complete(folder: Path) -> bool:
+    # Another program may have fetched the weights alone.
+    tokenizer = any((folder / name).is_file() for name in ("tokenizer.json", "merges.txt"))
+    pictures = any((folder / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE))
+    return _has_weights(folder) and tokenizer and pictures
 
 
 def _reaching(repository: str, download: Callable[[], Path]) -> Path:

@@ -17,6 +17,7 @@ import transformers
 
 from cliper.encoders.clip_images import (
     PREPROCESSING_FILE,
+    PROCESSOR_FILE,
     ClipPreprocessing,
     load_preprocessing,
 )
@@ -81,7 +82,7 @@ def load_openai_layout(path: Path) -> tuple[transformers.CLIPModel, ClipPreproce
         ) from None
     size = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
     size *= weights["visual.conv1.weight"].shape[2]
-    if (path.parent / PREPROCESSING_FILE).is_file():
+    if any((path.parent / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE)):
         return model, load_preprocessing(path.parent)
     return model, ClipPreprocessing(resize=size, crop=(size, size))
 

@@ -160,14 +160,16 @@ def _built(vocabulary: dict[str, int], merges: list[tuple[str, str]], path: Path
 def _finished(
     engine: Tokenizer, start: str, end: str, *, where: str | None = None
 ) -> ClipTokenizer:
+    state = json.loads(engine.to_str())
+    model = state["model"]
+    if model.get("type") != "BPE":
+        raise InputError(f"{model.get('type')} is not CLIP's kind of tokeniser", where=where)
     engine.no_padding()
     engine.no_truncation()
     engine.encode_special_tokens = True
     start_id, end_id = engine.token_to_id(start), engine.token_to_id(end)
     if start_id is None or end_id is None:
         raise InputError(f"the vocabulary lacks {start} or {end}", where=where)
-    state = json.loads(engine.to_str())
-    model = state["model"]
     # Older engines write a merge as "a b", newer ones as ["a", "b"].
     merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
     rule = [model["vocab"], merges, state["normalizer"], state["pre_tokenizer"], start_id, end_id]
@@ -180,6 +182,8 @@ def _finished(
 def _special_names(folder: Path) -> tuple[str, str]:
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
+    if not isinstance(settings, dict):
+        raise InputError("not an object", where=str(path))
     names = []
     for key, default in (("bos_token", START), ("eos_token", END)):
         value = settings.get(key) or default

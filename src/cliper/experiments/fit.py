@@ -68,7 +68,7 @@ def fit_experiment(
     graph_seconds = time.perf_counter() - graphs
 
     def validate(model: Backbone) -> dict[str, float]:
-        return evaluate_part(model, split, "valid", config.evaluation).metrics
+        return dict(evaluate_part(model, split, "valid", config.evaluation).metrics)
 
     trainer = Trainer(
         backbone,
@@ -92,7 +92,7 @@ def fit_experiment(
     everything = None
     if split.test_candidates is not None and config.evaluation.candidates == "split":
         among_all = config.evaluation.model_copy(update={"candidates": "all"})
-        everything = evaluate_part(backbone, split, "test", among_all).metrics
+        everything = dict(evaluate_part(backbone, split, "test", among_all).metrics)
     _write_artefact(directory, backbone, split, test)
     results = _results(
         dataset,
@@ -248,7 +248,7 @@ def _results(
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(),
         valid=history.best,
-        test=test.metrics,
+        test=dict(test.metrics),
         test_all=everything or {},
     )
 

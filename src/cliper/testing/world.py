@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cliper.data import Interactions, Vocabulary
-from cliper.representation.features import ItemFeatures
+from cliper.representation.features import ItemFeatures, Modality
 from cliper.types import IndexArray
 
 
@@ -55,15 +55,13 @@ def toy_world(
         return Interactions(user_ids, item_ids, user_index, item_index)
 
     directions = np.eye(groups, width, dtype=np.float32)
-    tables = {
+    tables: dict[Modality, np.ndarray] = {
         "image": directions[item_group] + 0.2 * generator.standard_normal((items, width)),
         "text": directions[item_group] + 0.1 * generator.standard_normal((items, width)),
     }
     features = ItemFeatures(
         item_ids.hash,
-        {  # type: ignore[arg-type]
-            name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()
-        },
+        {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()},
         kind="toy",
     )
     return ToyWorld(

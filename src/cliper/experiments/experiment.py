@@ -1,0 +1,74 @@
+"""One experiment from its settings: load, represent, fit."""
+
+import time
+from pathlib import Path
+
+from cliper.data import Dataset
+from cliper.data.splits import make_split
+from cliper.encoders.encode_report import EncodeReport
+from cliper.errors import InputError
+from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.fit import default_split, fit_experiment, score_part
+from cliper.experiments.represent import represent_experiment
+from cliper.experiments.run import Run
+from cliper.ranking import Evaluation
+from cliper.runs import RunDirectory
+
+
+def run_experiment(
+    config: ExperimentConfig, out: Path, *, resume: bool = False, dataset: Dataset | None = None
+) -> Run:
+    """Do everything that the settings say and leave a run directory at `out`.
+
+    Args:
+        config: the settings.
+        out: the run directory.
+        resume: continue an interrupted run, or return a finished one.
+        dataset: `config.dataset.path`, loaded, where the caller has it already.
+    """
+    dataset = dataset or Dataset.load(config.dataset.path)
+    start = time.perf_counter()
+    reports: list[EncodeReport] = []
+    features = represent_experiment(dataset, config, reports.append)
+    seconds = time.perf_counter() - start
+    run = fit_experiment(dataset, config, features, out, resume=resume, encode_seconds=seconds)
+    for report in reports:
+        run.directory.log(f"encoding: {report}")
+    return run
+
+
+def load_config(run: RunDirectory) -> ExperimentConfig:
+    """The settings that a run directory was made with."""
+    tree = run.read_config()
+    tree.pop("identity", None)
+    return ExperimentConfig.build(tree)
+
+
+def evaluate_run(
+    path: Path, *, mask: str | None = None, candidates: str | None = None
+) -> tuple[Run, Evaluation]:
+    """Score a run's test split again from the saved representations.
+
+    Args:
+        path: the run directory; its dataset must still be where `config.yaml` says.
+        mask, candidates: another protocol than the run's own.
+
+    Raises:
+        InputError: no finished run, or the dataset has changed since.
+    """
+    run = Run.load(path)
+    config = load_config(run.directory)
+    dataset = Dataset.load(config.dataset.path)
+    if dataset.hash != run.results.dataset.hash:
+        raise InputError(
+            "the dataset has changed since this run",
+            where=config.dataset.path,
+            remedy="train again, or prepare the dataset as it was",
+        )
+    update = {k: v for k, v in (("mask", mask), ("candidates", candidates)) if v is not None}
+    evaluation = type(config.evaluation).parse(
+        {**config.evaluation.model_dump(), **update}, where="evaluation"
+    )
+    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    vectors = run.directory.read_tensors("embeddings.safetensors")
+    return run, score_part(vectors["users"], vectors["items"], split, "test", evaluation)

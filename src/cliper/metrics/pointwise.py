@@ -30,7 +30,7 @@ def precision(hits: BoolArray, n_relevant: IndexArray, k: int) -> DoubleArray:
 
 def hit_rate(hits: BoolArray, n_relevant: IndexArray, k: int) -> DoubleArray:
     """1 where at least one of the first K is relevant."""
-    return hits[:, :k].any(1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(axis=1), dtype=np.float64)
 
 
 def reciprocal_rank(hits: BoolArray, n_relevant: IndexArray, k: int) -> DoubleArray:
@@ -38,8 +38,8 @@ def reciprocal_rank(hits: BoolArray, n_relevant: IndexArray, k: int) -> DoubleAr
     cut = hits[:, :k]
     if cut.shape[1] == 0:
         return np.zeros(len(hits))
-    first = cut.argmax(axis=1).astype(np.float64) + 1.0
-    return cut.any(axis=1).astype(np.float64) / first
+    first = np.asarray(cut.argmax(axis=1), dtype=np.float64) + 1.0
+    return np.asarray(cut.any(axis=1) / first, dtype=np.float64)
 
 
 def average_precision(hits: BoolArray, n_relevant: IndexArray, k: int) -> DoubleArray:

@@ -50,11 +50,12 @@ def explain(
     check_temperature(temperature)
     names, chosen = choose_views(encodings.views, include)
     rows = np.asarray(items, dtype=np.int64)
+    which = np.asarray(chosen, dtype=np.int64)
     n_items = len(encodings.image)
     if ((rows < 0) | (rows >= n_items)).any():
         raise InputError(f"an item index is not one of the {n_items} items")
-    text = as_tensor(encodings.text[np.ix_(chosen, rows)])
-    present = as_tensor(encodings.text_present[np.ix_(chosen, rows)]).T
+    text = as_tensor(encodings.text[np.ix_(which, rows)])
+    present = as_tensor(encodings.text_present[np.ix_(which, rows)]).T
     pictured = as_tensor(encodings.image_present[rows])
     cosines = cosine(text, as_tensor(encodings.image[rows])) * pictured.unsqueeze(1)
     weights = attention_weights(cosines, present, temperature)

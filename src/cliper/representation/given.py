@@ -11,7 +11,7 @@ from cliper.files import sha256_file
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.representation.fusion import fill_missing
 from cliper.representation.represent import as_tensor
-from cliper.types import FloatArray
+from cliper.types import BoolArray, FloatArray
 
 GIVEN = "given"
 
@@ -75,9 +75,8 @@ def _load(path: Path, n_items: int, *, views: bool) -> FloatArray:
     return values
 
 
-def _present(array: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = array.any(axis=-1)
-    return present
+def _present(array: FloatArray) -> BoolArray:
+    return np.asarray(array.any(axis=-1), dtype=np.bool_)
 
 
 def _encodings(

@@ -1,0 +1,175 @@
+"""Encoding a dataset through its store: each content once, whatever happens in between."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cliper.data.catalogue import Catalogue
+from cliper.data.dataset import Dataset
+from cliper.encoders import encode, encode_fill
+from cliper.encoders.base import Encodings
+from cliper.encoders.encode_report import EncodeReport
+from cliper.errors import InputError, MismatchError
+
+from .encode_world import CountingEncoder, FakeViews, dataset_of, paint, row, views_of
+
+N = 12
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode_fill, "TEXT_CHUNK", 4)
+    monkeypatch.setattr(encode_fill, "IMAGE_CHUNK", 3)
+
+
+class Runner:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.patch = monkeypatch
+        self.encoder = CountingEncoder()
+        self.report = EncodeReport("")
+
+    def __call__(
+        self, dataset: Dataset, views: FakeViews, stop_after: int | None = None
+    ) -> Encodings:
+        self.encoder = CountingEncoder(stop_after)
+        self.patch.setattr(encode, "create_encoder", lambda *_, **__: self.encoder)
+        return encode.encode_dataset(
+            dataset, "counting", views, on_report=lambda r: setattr(self, "report", r)
+        )
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Runner:
+    return Runner(monkeypatch)
+
+
+def test_every_row_is_where_it_belongs(tmp_path: Path, run: Runner) -> None:
+    views = views_of(N)
+    got = run(dataset_of(tmp_path, N), views)
+    for c, texts in enumerate(views.texts):
+        for i, text in enumerate(texts):
+            expected = np.zeros(6) if text is None else row(text.encode(), 6)
+            np.testing.assert_array_equal(got.text[c, i], expected)
+            assert got.text_present[c, i] == (text is not None)
+    for i in range(N):
+        there = i not in (3, 4, 5)
+        assert got.image_present[i] == there
+        data = (tmp_path / "images" / f"{i}.png").read_bytes() if there else b""
+        np.testing.assert_array_equal(got.image[i], row(data, 6) if there else np.zeros(6))
+    assert got.views == ("title", "brand")
+    assert len(run.encoder.texts) == len(set(run.encoder.texts)) == 11 + 3
+    assert run.report.failed_images == {"no such file": 1, "not an image": 1}
+    assert (run.report.encoded_texts, run.report.encoded_images) == (14, 9)
+
+
+def test_a_second_run_encodes_nothing(tmp_path: Path, run: Runner) -> None:
+    first = run(dataset_of(tmp_path, N), views_of(N))
+    again = run(dataset_of(tmp_path / ".", N), views_of(N))
+    assert run.encoder.texts == run.encoder.images == []
+    assert (run.report.reused_texts, run.report.reused_images) == (14, 9)
+    assert run.report.failed_images == {"no such file": 1, "not an image": 1}
+    assert again.key == first.key
+    np.testing.assert_array_equal(again.text, first.text)
+
+
+@pytest.mark.parametrize("stop_after", range(8))
+def test_interrupted_work_resumes_to_the_same_bytes(
+    tmp_path: Path, run: Runner, stop_after: int
+) -> None:
+    whole = run(dataset_of(tmp_path / "whole", N), views_of(N))
+    total = len(run.encoder.texts) + len(run.encoder.images)
+    dataset = dataset_of(tmp_path / "cut", N)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, views_of(N), stop_after)
+    done = len(run.encoder.texts) + len(run.encoder.images)
+    assert not list((tmp_path / "cut").rglob("*.part"))
+    resumed = run(dataset, views_of(N))
+    assert len(run.encoder.texts) + len(run.encoder.images) == total - done
+    assert resumed.text.tobytes() == whole.text.tobytes()
+    assert resumed.image.tobytes() == whole.image.tobytes()
+    assert resumed.key == whole.key
+
+
+def test_a_changed_template_encodes_that_view_alone(tmp_path: Path, run: Runner) -> None:
+    dataset = dataset_of(tmp_path, N)
+    before = run(dataset, views_of(N))
+    after = run(dataset, views_of(N, brand="Made by {}"))
+    assert sorted(run.encoder.texts) == [f"Made by maker {i}" for i in range(3)]
+    assert run.encoder.images == []
+    np.testing.assert_array_equal(after.text[0], before.text[0])
+    assert after.key != before.key
+    assert run(dataset, views_of(N)).key == before.key  # the former is still there
+    assert run.encoder.texts == []
+
+
+def test_a_changed_item_is_encoded_alone(tmp_path: Path, run: Runner) -> None:
+    dataset = dataset_of(tmp_path, N)
+    run(dataset, views_of(N))
+    paint(tmp_path, 7, (0, 99, 0))
+    views = views_of(N)
+    views.texts[0][8] = "The title is new"
+    got = run(dataset, views)
+    assert run.encoder.texts == ["The title is new"]
+    assert run.encoder.images == ["7.png"]
+    np.testing.assert_array_equal(got.text[0, 8], row(b"The title is new", 6))
+
+
+def test_new_items_and_another_order_reuse_the_rows(tmp_path: Path, run: Runner) -> None:
+    run(dataset_of(tmp_path, N), views_of(N))
+    run(dataset_of(tmp_path, N + 2), views_of(N + 2))
+    assert run.encoder.texts == [f"The title is thing {i}" for i in (N, N + 1)]
+    assert run.encoder.images == [f"{N}.png", f"{N + 1}.png"]
+
+
+def test_a_damaged_chunk_is_encoded_again(tmp_path: Path, run: Runner) -> None:
+    dataset = dataset_of(tmp_path, N)
+    before = run(dataset, views_of(N))
+    chunk = sorted((tmp_path / "encodings").rglob("text/*.rows.npy"))[0]
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    again = run(dataset, views_of(N))
+    assert run.report.damaged_chunks == 1
+    assert 0 < len(run.encoder.texts) <= 4
+    np.testing.assert_array_equal(again.text, before.text)
+
+
+def test_load_names_the_command_until_it_has_run(tmp_path: Path, run: Runner) -> None:
+    dataset, views = dataset_of(tmp_path, N), views_of(N)
+    run.patch.setattr(encode, "create_encoder", lambda *_, **__: CountingEncoder())
+    with pytest.raises(InputError, match=r"not encoded .*cliper encode .* --encoder counting"):
+        encode.load_encodings(dataset, "counting", views)
+    made = run(dataset, views)
+    loaded = encode.load_encodings(dataset, "counting", views)
+    assert loaded.key == made.key
+    assert isinstance(loaded.text, np.memmap)
+    with pytest.raises(InputError, match="not encoded"):
+        encode.load_encodings(dataset, "counting", views_of(N, title="{}"))
+
+
+def test_damaged_arrays_are_refused(tmp_path: Path, run: Runner) -> None:
+    dataset, views = dataset_of(tmp_path, N), views_of(N)
+    run(dataset, views)
+    text = next((tmp_path / "encodings").rglob("text.npy"))
+    text.write_bytes(text.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"damaged encodings .*delete this folder"):
+        encode.load_encodings(dataset, "counting", views)
+
+
+def test_what_cannot_be_encoded_is_said(tmp_path: Path, run: Runner) -> None:
+    dataset = dataset_of(tmp_path, N)
+    with pytest.raises(MismatchError, match="another catalogue"):
+        run(dataset, views_of(N + 1))
+    assert dataset.catalogue is not None
+    with pytest.raises(InputError, match="no catalogue"):
+        run(Dataset("x", dataset.interactions, None, tmp_path), views_of(N))
+    with pytest.raises(InputError, match="save it first"):
+        run(Dataset("x", dataset.interactions, dataset.catalogue), views_of(N))
+
+
+def test_a_catalogue_without_pictures(tmp_path: Path, run: Runner) -> None:
+    dataset = dataset_of(tmp_path, N)
+    assert dataset.catalogue is not None
+    bare = Catalogue(dataset.items, dataset.catalogue.table, (None,) * N, tmp_path)
+    got = run(Dataset("x", dataset.interactions, bare, tmp_path), views_of(N))
+    assert not got.image_present.any()
+    assert not got.image.any()

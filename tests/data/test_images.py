@@ -94,7 +94,7 @@ def test_every_kind_of_bad_image_is_counted(tmp_path: Path) -> None:
     assert ledger.dropped("images") == {
         "truncated": 3,
         "damaged": 1,
-        "not an image of a known format": 2,
+        "not a JPEG, PNG, WebP, GIF or BMP image": 2,
         "an empty file": 1,
         "more than 64000000 pixels": 2,
         "outside the image folder": 2,

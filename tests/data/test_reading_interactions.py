@@ -121,10 +121,22 @@ def test_typed_values_of_json_and_parquet(tmp_path: Path) -> None:
     assert dropped == {"no user_id": 1, "rating missing or not a number": 1}
 
 
-def test_dictionary_ids_of_parquet(tmp_path: Path) -> None:
-    ids = pa.array(["a", "b", "a"]).dictionary_encode()
-    pq.write_table(pa.table({"user_id": ids, "item_id": ids}), tmp_path / "log.parquet")
-    assert pairs(read(tmp_path / "log.parquet")[0]) == [("a", "a"), ("b", "b"), ("a", "a")]
+def test_encoded_columns_of_parquet(tmp_path: Path) -> None:
+    ids = pa.array(["a", "b", "a"])
+    table = {
+        "user_id": ids.dictionary_encode(),
+        "item_id": ids.cast(pa.string_view()),
+        "rating": pa.array(["4", "5", "4"]).dictionary_encode(),
+        "timestamp": pa.array([3, 4, 5], pa.uint32()),
+    }
+    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    log, dropped = read(tmp_path / "log.parquet")
+    assert pairs(log) == [("a", "a"), ("b", "b"), ("a", "a")]
+    assert log.rating is not None
+    assert log.rating.tolist() == [4, 5, 4]
+    assert log.timestamp is not None
+    assert log.timestamp.tolist() == [3, 4, 5]
+    assert dropped == {}
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

@@ -28,7 +28,7 @@ def dataset_directory(out: Path) -> Iterator[Path]:
     Raises:
         InputError: `out` is a file, or a directory with content that is no dataset.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     check_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))

@@ -22,7 +22,8 @@ from cliper.progress import task
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 64 * 2**20
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# No TIFF: its library writes to stderr on its own.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # What Pillow's decoders raise on damaged files.
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, TypeError)
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
@@ -41,7 +42,8 @@ def store_images(
 ) -> tuple[str | None, ...]:
     """Verify N images and put them under `out/images/`.
 
-    Linked where the file system allows it, copied otherwise. What is missing, unreadable,
+    Linked where the file system allows it, copied otherwise (so replace a source picture, do not
+    write into it: a linked one would change here too). What is missing, unreadable,
     truncated, empty, outside `root` or larger than 64 million pixels (found from the header,
     without decoding) becomes None and is counted by reason.
 
@@ -145,7 +147,7 @@ def verify_image(data: bytes) -> _Checked:
     except Image.DecompressionBombError:
         return _Checked(reason=f"more than {MAX_PIXELS} pixels")
     except UnidentifiedImageError:
-        return _Checked(reason="not an image of a known format")
+        return _Checked(reason="not a JPEG, PNG, WebP, GIF or BMP image")
     except (
         OSError,
         SyntaxError,

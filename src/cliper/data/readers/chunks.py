@@ -194,7 +194,7 @@ def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
         ) from None
     if not isinstance(row, dict):
         raise InputError(
-            f"a {type(row).__name__} where an object should be",
+            f"a {'list' if isinstance(row, list) else 'single value'} where an object should be",
             where=where,
             remedy='write rows as {"item_id": "…", …}',
         )
@@ -215,8 +215,15 @@ def _parquet_chunks(source: Source, size: int, columns: list[str] | None) -> Ite
         wanted = [name for name in names if columns is None or name in columns]
         start = 1
         for batch in file.iter_batches(batch_size=size, columns=wanted):
-            values = {name: batch.column(i) for i, name in enumerate(batch.schema.names)}
+            values = {name: _plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
             yield Chunk(np.arange(start, start + batch.num_rows), values, names)
             start += batch.num_rows
         if start == 1:
             yield Chunk(np.arange(0), {name: [] for name in wanted}, names)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """The same values without the encodings that a file may choose for them."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array

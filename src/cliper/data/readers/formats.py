@@ -89,17 +89,24 @@ def reading(where: str) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
-            f"the compressed data is cut off or damaged ({error})",
+            f"the compressed data is cut off or damaged ({_one_line(error)})",
             where=where,
             remedy="fetch or write the file again",
         ) from None
     except pa.ArrowException as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"damaged or unreadable data: {line}", where=where, remedy="write the file again"
+            f"damaged or unreadable data: {_one_line(error)}",
+            where=where,
+            remedy="write the file again",
         ) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", where=where) from None
+        raise InputError(
+            f"cannot be read: {error.strerror or _one_line(error)}", where=where
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def not_utf8(source: Source) -> InputError:

@@ -56,8 +56,6 @@ def _id(value: Any, number: int, where: str) -> str | None:
 
 def _arrow_ids(values: pa.Array, numbers: IndexArray, where: str) -> pa.Array:
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        return _arrow_ids(values.dictionary_decode(), numbers, where)
     if pa.types.is_floating(kind):
         return to_ids(values.to_pylist(), numbers, where)
     textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)

@@ -119,7 +119,7 @@ def test_descriptions_are_sometimes_wrong(shop: Path) -> None:
     fates, counts = np.unique([item["description"] for item in truth.values()], return_counts=True)
     shares = dict(zip(fates.tolist(), (counts / 240).tolist(), strict=True))
     assert set(shares) == {"right", "wrong", "boilerplate", "missing"}
-    assert 0.04 < shares["wrong"] < 0.17
+    assert 0.08 < shares["wrong"] < 0.24
     for row in read_items(shop):
         missing = truth[row["item_id"]]["description"] == "missing"
         assert missing == ("description" not in row)
@@ -131,7 +131,7 @@ def test_colour_shows_in_the_picture_and_rarely_in_the_text(shop: Path) -> None:
         truth[row["item_id"]]["colour"] in f"{row['title']} {row.get('description', '')}"
         for row in read_items(shop)
     ]
-    assert 0.3 < np.mean(named) < 0.75
+    assert 0.2 < np.mean(named) < 0.7
 
 
 def test_every_category_has_a_drawing_and_known_materials() -> None:

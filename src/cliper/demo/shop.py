@@ -30,9 +30,10 @@ def generate_shop(out: Path, items: int = 600, users: int = 800, seed: int = 0) 
     bytes.
 
     The world is made so that content matters: tastes are for category, colour, pattern, family
-    of material and brand; colour and pattern show in the picture and rarely in the text, brand
-    only in the text; about one description in ten tells of another product; some fields and
-    pictures are missing; about 9 % of the items have never been bought.
+    of material and brand; colour and pattern show in the picture and not always in the text,
+    brand only in the text; one description in seven tells of another product, some titles and
+    categories say nothing; some fields and pictures are missing; about 9 % of the items have
+    never been bought.
 
     Args:
         out: the folder, made where it is missing.

@@ -9,7 +9,7 @@ from cliper.demo.world import ATTRIBUTES, Product, codes
 
 # How much each attribute moves a user; colour and pattern are mostly in the picture, material
 # family and brand mostly in the text.
-STRENGTH = {"category": 1.3, "colour": 1.3, "pattern": 1.1, "family": 1.0, "brand": 1.1}
+STRENGTH = {"category": 1.3, "colour": 1.3, "pattern": 1.1, "family": 1.0, "brand": 0.7}
 APPEAL = 0.5
 TEMPERAMENTS = 8
 NOISE_SHARE = 0.08

@@ -79,6 +79,7 @@ _USE = {
     "Decoration": ("A quiet eye-catcher.", "A gift that is kept.", "At home on any shelf."),
     "Bags & Accessories": ("Light on long days.", "Goes with everything.", "Built for the city."),
 }
+_PROMOTIONS = ("Sale", "New arrivals", "Gift ideas", "Editor's choice")
 _BOILERPLATE = (
     "Free returns within 30 days.",
     "Colours may differ slightly from screen to screen.",
@@ -106,7 +107,11 @@ def _pick(options: tuple[str, ...], rng: np.random.Generator) -> str:
 
 
 def write_listings(products: list[Product], rng: np.random.Generator) -> list[Listing]:
-    """One listing a product; about one description in ten tells of another product."""
+    """One listing a product.
+
+    Which text can be trusted differs from item to item: one description in seven tells of another
+    product, one title in five is a mere model number, one category in seven is a promotion.
+    """
     return [_write(product, products, rng) for product in products]
 
 
@@ -116,16 +121,18 @@ def _write(product: Product, others: list[Product], rng: np.random.Generator) ->
     fate = "right"
     if chance < 0.07:
         description, fate = None, "missing"
-    elif chance < 0.17:
+    elif chance < 0.22:
         strangers = [p for p in others if p.category != product.category]
         if strangers:
             description = _describe(strangers[int(rng.integers(len(strangers)))], rng)
             fate = "wrong"
-    elif chance < 0.24:
+    elif chance < 0.29:
         description, fate = " ".join(rng.choice(_BOILERPLATE, 3, replace=False)), "boilerplate"
     categories: list[str] | None = [DEPARTMENT_OF[product.category], product.category]
     if rng.random() < 0.05:
         categories = None
+    elif rng.random() < 0.15:
+        categories = [_pick(_PROMOTIONS, rng)]
     elif rng.random() < 0.1:
         categories = [DEPARTMENT_OF[product.category]]
     return Listing(
@@ -140,6 +147,8 @@ def _write(product: Product, others: list[Product], rng: np.random.Generator) ->
 
 def _title(product: Product, rng: np.random.Generator) -> str:
     words = [_pick(_SERIES, rng)]
+    if rng.random() < 0.2:
+        return f"{words[0]} No. {rng.integers(10, 1000)}"
     if rng.random() < 0.4:
         words.append(product.colour)
     if rng.random() < 0.25 and product.pattern != "plain":

@@ -1,0 +1,58 @@
+# Everything runs in .venv, installed from constraints.txt: nothing has to be installed first.
+# Choose an interpreter with `make test PYTHON=python3.12` (3.11 or newer). PyTorch's default
+# wheels for Linux carry CUDA; for the smaller CPU build set pip's own PIP_EXTRA_INDEX_URL.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+CHECKED := src tests benchmarks examples
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean distclean
+
+help:
+	@echo "make demo   the whole job on a generated shop; writes demo/ and names its HTML report"
+	@echo "make test   style, types, layers and the whole test suite"
+	@echo "make lint   style, types and layers alone"
+	@echo "make bench  the benchmarks, each against its own floor"
+	@echo "make clean  remove caches, builds and demo/ (make distclean: .venv as well)"
+
+demo: $(VENV)/.installed
+	$(BIN)/cliper demo --out demo
+
+# pytest comes last, so that its closing line is the last one printed.
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-test
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps make a second call instant; a change of pins or dependencies installs again.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[test]'
+	@touch $(VENV)/.installed $@

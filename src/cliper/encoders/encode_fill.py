@@ -14,8 +14,8 @@ from cliper.types import BoolArray, FloatArray, IndexArray
 
 # What an interruption can cost at most, and the unit in which results are reproducible: a chunk's
 # batches are the same whether or not the chunks before it were encoded in the same run.
-TEXT_CHUNK = 2048
-IMAGE_CHUNK = 512
+TEXT_CHUNK = 1024
+IMAGE_CHUNK = 256
 
 REASONS = (
     "unknown reason",

@@ -46,6 +46,9 @@ class AlignmentConfig(StrictConfig):
 class AlignmentScore:
     """What the held-out pairs say of an alignment.
 
+    The same pairs chose the epoch, so the recall is slightly flattering; beside chance it says
+    whether the two spaces met at all.
+
     Attributes:
         pairs: items with a text and an image that it was trained on.
         held_out: items it was judged on.

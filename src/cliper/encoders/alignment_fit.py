@@ -76,7 +76,7 @@ def fit_alignment(
     group = _groups(views) if groups is None else torch.from_numpy(groups)
     standardised = torch.from_numpy((image - mean) / scale)
     pairs = Pairs(views, torch.from_numpy(text_present), group, standardised)
-    n_held = min(2000, round(config.held_out * len(pairs)))
+    n_held = max(2, min(2000, round(config.held_out * len(pairs))))
     if len(pairs) < config.min_pairs:
         start = _initial(pairs, config)
         score = AlignmentScore(len(pairs), 0, None, None, 0, config.temperature)

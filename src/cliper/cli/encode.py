@@ -1,0 +1,105 @@
+"""`cliper encode`: fill a dataset's encoding store."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cliper.cli.options import encoding_options, names, pairs
+from cliper.cli.output import json_option, print_facts, print_json
+from cliper.cli.state import keeps
+from cliper.cli.usage import verb
+
+
+@verb("encode")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@encoding_options
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--dtype", default="float32", show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@json_option
+def command(
+    dataset: Path,
+    encoder: str | None,
+    views: str | None,
+    templates: tuple[str, ...],
+    device: str,
+    dtype: str,
+    batch_size: int,
+    as_json: bool,
+) -> None:
+    """Encode every view and picture; what the store holds already is reused.
+
+    \b
+    Example:
+      cliper encode data/films --encoder embedded --views title,director,global \\
+        --template director='A film directed by {director}'
+    """
+    from cliper.data import Dataset
+    from cliper.encoders.encode import encode_dataset
+    from cliper.encoders.encode_report import EncodeReport
+    from cliper.experiments.represent import rendered_views
+
+    loaded = Dataset.load(dataset)
+    include = names(views, "--views") if views is not None else None
+    rendered = rendered_views(loaded, pairs(templates, "--template") or None, include)
+    keeps("what was encoded is kept; the same command goes on from there")
+    reports: list[EncodeReport] = []
+    encodings = encode_dataset(
+        loaded,
+        encoder or "embedded",
+        rendered,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        on_report=reports.append,
+    )
+    report = reports[0]
+    _, n_items, width = encodings.text.shape
+    facts: dict[str, Any] = {
+        **asdict(report),
+        "texts_per_second": report.texts_per_second,
+        "images_per_second": report.images_per_second,
+        "items": n_items,
+        "width": width,
+        "views": list(encodings.views),
+        "left_out": dict(rendered.left_out),
+        "missing_views": {
+            name: int(n_items - present.sum())
+            for name, present in zip(encodings.views, encodings.text_present, strict=True)
+        },
+        "missing_images": int(n_items - encodings.image_present.sum()),
+        "key": encodings.key,
+    }
+    if as_json:
+        print_json({"dataset": str(dataset), **facts})
+        return
+    print_facts(_rows(facts), title=f"{loaded.name} through {report.encoder}")
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
+    rows = [
+        ("items", facts["items"]),
+        ("views", ", ".join(facts["views"])),
+        ("width", facts["width"]),
+        ("texts encoded", facts["encoded_texts"]),
+        ("texts reused", facts["reused_texts"]),
+        ("texts truncated", facts["truncated_texts"]),
+        ("texts per second", facts["texts_per_second"]),
+        ("images encoded", facts["encoded_images"]),
+        ("images reused", facts["reused_images"]),
+        ("images per second", facts["images_per_second"]),
+        ("items without image", facts["missing_images"]),
+    ]
+    rows += [(f"items without {n}", c) for n, c in facts["missing_views"].items() if c]
+    rows += [(f"image failed: {reason}", n) for reason, n in facts["failed_images"].items()]
+    rows += [(f"field left out: {field}", why) for field, why in facts["left_out"].items()]
+    if facts["damaged_chunks"]:
+        rows.append(("damaged chunks encoded again", facts["damaged_chunks"]))
+    if facts["retrieval_recall_at_10"] is not None:
+        found, chance = facts["retrieval_recall_at_10"], facts["retrieval_chance"] or 0.0
+        shown = f"{100 * found:.1f} % (by chance {100 * chance:.1f} %)"
+        rows.append(("held-out retrieval Recall@10", shown))
+    rows.append(("seconds", facts["seconds"]))
+    return rows

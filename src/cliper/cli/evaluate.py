@@ -1,0 +1,47 @@
+"""`cliper evaluate`: score a run's test split again."""
+
+from pathlib import Path
+
+import click
+
+from cliper.cli.output import json_option, print_json
+from cliper.cli.results import protocol_line, show_metrics
+from cliper.cli.usage import verb
+
+
+@verb("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--mask", metavar="PARTS", help="train or train+valid, instead of the run's own.")
+@click.option("--candidates", metavar="WHICH", help="split or all, instead of the run's own.")
+@json_option
+def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) -> None:
+    """Score the test split from the saved artefact; the dataset must still be there.
+
+    \b
+    Example:
+      cliper evaluate runs/films --mask train
+    """
+    from cliper.experiments.experiment import evaluate_run
+
+    loaded, evaluation = evaluate_run(run, mask=mask, candidates=candidates)
+    results = loaded.results
+    update = {"mask": mask} if mask else {}
+    if candidates == "all" or (candidates == "split" and results.protocol.split != "cold-item"):
+        update["candidates"] = "all"
+    elif candidates == "split":
+        update["candidates"] = "cold"
+    protocol = results.protocol.model_copy(update=update)
+    if as_json:
+        print_json(
+            {
+                "run": str(run),
+                "dataset": results.dataset.model_dump(),
+                "protocol": protocol.model_dump(),
+                "backbone": results.backbone,
+                "users_evaluated": len(evaluation.users),
+                "test": dict(evaluation.metrics),
+            }
+        )
+        return
+    title = f"{results.backbone} on {results.dataset.name}: {run}\n{protocol_line(protocol)}"
+    show_metrics({"test": evaluation.metrics}, f"{title}, {len(evaluation.users):,} users")

@@ -1,0 +1,135 @@
+"""Progress on stderr: bars with speed and time left on a terminal, one line a task elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from cliper.progress import Reporter, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def make_reporter(stream: TextIO | None = None) -> Reporter:
+    """The reporter that suits where stderr goes."""
+    stream = stream or sys.stderr
+    return RichReporter() if stream.isatty() else LineReporter(stream)
+
+
+class LineReporter:
+    """A line when a task starts and one when it ends.
+
+    Args:
+        stream: where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._depth = 0
+
+    @contextmanager
+    def task(self, description: str, total: float | None) -> Iterator[Task]:
+        """Announce a task, and say how long it took."""
+        if description in _INNER or total == 0:
+            yield _Count()
+            return
+        counter, start = _Count(), time.perf_counter()
+        indent = "  " * self._depth
+        of = f" ({total:,.0f})" if total else ""
+        print(f"{indent}{description}{of} …", file=self._stream, flush=True)
+        self._depth += 1
+        try:
+            yield counter
+        finally:
+            self._depth -= 1
+        seconds = time.perf_counter() - start
+        note = f", {counter.note}" if counter.note and not counter.note.endswith("/s") else ""
+        rate = f", {counter.done / seconds:,.1f}/s" if counter.done and seconds else ""
+        print(
+            f"{indent}{description}: {counter.done:,.0f} in {seconds:.1f} s{rate}{note}",
+            file=self._stream,
+            flush=True,
+        )
+
+
+# So many of these happen inside a training that a line for each would bury the rest.
+_INNER = ("ranking",)
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.done, self.note = 0.0, ""
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        self.done += amount
+        self.note = note or self.note
+
+
+class RichReporter:
+    """Live bars: what is done, the speed, the time left, and a note (a loss)."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    @contextmanager
+    def task(self, description: str, total: float | None) -> Iterator[Task]:
+        """Show a bar for as long as the block runs; finished bars leave the screen."""
+        if description in _INNER:
+            yield _Count()
+            return
+        outermost = self._progress is None
+        progress = self._progress = self._progress or _make_progress()
+        if outermost:
+            progress.start()
+        identifier = progress.add_task(description, total=total, note="")
+        try:
+            yield _Bar(progress, identifier)
+        finally:
+            if outermost:
+                progress.stop()
+                self._progress = None
+            else:
+                progress.remove_task(identifier)
+
+
+class _Bar:
+    def __init__(self, progress: "Progress", identifier: "TaskID") -> None:
+        self._progress, self._identifier = progress, identifier
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        fields = {"note": note} if note else {}
+        self._progress.update(self._identifier, advance=amount, **fields)
+
+
+def _make_progress() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Task as RichTask
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: RichTask) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        Speed(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("[dim]{task.fields[note]}", markup=True),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,48 @@
+"""One run's numbers as a table."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cliper.cli.output import percent, print_table
+
+if TYPE_CHECKING:
+    from cliper.runs import Protocol, Results
+
+
+def show_results(results: "Results", where: str) -> None:
+    """Print what `results.json` says."""
+    rows = {"valid": results.valid, "test": results.test}
+    if results.test_all:
+        rows["test, all items"] = results.test_all
+    features = results.features
+    made = [features.kind, features.encoder, features.fusion]
+    kind = " ".join(part for part in made if part)
+    title = f"{results.backbone} on {results.dataset.name}, features {kind}: {where}"
+    show_metrics(rows, f"{title}\n{protocol_line(results.protocol)}, best epoch "
+                 f"{results.best_epoch} of {results.epochs_run}")  # fmt: skip
+
+
+def show_metrics(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
+    """Print parts × metrics in percent."""
+    columns = list(next(iter(rows.values())))
+    cells = [[name, *(percent(row[c]) for c in columns)] for name, row in rows.items()]
+    heads = ["percent", *(metric_name(c) for c in columns)]
+    print_table(heads, cells, title=title, right=range(1, len(heads)))
+
+
+def protocol_line(protocol: "Protocol") -> str:
+    """E.g. `split random (seed 0), mask train+valid, candidates all`."""
+    return (
+        f"split {protocol.split} (seed {protocol.seed}), mask {protocol.mask}, "
+        f"candidates {protocol.candidates}"
+    )
+
+
+def metric_name(key: str) -> str:
+    """The published spelling of a metric's key.
+
+    >>> metric_name("recall@20"), metric_name("ndcg@10")
+    ('Recall@20', 'NDCG@10')
+    """
+    name, at, k = key.partition("@")
+    return f"{'NDCG' if name == 'ndcg' else name.capitalize()}{at}{k}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -80,11 +81,27 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
-def embedding_table(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
-    """A table (rows, width) of ID embeddings, Xavier-uniform as the literature initialises."""
+def embedding_table(
+    rows: int, width: int, generator: torch.Generator, *, zero: Tensor | None = None
+) -> nn.Parameter:
+    """A table (rows, width) of ID embeddings, Xavier-uniform as the literature initialises.
+
+    Args:
+        rows, width: its shape.
+        generator: source of the values.
+        zero: rows that start at zero. A content model gives its cold items no random free part:
+            nothing would ever train it, and it would only blur what the content says.
+    """
     table = torch.empty(rows, width)
     nn.init.xavier_uniform_(table, generator=generator)
+    if zero is not None:
+        table[zero] = 0
     return nn.Parameter(table)
+
+
+def cold_items(interactions: Interactions) -> Tensor:
+    """Indices of the items without a training interaction."""
+    return torch.from_numpy(np.flatnonzero(interactions.item_counts() == 0))
 
 
 def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -10,7 +10,8 @@ Recommendation", ACM MM 2023 (arXiv 2211.06924):
 
 Deviations: W_m has no bias (it cancels in a difference of scores), and W_m (f⁺ - f⁻) is one
 product instead of two (the map is linear). The item graph is built from the features as they are
-at the start (with the MLP fusion: from its initial output) and kept.
+at the start (with the MLP fusion: from its initial output) and kept. The free row of an item
+without training interactions starts at zero, so that its score is its neighbours' alone.
 """
 
 from typing import cast
@@ -26,6 +27,7 @@ from cliper.backbones.base import (
     Backbone,
     BackboneConfig,
     Batch,
+    cold_items,
     embedding_table,
     feature_tables,
     projection,
@@ -65,7 +67,10 @@ class Freedom(Backbone):
         super().__init__(config, interactions, features, generator)
         assert features is not None
         self.config = config
-        self.nodes = embedding_table(self.n_users + self.n_items, config.embedding_size, generator)
+        cold = cold_items(interactions) + self.n_users
+        self.nodes = embedding_table(
+            self.n_users + self.n_items, config.embedding_size, generator, zero=cold
+        )
         self.matrix = interactions.matrix()
         self.graph = SparseGraph(normalized_adjacency(self.matrix), symmetric=True)
         self.pruned = self.graph

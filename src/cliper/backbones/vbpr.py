@@ -5,7 +5,7 @@ He and McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedba
 
 Deviations: f_i is the image and the text, each with its own E and β' (as the literature now uses
 VBPR; `modalities: image` is the original). With content, an item that nobody has bought has a
-score: its γ_i and β_i are untrained and small, the rest is real.
+score: its γ_i and β_i are zero, the rest is real.
 """
 
 from typing import Literal
@@ -18,6 +18,7 @@ from cliper.backbones.base import (
     Backbone,
     BackboneConfig,
     Batch,
+    cold_items,
     embedding_table,
     feature_tables,
     projection,
@@ -56,7 +57,8 @@ class Vbpr(Backbone):
         self.l2, self.content_l2 = config.l2, config.content_l2
         d = config.embedding_size
         self.users = embedding_table(self.n_users, 2 * d, generator)
-        self.items = embedding_table(self.n_items, d, generator)
+        cold = cold_items(interactions)
+        self.items = embedding_table(self.n_items, d, generator, zero=cold)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1))
         tables = feature_tables(features, generator)
         self.features = nn.ModuleDict(tables)

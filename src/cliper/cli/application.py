@@ -96,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout has left; Python would complain at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        _traceback(current)  # a path that the user gave cannot be used as one
+        return _say(f"cliper: {error.filename}: {error.strerror}", BAD_INPUT)
     except Exception as error:
         _traceback(current)
         hint = "" if current.debug else " (--debug shows where)"

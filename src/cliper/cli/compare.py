@@ -1,8 +1,8 @@
 """`cliper compare`: backbones × features × fusions × seeds on one dataset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,18 +17,6 @@ from cliper.cli.options import (
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
-from cliper.errors import InputError
-
-if TYPE_CHECKING:
-    from cliper.experiments.compare import Variant
-
-OWNED = {
-    "backbone.name": "--backbones",
-    "features.kind": "--features",
-    "fusion.kind": "--fusions",
-    "training.seed": "--seeds",
-    "dataset.path": "the argument DATASET",
-}
 
 
 @verb("compare")
@@ -77,6 +65,7 @@ def command(
         --fusions attention,concat --seeds 5 --split cold-item \\
         --grid training.learning_rate=1e-3,1e-4 --out out/films
     """
+    from cliper.cli.compare_settings import check_comparison
     from cliper.data import Dataset
     from cliper.experiments.compare import compare, comparison_json, plan
     from cliper.experiments.tables import comparison_rows, write_comparison
@@ -97,7 +86,7 @@ def command(
         sets=sets,
     )
     grid = parse_grid(grids)
-    check(variants, base, grid, fusions is not None, metric)
+    check_comparison(variants, base, grid, metric, fusions_given=fusions is not None)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
     comparison = compare(loaded, variants, range(seeds), out, base=base, grid=grid, metric=metric)
@@ -122,84 +111,3 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
         key: [parse_value(value, key) for value in names(text, f"--grid {key}")]
         for key, text in pairs(texts, "--grid").items()
     }
-
-
-def check(
-    variants: Sequence["Variant"],
-    base: Mapping[str, Any],
-    grid: Mapping[str, Sequence[Any]],
-    fusions_given: bool,
-    metric: str,
-) -> None:
-    """Refuse what would have no effect on any variant before hours are spent.
-
-    Raises:
-        InputError: a key that another option owns, that no variant knows, or a bad value.
-    """
-    from cliper.config import nearest
-    from cliper.experiments.compare import variant_config
-    from cliper.experiments.config import ExperimentConfig
-
-    combined = [_merged(base, {})]
-    for key, values in grid.items():
-        combined = [_merged(tree, {key: value}) for tree in combined for value in values]
-    for tree in combined:
-        for key, option in OWNED.items():
-            section, name = key.split(".")
-            if name in (tree.get(section) or {}):
-                raise InputError("is not a setting of a comparison", where=key,
-                                 remedy=f"use {option}")  # fmt: skip
-        plain = {k: v for k, v in tree.items() if k != "backbone"}
-        config = ExperimentConfig.parse({**plain, "dataset": {"path": ""}})
-        known = {n for v in variants for n in _options(v.backbone)}
-        for name in tree.get("backbone") or {}:
-            if name not in known:
-                raise InputError(
-                    "no backbone of this comparison has this option",
-                    where=f"backbone.{name}",
-                    remedy=nearest(name, sorted(known)),
-                )
-        kinds = {v.features for v in variants}
-        for section in ("views", "encoder", "fusion"):
-            if tree.get(section) and "cliper" not in kinds:
-                raise InputError(
-                    "has no effect without cliper features", where=section, remedy="leave it out"
-                )
-        attention = any(v.fusion == "attention" for v in variants)
-        if "temperature" in (tree.get("fusion") or {}) and not attention:
-            raise InputError("has no effect without the attention fusion",
-                             where="fusion.temperature", remedy="leave it out")  # fmt: skip
-        measured = [f"{name}@{k}" for name in ("recall", "ndcg") for k in config.evaluation.k]
-        if metric not in measured:
-            raise InputError(f"no metric {metric!r}", where="--metric",
-                             remedy=nearest(metric, measured))  # fmt: skip
-        for variant in variants:
-            variant_config(_Nowhere(), variant, 0, tree)  # type: ignore[arg-type]
-    if fusions_given and not any(v.fusion for v in variants):
-        raise InputError("has no effect without cliper features", where="--fusions",
-                         remedy="leave it out")  # fmt: skip
-
-
-class _Nowhere:
-    """Stands for the dataset while settings are checked: only its path is asked for."""
-
-    path = ""
-
-
-def _options(backbone: str) -> list[str]:
-    from cliper.backbones import backbone_entry
-
-    return list(backbone_entry(backbone).config.model_fields)
-
-
-def _merged(tree: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
-    from copy import deepcopy
-
-    result = deepcopy(dict(tree))
-    for key, value in assignments.items():
-        *parents, last = key.split(".")
-        node = result
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return result

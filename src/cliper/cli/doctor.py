@@ -120,7 +120,7 @@ def _repository(encoder: str) -> str:
 def _mkl() -> bool:
     import torch
 
-    return bool(torch.backends.mkl.is_available())
+    return bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
 
 
 def _check(name: str, available: bool, use: str, remedy: str) -> dict[str, Any]:

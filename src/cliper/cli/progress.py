@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from cliper.progress import Reporter, Task
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
@@ -68,9 +69,14 @@ class _Count:
 
 
 class RichReporter:
-    """Live bars: what is done, the speed, the time left, and a note (a loss)."""
+    """Live bars: what is done, the speed, the time left, and a note (a loss).
 
-    def __init__(self) -> None:
+    Args:
+        console: where to; stderr by default.
+    """
+
+    def __init__(self, console: "Console | None" = None) -> None:
+        self._console = console
         self._progress: Progress | None = None
 
     @contextmanager
@@ -80,7 +86,7 @@ class RichReporter:
             yield _Count()
             return
         outermost = self._progress is None
-        progress = self._progress = self._progress or _make_progress()
+        progress = self._progress = self._progress or _make_progress(self._console)
         if outermost:
             progress.start()
         identifier = progress.add_task(description, total=total, note="")
@@ -99,11 +105,12 @@ class _Bar:
         self._progress, self._identifier = progress, identifier
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        fields = {"note": note} if note else {}
-        self._progress.update(self._identifier, advance=amount, **fields)
+        self._progress.advance(self._identifier, amount)
+        if note:
+            self._progress.update(self._identifier, note=note)
 
 
-def _make_progress() -> "Progress":
+def _make_progress(console: "Console | None") -> "Progress":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -131,5 +138,5 @@ def _make_progress() -> "Progress":
         TextColumn("left"),
         TimeRemainingColumn(compact=True),
         TextColumn("[dim]{task.fields[note]}", markup=True),
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
     )

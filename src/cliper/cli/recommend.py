@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from cliper.cli.ids import read_ids, require_known
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.usage import verb
-from cliper.errors import InputError
 
 
 @verb("recommend", many=("--user",))
@@ -33,22 +33,17 @@ def command(
     from cliper.serving import Recommender
 
     recommender = Recommender.load(run)
+    require_known(recommender.users, users, "user", ["--user"] * len(users))
     pool = None
     if candidates is not None:
-        pool = read_ids(candidates)
-        known = recommender.items.find([name for _, name in pool])
-        for (line, name), index in zip(pool, known.tolist(), strict=True):
-            if index < 0:
-                raise InputError(
-                    f"unknown item {name!r}",
-                    where=f"{candidates}, line {line}",
-                    remedy="name items of the run's dataset",
-                )
+        lines, pool = zip(*read_ids(candidates), strict=True)
+        places = [f"{candidates}, line {line}" for line in lines]
+        require_known(recommender.items, pool, "item", places)
     rows = recommender.recommend(
         users,
         k,
         exclude_seen=not include_seen,
-        candidates=None if pool is None else [name for _, name in pool],
+        candidates=pool,
     )
     if as_json:
         found = [
@@ -59,22 +54,3 @@ def command(
         return
     cells = [[r.query, str(r.rank), r.item_id, f"{r.score:.4f}"] for r in rows]
     print_table(["user_id", "rank", "item_id", "score"], cells, right=[1, 3])
-
-
-def read_ids(path: Path) -> list[tuple[int, str]]:
-    """(line number, id) of a text file with one id a line; blank lines do not count.
-
-    Raises:
-        InputError: the file cannot be read or names nothing.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(
-            f"cannot be read: {why}", where=str(path), remedy="give a text file, one id a line"
-        ) from None
-    ids = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    if not ids:
-        raise InputError("names no item", where=str(path), remedy="write one id a line")
-    return ids

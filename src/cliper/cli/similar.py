@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cliper.cli.ids import require_known
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.usage import verb
 
@@ -22,7 +23,9 @@ def command(run: Path, items: tuple[str, ...], k: int, as_json: bool) -> None:
     """
     from cliper.serving import Recommender
 
-    rows = Recommender.load(run).similar_items(items, k)
+    recommender = Recommender.load(run)
+    require_known(recommender.items, items, "item", ["--item"] * len(items))
+    rows = recommender.similar_items(items, k)
     if as_json:
         found = [
             {"item_id": r.query, "rank": r.rank, "similar_item_id": r.item_id, "score": r.score}

@@ -15,6 +15,7 @@ from cliper.cli.output import json_option, print_json
 from cliper.cli.results import show_results
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
+from cliper.errors import InputError
 
 
 @verb("train")
@@ -77,7 +78,9 @@ def command(
         epochs=epochs,
         sets=sets,
     )
-    tree.setdefault("dataset", {}).setdefault("path", str(dataset))
+    if "dataset" in tree:
+        raise InputError("is the argument DATASET", where="--set dataset", remedy="leave it out")
+    tree["dataset"] = {"path": str(dataset)}
     config = ExperimentConfig.build(with_default_features(tree))
     keeps(f"what was trained is kept in {out}; the same command with --resume goes on")
     run = run_experiment(config, out, resume=resume)

@@ -45,7 +45,7 @@ def export_run(path: Path, out: Path, layout: str = "parquet") -> JsonObject:
         layout: `parquet` or `mmrec`.
 
     Returns:
-        What `export.json` says: the run, and for each file its name and the shapes of what it holds.
+        What `export.json` says: the run, and each file's name and the shapes of what it holds.
 
     Raises:
         InputError: no finished run, an unknown layout, a dataset that changed since, or `out`

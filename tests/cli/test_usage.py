@@ -93,7 +93,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=lambda v: " ".join(v)[:60])
+@pytest.mark.parametrize(
+    ("arguments", "said"), WRONG, ids=lambda v: " ".join(v)[:60] if isinstance(v, list) else ""
+)
 def test_wrong_input_is_one_line_and_status_2(cliper, dataset, bpr_run, tmp_path, arguments, said):
     places = {"data": dataset, "run": bpr_run, "new": tmp_path / "new"}
     answer = cliper(*(a.format(**places) for a in arguments))

@@ -218,7 +218,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), REFUSED, ids=lambda v: " ".join(v)[:50])
+@pytest.mark.parametrize(
+    ("arguments", "said"), REFUSED, ids=lambda v: " ".join(v)[:50] if isinstance(v, list) else ""
+)
 def test_compare_refuses_what_would_have_no_effect(cliper, dataset, tmp_path, arguments, said):
     backbones = [] if "--backbones" in arguments else ["--backbones", "vbpr,freedom"]
     answer = cliper("compare", dataset, *backbones, *arguments, "--out", tmp_path / "c")

@@ -1,0 +1,104 @@
+"""`cliper.fit` and the names that `import cliper` offers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import cliper
+from cliper.data import Dataset
+from cliper.errors import InputError, MismatchError
+from cliper.experiments import ExperimentConfig, run_experiment
+from cliper.experiments.fit_function import describe_features
+
+sys.path.insert(0, str(Path(__file__).parent))
+from given_shop import make_given
+
+QUICK = {"max_epochs": 2, "batch_size": 64}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_given(tmp_path_factory.mktemp("given"))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"fusion": "attention", "temperature": 0.3},
+        {"fusion": "concat"},
+        {"fusion": "mlp", "views": ["view-2", "view-0"]},
+        {"kind": "vanilla"},
+    ],
+    ids=str,
+)
+def test_config_yaml_is_enough_to_run_it_again(dataset, tmp_path, made):
+    features = cliper.represent(dataset, **made)
+    run = cliper.fit(
+        dataset, "vbpr", features, seed=4, out=tmp_path / "a", options={"embedding_size": 8},
+        training=QUICK, split="random", mask="train",
+    )  # fmt: skip
+    tree = yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())
+    identity = tree.pop("identity")
+    again = run_experiment(ExperimentConfig.build(tree), tmp_path / "b")
+    assert again.results.test == run.results.test
+    model = "model.safetensors"
+    assert (tmp_path / "a" / model).read_bytes() == (tmp_path / "b" / model).read_bytes()
+    assert again.directory.read_config()["identity"] == identity
+    assert run.results.protocol.mask == "train"
+    assert run.results.config["training"]["seed"] == 4
+
+
+def test_the_limit_of_the_temperature_is_written_as_settings_write_it(dataset):
+    features = cliper.represent(dataset, fusion="attention", temperature=float("inf"))
+    assert describe_features(features)["fusion"] == {"kind": "attention", "temperature": "inf"}
+
+
+def test_one_modality_is_told(dataset, tmp_path):
+    features = cliper.represent(dataset, fusion="sum").only("image")
+    run = cliper.fit(dataset, "vbpr", features, out=tmp_path / "a", training=QUICK)
+    assert run.results.config["features"]["modalities"] == ["image"]
+
+
+def test_a_run_answers(dataset, tmp_path):
+    run = cliper.fit(dataset, "bpr", out=str(tmp_path / "a"), training=QUICK)
+    assert 0 <= run.results.test["recall@20"] <= 1
+    user = dataset.users.ids([0])
+    assert len(run.recommend(user, k=5)) == 5
+    assert cliper.Run.load(tmp_path / "a").results == run.results
+    with pytest.raises(InputError, match="resume"):
+        cliper.fit(dataset, "bpr", out=tmp_path / "a", training=QUICK)
+    again = cliper.fit(dataset, "bpr", out=tmp_path / "a", training=QUICK, resume=True)
+    assert again.results == run.results
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(dataset, tmp_path):
+    features = cliper.represent(dataset, fusion="sum")
+    out = tmp_path / "a"
+    with pytest.raises(InputError, match="uses no features"):
+        cliper.fit(dataset, "bpr", features, out=out)
+    with pytest.raises(InputError, match="needs item features"):
+        cliper.fit(dataset, "freedom", out=out)
+    with pytest.raises(InputError, match="no directory"):
+        cliper.fit(dataset, "bpr")
+    with pytest.raises(InputError, match="did you mean 'max_epochs'"):
+        cliper.fit(dataset, "bpr", out=out, training={"max_epoch": 1})
+    with pytest.raises(InputError, match=r"training\.seed: given twice"):
+        cliper.fit(dataset, "bpr", out=out, seed=1, settings={"training": {"seed": 2}})
+    other = Dataset("other", dataset.interactions.__class__(
+        dataset.users, cliper.Dataset.load(dataset.path).items.__class__(["x"]), [0], [0]
+    ))  # fmt: skip
+    with pytest.raises(MismatchError):
+        cliper.fit(other, "vbpr", features, out=out)
+    assert not out.exists()
+
+
+def test_every_public_name_is_there_and_import_is_light():
+    assert all(getattr(cliper, name) is not None for name in cliper.__all__)
+    assert set(cliper.__all__) <= set(dir(cliper))
+    with pytest.raises(AttributeError):
+        cliper.nothing  # noqa: B018
+    code = "import sys, cliper; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

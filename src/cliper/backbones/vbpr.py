@@ -4,8 +4,10 @@ He and McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedba
 (arXiv 1510.01784), Eq. 4: x̂_ui = β_i + γ_u·γ_i + θ_u·(E f_i) + β'·f_i (α and β_u cancel in BPR).
 
 Deviations: f_i is the image and the text, each with its own E and β' (as the literature now uses
-VBPR; `modalities: image` is the original). With content, an item that nobody has bought has a
-score: its γ_i and β_i are zero, the rest is real.
+VBPR; `modalities: image` is the original). Training scores omit γ_u·γ_i + β_i for a share
+`id_dropout` of the triples (Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017), so that content
+learns to stand alone, as it must for cold items; 0, the default, is the paper. γ_i and β_i of an
+item without training interactions are zero: its score is its content's.
 """
 
 from typing import Literal
@@ -13,6 +15,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from cliper.backbones.base import (
     Backbone,
@@ -25,7 +28,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
-from cliper.losses import bpr, dot, squared_norm
+from cliper.losses import dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -35,11 +38,14 @@ class VbprConfig(BackboneConfig):
     l2: float = Field(1e-2, ge=0, le=10, description="penalty on the batch's own factors")
     content_l2: float = Field(0.0, ge=0, le=10, description="penalty on E and β'")
     modalities: Literal["all", "image", "text"] = Field("all", description="content that f_i holds")
+    id_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of training triples that see content alone"
+    )
 
 
 @register_backbone("vbpr", VbprConfig, "matrix factorisation plus content factors and bias")
 class Vbpr(Backbone):
-    """Users hold [γ_u, θ_u, 1], items [γ_i, E f_i, β_i + β'·f_i]."""
+    """Free factors, content factors and a bias of each kind."""
 
     uses_features = True
 
@@ -55,6 +61,8 @@ class Vbpr(Backbone):
         if config.modalities != "all":
             features = features.only(config.modalities)
         self.l2, self.content_l2 = config.l2, config.content_l2
+        self.id_dropout = config.id_dropout
+        self.dropout_generator = torch.Generator().manual_seed(0)
         d = config.embedding_size
         self.users = embedding_table(self.n_users, 2 * d, generator)
         cold = cold_items(interactions)
@@ -67,30 +75,45 @@ class Vbpr(Backbone):
             {m: projection(table.width, d + 1, generator) for m, table in tables.items()}
         )
 
-    def describe(self, rows: Tensor | None = None) -> Tensor:
-        """Item rows [γ_i, E f_i, β_i + β'·f_i], (n, 2d + 1)."""
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the drawing of the triples that see content alone."""
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        self.dropout_generator.manual_seed(seed)
+
+    def describe(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """γ_i (n, d), E f_i (n, d) and the two biases β_i, β'·f_i (n, 2), of all items or some."""
+        if rows is not None and len(rows) >= self.n_items:
+            # More rows than items: project every item once and pick.
+            return tuple(part.index_select(0, rows) for part in self.describe())  # type: ignore[return-value]
         maps = [self.content[m](table(rows)) for m, table in self.features.items()]
         content = torch.stack(maps).sum(0)
         free: Tensor = self.items
         bias: Tensor = self.item_bias
         if rows is not None:
             free, bias = free.index_select(0, rows), bias.index_select(0, rows)
-        return torch.cat([free, content[:, :-1], content[:, -1:] + bias], dim=1)
+        return free, content[:, :-1], torch.cat([bias, content[:, -1:]], dim=1)
 
     def embed(self) -> tuple[Tensor, Tensor]:
-        """The rows above for everyone."""
-        return torch.cat([self.users, self.users.new_ones(self.n_users, 1)], dim=1), self.describe()
+        """Users [γ_u, θ_u, 1] and items [γ_i, E f_i, β_i + β'·f_i]."""
+        free, content, bias = self.describe()
+        items = torch.cat([free, content, bias.sum(dim=1, keepdim=True)], dim=1)
+        return torch.cat([self.users, self.users.new_ones(self.n_users, 1)], dim=1), items
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples; L2 on the factors in the batch and on the content maps."""
-        user = self.users.index_select(0, batch.users)
-        ones = user.new_ones(len(batch), 1)
-        whole_user = torch.cat([user, ones], dim=1)
-        positive, negative = self.describe(batch.positives), self.describe(batch.negatives)
-        d = self.items.shape[1]
+        gamma, theta = self.users.index_select(0, batch.users).chunk(2, dim=1)
+        described = self.describe(torch.cat([batch.positives, batch.negatives]))
+        (free, not_free), (content, not_content), (bias, not_bias) = (
+            part.chunk(2) for part in described
+        )
+        by_id = dot(gamma, free - not_free) + bias[:, 0] - not_bias[:, 0]
+        by_content = dot(theta, content - not_content) + bias[:, 1] - not_bias[:, 1]
+        if self.id_dropout > 0:
+            drawn = torch.rand(len(batch), generator=self.dropout_generator)
+            by_id = by_id * (drawn >= self.id_dropout).to(by_id)
         maps = torch.stack([w.pow(2).sum() for w in self.content.parameters()]).sum()
         return {
-            "bpr": bpr(dot(whole_user, positive), dot(whole_user, negative)),
-            "l2": self.l2 * squared_norm(user, positive[:, :d], negative[:, :d]),
+            "bpr": -logsigmoid(by_id + by_content).mean(),
+            "l2": self.l2 * squared_norm(gamma, theta, free, not_free),
             "content_l2": 0.5 * self.content_l2 * maps,
         }

@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 CHECKED := src tests benchmarks examples
+CLIPER_DATA ?= ../shared/data
+POSTERS := $(CLIPER_DATA)/movielens-100k-posters
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench clean distclean
@@ -31,8 +33,19 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Some benchmarks want real data and are left out where there is none.
 bench: $(VENV)/.installed-test
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in benchmarks/*.py; do \
+		case "$$script" in \
+			*/cold_reference.py) folder="$(POSTERS)" ;; \
+			*/image_encoder.py) folder="$(POSTERS)/images" ;; \
+			*) folder="" ;; \
+		esac; \
+		if [ -n "$$folder" ] && [ ! -d "$$folder" ]; then \
+			echo "== $$script: left out, there is no $$folder (set CLIPER_DATA)"; continue; \
+		fi; \
+		echo "== $$script"; $(BIN)/python "$$script" $$folder; \
+	done
 
 clean:
 	rm -rf build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \

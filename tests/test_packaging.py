@@ -249,6 +249,13 @@ def test_documented_options_exist(page: str, line: str) -> None:
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", shown.output), option
 
 
+def test_make_bench_gives_every_script_what_it_needs() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        needs = re.findall(r"add_argument\(\s*\"[a-z]", script.read_text("utf-8"))
+        assert bool(needs) == (f"*/{script.name})" in makefile), script.name
+
+
 def test_rooms_import_in_one_direction_only() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     if not lint.exists():

@@ -232,7 +232,9 @@ def test_example_scripts_compile_and_import_what_exists(path: Path) -> None:
 def documented_commands(page: Path) -> list[str]:
     """Every `cliper VERB …` in code blocks, tables and sentences, on one line each."""
     blocks = "\n".join(fenced(page, "")).replace("\\\n", " ").splitlines()
-    lines = [line.strip() for line in blocks] + re.findall(r"`(cliper [^`\n]+)`", page.read_text())
+    lines = [line.strip() for line in blocks] + re.findall(
+        r"`(cliper [^`\n]+)`", page.read_text("utf-8")
+    )
     return [line for line in lines if re.match(r"cliper [a-z]", line)]
 
 

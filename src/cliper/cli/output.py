@@ -120,7 +120,13 @@ def _rich(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for c, name in enumerate(columns):
         table.add_column(name, justify="right" if c in right else "left")
     for r, row in enumerate(rows):

@@ -82,7 +82,7 @@ class RichReporter:
     @contextmanager
     def task(self, description: str, total: float | None) -> Iterator[Task]:
         """Show a bar for as long as the block runs; finished bars leave the screen."""
-        if description in _INNER:
+        if description in _INNER or total == 0:
             yield _Count()
             return
         outermost = self._progress is None

@@ -12,7 +12,7 @@ from cliper.cli.usage import verb
 @click.argument("directory", type=click.Path(path_type=Path))
 @json_option
 def command(directory: Path, as_json: bool) -> None:
-    """Write a self-contained HTML report of a comparison or a run.
+    """Write a self-contained HTML report of a comparison (what `compare` left in --out).
 
     \b
     Example:

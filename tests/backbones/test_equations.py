@@ -125,7 +125,8 @@ def test_vbpr(train: Interactions, features: ItemFeatures) -> None:
         for i in range(N):
             score = beta_i[i, 0] + gamma_u[u] @ gamma_i[i]
             for m, weight in maps.items():
-                f = features.tables[m][i].numpy()
+                norms = [np.linalg.norm(row) for row in features.tables[m].numpy()]
+                f = features.tables[m][i].numpy() / np.mean(norms)
                 score += theta_u[u] @ (weight[:D] @ f) + weight[D] @ f
             expected[u, i] = score
     users, items = model.embed()

@@ -1,6 +1,6 @@
 """What every backbone is: a module that embeds users and items and knows its own loss."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -109,6 +109,12 @@ def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Line
     linear = nn.Linear(inputs, outputs, bias=False)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     return linear
+
+
+def unit_scale(features: ItemFeatures) -> ItemFeatures:
+    """Each modality's table divided by its mean row norm: encoders differ in scale by tenfold."""
+    scaled = {m: t / t.norm(dim=1).mean().clamp(min=1e-12) for m, t in features.tables.items()}
+    return replace(features, tables=scaled)
 
 
 def feature_tables(

@@ -7,7 +7,8 @@ Deviations: f_i is the image and the text, each with its own E and β' (as the l
 VBPR; `modalities: image` is the original). Training scores omit γ_u·γ_i + β_i for a share
 `id_dropout` of the triples (Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017), so that content
 learns to stand alone, as it must for cold items; 0, the default, is the paper. γ_i and β_i of an
-item without training interactions are zero: its score is its content's.
+item without training interactions are zero: its score is its content's. Each modality is divided
+by its mean row norm, so that one penalty and one learning rate suit whatever encoder made it.
 """
 
 from typing import Literal
@@ -25,6 +26,7 @@ from cliper.backbones.base import (
     embedding_table,
     feature_tables,
     projection,
+    unit_scale,
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
@@ -68,7 +70,7 @@ class Vbpr(Backbone):
         cold = cold_items(interactions)
         self.items = embedding_table(self.n_items, d, generator, zero=cold)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1))
-        tables = feature_tables(features, generator)
+        tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
         # One map gives both E f_i and β'·f_i: its last output is the bias.
         self.content = nn.ModuleDict(

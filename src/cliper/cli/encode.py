@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -18,6 +18,11 @@ from cliper.cli.usage import verb
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", default="float32", show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option(
+    "--long-text", type=click.Choice(["truncate", "chunk-mean"]), default="truncate",
+    show_default=True, help="What becomes of texts over the encoder's limit.",
+)  # fmt: skip
+@click.option("--download", is_flag=True, help="Fetch a hub model that is not in the local cache.")
 @json_option
 def command(
     dataset: Path,
@@ -27,6 +32,8 @@ def command(
     device: str,
     dtype: str,
     batch_size: int,
+    long_text: Literal["truncate", "chunk-mean"],
+    download: bool,
     as_json: bool,
 ) -> None:
     """Encode every view and picture; what the store holds already is reused.
@@ -53,6 +60,8 @@ def command(
         device=device,
         dtype=dtype,
         batch_size=batch_size,
+        long_text=long_text,
+        allow_download=download,
         on_report=reports.append,
     )
     report = reports[0]

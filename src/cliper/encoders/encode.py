@@ -10,6 +10,7 @@ from cliper.encoders.encode_content import Views, content, store_root
 from cliper.encoders.encode_dual import encode_dual, find_dual
 from cliper.encoders.encode_embedded import encode_embedded, find_embedded
 from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.limits import LongText
 from cliper.encoders.registry import create_encoder
 from cliper.errors import InputError
 
@@ -25,6 +26,8 @@ def encode_dataset(
     dtype: str = "float32",
     batch_size: int = 32,
     seed: int = 0,
+    long_text: LongText = "truncate",
+    allow_download: bool = False,
     on_report: OnReport | None = None,
 ) -> Encodings:
     """Every view and picture of a dataset in an encoder's space, memory-mapped.
@@ -41,6 +44,8 @@ def encode_dataset(
         dtype: of the networks.
         batch_size: passed to the encoder.
         seed: of `embedded`'s fit; no other encoder draws anything.
+        long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
+        allow_download: fetch the weights of a hub model that is not in the local cache.
         on_report: called once with what was done.
 
     Raises:
@@ -57,7 +62,10 @@ def encode_dataset(
             device=device, dtype=dtype, batch_size=batch_size, seed=seed,
         )  # fmt: skip
     else:
-        encoder = create_encoder(encoder_name, device=device, dtype=dtype, batch_size=batch_size)
+        encoder = create_encoder(
+            encoder_name, device=device, dtype=dtype, batch_size=batch_size,
+            long_text=long_text, allow_download=allow_download,
+        )  # fmt: skip
         folder = encode_dual(
             encoder, store_root(dataset), dataset.items.hash, views, keys, image, paths, report
         )

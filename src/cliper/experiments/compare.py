@@ -84,6 +84,14 @@ class Comparison:
     budget: int
 
 
+def label(outcome: Outcome) -> str:
+    """A variant as people read it, e.g. `CLIPER attention`."""
+    variant = outcome.variant
+    if variant.features == "cliper":
+        return f"CLIPER {variant.fusion}"
+    return "ids only" if variant.features == "none" else variant.features
+
+
 def plan(
     backbones: Sequence[str], features: Sequence[str], fusions: Sequence[str]
 ) -> list[Variant]:
@@ -214,6 +222,13 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "summary": summary,
         "runs": [r.results.json_object() for o in comparison.outcomes for r in o.runs],
     }
+
+
+def single(run: Run) -> Comparison:
+    """One run as a comparison of one, e.g. for a report."""
+    facts = run.results.features
+    variant = Variant(run.results.backbone, facts.kind, facts.fusion)
+    return analyse([Outcome(variant, (run,))], "recall@20", budget=1)
 
 
 def load_comparison(path: Path) -> Comparison:

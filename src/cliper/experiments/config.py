@@ -37,6 +37,8 @@ class EncoderSection(StrictConfig):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: int = Field(64, ge=1, le=65536)
+    long_text: Literal["truncate", "chunk-mean"] = "truncate"
+    allow_download: bool = Field(False, description="fetch a hub model that is not cached")
 
 
 class FeaturesSection(StrictConfig):

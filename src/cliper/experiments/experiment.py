@@ -26,6 +26,10 @@ def run_experiment(
         resume: continue an interrupted run, or return a finished one.
         dataset: `config.dataset.path`, loaded, where the caller has it already.
     """
+    if not resume and out.exists() and any(out.iterdir()):
+        raise InputError(
+            "is not empty", where=str(out), remedy="add --resume, or choose another --out"
+        )
     dataset = dataset or Dataset.load(config.dataset.path)
     start = time.perf_counter()
     reports: list[EncodeReport] = []

@@ -128,6 +128,7 @@ def experiment_identity(
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")
+    tree.get("encoder", {}).pop("allow_download", None)
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
     if features is not None:
         for modality in features.modalities:
@@ -216,7 +217,7 @@ def _results(
             encoder=features.encoder,
             views=list(features.views),
             fusion=features.fusion,
-            temperature=features.temperature,
+            temperature="inf" if features.temperature == float("inf") else features.temperature,
             touched=dict(features.touched or {}),
         )
     among = split.test_candidates is not None and config.evaluation.candidates == "split"

@@ -8,6 +8,7 @@ from cliper.data import Dataset
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.limits import LongText
 from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
@@ -36,6 +37,8 @@ def represent(
     device: str = "cpu",
     dtype: str = "float32",
     batch_size: int = 64,
+    long_text: LongText = "truncate",
+    allow_download: bool = False,
     on_report: OnReport | None = None,
 ) -> ItemFeatures:
     """Represent a dataset's items; encodes what the dataset's store does not hold yet.
@@ -50,6 +53,8 @@ def represent(
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
         device, dtype, batch_size: how the encoder runs.
+        long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
+        allow_download: fetch the weights of a hub model that is not in the local cache.
         on_report: called with what was encoded and what was reused.
 
     Raises:
@@ -66,7 +71,14 @@ def represent(
         return vanilla_features(
             dataset.items.hash, v.image, v.image_present, v.text, v.text_present
         )
-    encodings = encode_dataset(dataset, encoder, rendered, **running)  # type: ignore[arg-type]
+    encodings = encode_dataset(
+        dataset,
+        encoder,
+        rendered,
+        long_text=long_text,
+        allow_download=allow_download,
+        **running,  # type: ignore[arg-type]
+    )
     return cliper_features(encodings, fusion, temperature, normalize_views)
 
 
@@ -95,6 +107,8 @@ def represent_experiment(
             device=config.encoder.device,
             dtype=config.encoder.dtype,
             batch_size=config.encoder.batch_size,
+            long_text=config.encoder.long_text,
+            allow_download=config.encoder.allow_download,
             on_report=on_report,
         )
     return features.only(*config.features.modalities)

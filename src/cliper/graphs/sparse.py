@@ -1,5 +1,6 @@
 """Sparse matrices that a backbone multiplies with: CSR storage, gradients, device moves."""
 
+import warnings
 from typing import cast
 
 import numpy as np
@@ -41,6 +42,9 @@ class SparseGraph(nn.Module):
         self.register_buffer("crow", torch.from_numpy(csr.indptr.astype(np.int32)), persistent)
         self.register_buffer("col", torch.from_numpy(csr.indices.astype(np.int32)), persistent)
         self.register_buffer("value", torch.from_numpy(csr.data), persistent)
+        with warnings.catch_warnings():  # torch says once a process that CSR is in beta
+            warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
+            _ = self.tensor
         self.transposed: SparseGraph | None = None
         if not symmetric:
             self.transposed = SparseGraph(csr.T.tocsr(), symmetric=True)

@@ -117,5 +117,8 @@ class FeatureTable(nn.Module):
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """Features of `rows` (n,), or of all items: (n, width)."""
-        raw = self.table if rows is None else self.table[rows]
+        if self.mlp is not None and rows is not None and len(rows) >= len(self.table):
+            # More rows than items: each item once.
+            return nn.functional.leaky_relu(self.mlp(self.table)).index_select(0, rows)
+        raw = self.table if rows is None else self.table.index_select(0, rows)
         return raw if self.mlp is None else nn.functional.leaky_relu(self.mlp(raw))

@@ -40,7 +40,7 @@ class FeatureFacts(_Record):
     encoder: str | None = None
     views: list[str] = Field(default_factory=list)
     fusion: str | None = None
-    temperature: float | None = None
+    temperature: float | Literal["inf"] | None = None
     touched: dict[str, int] = Field(default_factory=dict)
 
 

@@ -1,0 +1,248 @@
+"""From finished comparisons to the report's plain data, and to the HTML file."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cliper import __version__
+from cliper.data import Dataset, Split
+from cliper.data.splits import make_split
+from cliper.experiments.build_examples import user_panels, view_panels
+from cliper.experiments.compare import Comparison, Outcome, label, load_comparison, single
+from cliper.experiments.experiment import load_config
+from cliper.experiments.figures import Bar, Curve, comparison_bars
+from cliper.experiments.report import (
+    CommandsSection,
+    Compared,
+    CurvesSection,
+    DatasetSection,
+    Graphic,
+    ItemsSection,
+    Measure,
+    MethodSection,
+    Report,
+    Section,
+    TablesSection,
+    UsersSection,
+    comparison_table,
+    write_report,
+)
+from cliper.experiments.run import Run
+from cliper.experiments.tables import protocol_line
+
+METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
+LEAD = (
+    "Each metadata field of an item is read as a view, and each view is weighed by how well it "
+    "agrees with the item's picture. The fused result goes to an ordinary recommendation model; "
+    "this page compares it with the same model on unaligned features."
+)
+
+
+def build_report(path: Path, commands: Sequence[str] = ()) -> Path:
+    """Write `report.html` into the directory of a comparison or of a run.
+
+    Raises:
+        InputError: there is neither at `path`.
+    """
+    is_run = (path / "results.json").is_file()
+    comparison = single(Run.load(path)) if is_run else load_comparison(path)
+    return write_comparisons(
+        path / "report.html", {"": comparison}, commands or (f"cliper report {path}",)
+    )
+
+
+def write_comparisons(
+    target: Path, comparisons: Mapping[str, Comparison], commands: Sequence[str]
+) -> Path:
+    """Write one page about one comparison or several of one dataset.
+
+    Args:
+        target: the HTML file.
+        comparisons: heading (may be empty) → comparison; pictures come from the last one.
+        commands: what a reader would type to get the same.
+    """
+    last = list(comparisons.values())[-1]
+    config = load_config(last.outcomes[0].runs[0].directory)
+    dataset = Dataset.load(config.dataset.path)
+    split = make_split(dataset, config.split.kind or "random", config.split_seed)
+    report = Report(
+        title=f"{dataset.name}: what pictures and words add",
+        lead=LEAD,
+        sections=tuple(_sections(comparisons, dataset, split, commands)),
+        highlights=tuple(_highlights(comparisons)),
+        footer=f"cliper {__version__}",
+    )
+    write_report(target, report)
+    return target
+
+
+def _sections(
+    comparisons: Mapping[str, Comparison],
+    dataset: Dataset,
+    split: Split,
+    commands: Sequence[str],
+) -> list[Section]:
+    last = list(comparisons.values())[-1]
+    pair = pair_of(last)
+    items = view_panels(dataset, pair[-1], count=6)
+    backbone = pair[-1].variant.backbone
+    sections: list[Section] = [
+        MethodSection(
+            "How it works",
+            "Fields become views, views are weighed against the picture, the weighted sum meets "
+            "the interactions.",
+            example=items[0] if items else None,
+            backbone=backbone.upper(),
+        ),
+        _dataset_section(dataset),
+    ]
+    for heading, comparison in comparisons.items():
+        sections.append(_table_section(heading or "Comparison", comparison))
+    sections.append(
+        CurvesSection(
+            "Training",
+            "Loss and validation by epoch; the dot is the epoch that was kept.",
+            curves=tuple(c for comparison in comparisons.values() for c in _curves(comparison)),
+        )
+    )
+    panels = user_panels(dataset, split, pair, count=6)
+    if panels:
+        sections.append(
+            UsersSection(
+                "Six people",
+                "Drawn at random among those with enough history: what they took, and what each "
+                "model recommends. A mark shows held-out items that they did take later, and "
+                "items that nobody had taken before.",
+                panels=tuple(panels),
+            )
+        )
+    if items:
+        sections.append(
+            ItemsSection(
+                "Six items and the weight of each view",
+                "Drawn at random among the items with a picture. A view that disagrees with the "
+                "picture counts for less.",
+                panels=tuple(items),
+            )
+        )
+    versions = {
+        "cliper": __version__,
+        "Python": platform.python_version(),
+        "PyTorch": torch.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+    }
+    sections.append(CommandsSection("Do it again", "", tuple(commands), versions))
+    return sections
+
+
+def pair_of(comparison: Comparison) -> list[Outcome]:
+    """The vanilla and the CLIPER outcome of one backbone: the first that has both, else any one.
+
+    With several fusions the attention speaks for CLIPER, because its weights can be shown.
+    """
+    by_name = {o.variant.name: o for o in comparison.outcomes}
+    for name, baseline in comparison.baselines.items():
+        outcome = by_name[name]
+        if outcome.variant.features == "cliper" and outcome.variant.fusion == "attention":
+            return [by_name[baseline], outcome]
+    for name, baseline in comparison.baselines.items():
+        if by_name[name].variant.features == "cliper":
+            return [by_name[baseline], by_name[name]]
+    return [comparison.outcomes[-1]]
+
+
+def _highlights(comparisons: Mapping[str, Comparison]) -> list[tuple[str, str, str]]:
+    found = []
+    for heading, comparison in comparisons.items():
+        pair = pair_of(comparison)
+        if len(pair) != 2:
+            continue
+        name = pair[1].variant.name
+        test = comparison.tests[name]
+        if test.lift is None:
+            continue
+        p = comparison.p_users[name]
+        remark = f"{heading or comparison.outcomes[0].runs[0].results.protocol.split} split"
+        verdict = "no significant difference" if p is None or p >= 0.05 else f"p = {p:.2g}"
+        found.append(
+            (
+                f"{100 * test.lift:+.1f} %",
+                f"Recall@20, {label(pair[1])} against vanilla",
+                f"{remark}, {verdict} over users",
+            )
+        )
+    return found
+
+
+def _dataset_section(dataset: Dataset) -> DatasetSection:
+    log = dataset.interactions
+    pictures = sum(i is not None for i in dataset.catalogue.images) if dataset.catalogue else 0
+    density = len(log) / (log.n_users * log.n_items)
+    facts = (
+        ("users", f"{log.n_users:,}"),
+        ("items", f"{log.n_items:,}"),
+        ("interactions", f"{len(log):,}"),
+        ("density", f"{100 * density:.2f} %"),
+        ("items with a picture", f"{pictures:,}"),
+        ("items nobody has taken", f"{int((log.item_counts() == 0).sum()):,}"),
+    )
+    dropped = tuple(
+        (f"{group}: {reason}", int(count))
+        for group, reasons in dataset.about.get("dropped", {}).items()
+        for reason, count in reasons.items()
+        if count
+    )
+    return DatasetSection("The data", "", facts, dropped)
+
+
+def _table_section(heading: str, comparison: Comparison) -> TablesSection:
+    rows = []
+    bars: dict[str, list[Bar]] = {}
+    for outcome in comparison.outcomes:
+        name = outcome.variant.name
+        several = len(outcome.runs) > 1
+        measures = {}
+        for metric in METRICS:
+            values = outcome.values(metric)
+            deviation = float(values.std(ddof=1)) if several else None
+            test = comparison.tests.get(name) if metric == comparison.metric else None
+            measures[metric] = Measure(
+                float(values.mean()),
+                deviation,
+                test.lift if test else None,
+                comparison.p_users.get(name) if test else None,
+            )
+        rows.append(Compared(outcome.variant.backbone, label(outcome), measures))
+        measure = measures[comparison.metric]
+        bars.setdefault(outcome.variant.backbone, []).append(
+            Bar(label(outcome), measure.mean, measure.deviation)
+        )
+    table = comparison_table(
+        rows,
+        METRICS,
+        caption="Test split, percent, mean ± deviation over seeds; lift and p (over users, "
+        "Holm-corrected) against vanilla.",
+        protocol=protocol_line(comparison),
+    )
+    graphic = Graphic(comparison_bars(bars, "Recall@20 on the test split"))
+    return TablesSection(heading, "", (table,), (graphic,))
+
+
+def _curves(comparison: Comparison) -> list[Curve]:
+    curves = []
+    for outcome in pair_of(comparison):
+        for run in outcome.runs:
+            epochs = run.directory.read_metrics()
+            curves.append(
+                Curve(
+                    f"{label(outcome)}, {run.results.protocol.split}",
+                    tuple(e["epoch"] for e in epochs),
+                    tuple(sum(e["loss"].values()) for e in epochs),
+                    tuple(e.get("valid", {}).get("recall@20", np.nan) for e in epochs),
+                    run.results.best_epoch or None,
+                )
+            )
+    return curves

@@ -1,6 +1,6 @@
 """The comparison on films with posters: three backbones, vanilla against CLIPER, five seeds.
 
-    python benchmarks/films.py SHARED/movielens-100k-posters --split cold-item --work DIR
+    python benchmarks/studies/films.py SHARED/movielens-100k-posters --split cold-item --work DIR
 
 Prepares (rating ≥ 4, 5-core), encodes with `embedded`, chooses each variant's settings on the
 first seed's validation split from the same grid, runs every seed and writes
@@ -25,42 +25,50 @@ FUSIONS = ["attention", "sum", "concat", "mlp"]
 FIELDS = ["title", "categories", "director", "cast", "description"]
 TRAINING = {"max_epochs": 60, "patience": 5, "validate_every": 2}
 
-# backbone → (settings, grid of the cold-item split, grid of the random split)
+VIEWS = {"include": [*FIELDS, "global"]}
+
+# backbone → (settings common to its variants, grid of the cold-item split, of the random split).
+# Every variant of a backbone chooses among the same 8 configurations on validation.
 PLAN: dict[str, tuple[dict, dict, dict]] = {
     "lightgcn": (
-        {"backbone": {}, "training": {**TRAINING, "learning_rate": 5e-3}},
-        {"backbone.n_layers": [2, 3], "training.learning_rate": [1e-3, 5e-3]},
-        {"backbone.n_layers": [2, 3], "training.learning_rate": [1e-3, 5e-3]},
+        {"training": TRAINING},
+        {
+            "backbone.n_layers": [2, 3],
+            "backbone.l2": [1e-4, 1e-3],
+            "training.learning_rate": [1e-3, 5e-3],
+        },
+        {
+            "backbone.n_layers": [2, 3],
+            "backbone.l2": [1e-4, 1e-3],
+            "training.learning_rate": [1e-3, 5e-3],
+        },
     ),
     "vbpr": (
-        {"backbone": {"l2": 1e-2}, "training": {**TRAINING, "learning_rate": 1e-2}},
+        {"backbone": {"l2": 1e-2}, "views": VIEWS, "training": TRAINING},
         {
             "backbone.id_dropout": [0.9],
             "backbone.content_l2": [3e-4, 1e-3],
             "backbone.modalities": ["all", "text"],
-            "views.include": [FIELDS, [*FIELDS, "global"]],
+            "training.learning_rate": [5e-3, 1e-2],
         },
         {
             "backbone.id_dropout": [0.0, 0.5],
-            "backbone.content_l2": [1e-3],
             "backbone.modalities": ["all", "text"],
-            "views.include": [FIELDS, [*FIELDS, "global"]],
+            "backbone.content_l2": [3e-4, 1e-3],
+            "training.learning_rate": [5e-3],
         },
     ),
     "freedom": (
+        {"backbone": {"trainable_features": False}, "views": VIEWS, "training": TRAINING},
         {
-            "backbone": {"trainable_features": False},
-            "training": {**TRAINING, "learning_rate": 5e-3},
+            "backbone.neighbours": [10, 20],
+            "backbone.image_weight": [0.1, 0.0],
+            "training.learning_rate": [2e-3, 5e-3],
         },
         {
             "backbone.neighbours": [10, 20],
             "backbone.image_weight": [0.1, 0.0],
-            "views.include": [FIELDS, [*FIELDS, "global"]],
-        },
-        {
-            "backbone.neighbours": [10, 20],
-            "backbone.image_weight": [0.1, 0.0],
-            "views.include": [FIELDS, [*FIELDS, "global"]],
+            "training.learning_rate": [2e-3, 5e-3],
         },
     ),
 }
@@ -104,12 +112,12 @@ def main() -> None:
 
 {markdown(comparison_rows(whole))}
 
-Settings chosen on validation (first seed), from the grids in `benchmarks/films.py`; LightGCN has
-no features and a grid of 4, every other variant one of 8.
+Settings were chosen on validation (first seed), for every variant among the same 8 configurations
+of its backbone in `benchmarks/studies/films.py`:
 
 {chosen}
 
-Command: `python benchmarks/films.py SHARED/movielens-100k-posters --split {arguments.split}
+Command: `python benchmarks/studies/films.py SHARED/movielens-100k-posters --split {arguments.split}
 --work DIR`. {date.today()}, {platform.machine()}, {arguments.threads} threads, Python
 {platform.python_version()}, torch {torch.__version__}, {time.perf_counter() - start:.0f} s.
 """

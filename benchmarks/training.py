@@ -118,7 +118,8 @@ def main() -> None:
     )
     print(f"{date.today()}; one CSR product {1000 * median['csr']:.2f} ms")
     print(
-        "| epoch of | median s | best s | × LightGCN's floor | built in s |\n|---|---:|---:|---:|---:|"
+        "| epoch of | median s | best s | × LightGCN's floor | built in s |\n"
+        "|---|---:|---:|---:|---:|"
     )
     print(f"| floor | {median['floor']:.3f} | {min(times['floor']):.3f} | 1.00 | |")
     for name, (_, built) in trainers.items():

@@ -122,11 +122,7 @@ class Freedom(Backbone):
         positive, negative = (torch.cat(item) + h.index_select(0, items)).chunk(2)
         terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
         for modality, table in self.features.items():
-            preference = dot(user, self.content[modality](_difference(table, batch)))
+            features = cast(FeatureTable, table).difference(batch.positives, batch.negatives)
+            preference = dot(user, self.content[modality](features))
             terms[modality] = self.config.modality_weight * -logsigmoid(preference).mean()
         return terms
-
-
-def _difference(table: nn.Module, batch: Batch) -> Tensor:
-    """f⁺ - f⁻, (B, D)."""
-    return cast(Tensor, table(batch.positives) - table(batch.negatives))

@@ -109,6 +109,6 @@ def _absent(repository: str, what: str) -> InputError:
     return InputError(
         f"{what} not in the local cache, and downloading was not asked for",
         where=f"https://huggingface.co/{repository}",
-        remedy="add --download to 'cliper encode', set encoder.allow_download=true elsewhere, or point "
+        remedy="add --download to 'cliper encode', or encoder.allow_download=true, or point "
         "at a local copy with --encoder PATH",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -122,3 +122,35 @@ class FeatureTable(nn.Module):
             return nn.functional.leaky_relu(self.mlp(self.table)).index_select(0, rows)
         raw = self.table if rows is None else self.table.index_select(0, rows)
         return raw if self.mlp is None else nn.functional.leaky_relu(self.mlp(raw))
+
+    def difference(self, left: Tensor, right: Tensor) -> Tensor:
+        """`self(left) - self(right)` for rows (n,) each, in fewer passes over memory: (n, width).
+
+        A trained table is what costs here: the plain expression makes one table-sized gradient for
+        each side and adds them; this makes one.
+        """
+        if self.mlp is None:
+            return cast(Tensor, _Difference.apply(self.table, left, right))  # type: ignore[no-untyped-call]
+        minuend, subtrahend = self(torch.cat([left, right])).chunk(2)
+        return cast(Tensor, minuend - subtrahend)
+
+
+class _Difference(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, table: Tensor, left: Tensor, right: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(left, right)
+        ctx.rows = len(table)  # type: ignore[attr-defined]
+        return table.index_select(0, left).sub_(table.index_select(0, right))
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor | None, None, None]:
+        if not ctx.needs_input_grad[0]:  # type: ignore[attr-defined]
+            return None, None, None
+        left, right = ctx.saved_tensors  # type: ignore[attr-defined]
+        whole = gradient.new_zeros(ctx.rows, gradient.shape[1])  # type: ignore[attr-defined]
+        whole.index_add_(0, left, gradient).index_add_(0, right, gradient, alpha=-1)
+        return whole, None, None

@@ -1,0 +1,131 @@
+"""Fits, comparisons and reports on a tiny dataset, end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cliper.backbones import create_backbone
+from cliper.data import Dataset
+from cliper.data.interactions import Interactions
+from cliper.data.splits import make_split
+from cliper.errors import InputError
+from cliper.experiments import compare, evaluate_run, load_comparison, plan
+from cliper.experiments.build_report import build_report
+from cliper.experiments.compare import comparison_json, variant_config
+from cliper.experiments.experiment import load_config, run_experiment
+from cliper.experiments.represent import represent_experiment
+from cliper.experiments.tables import comparison_rows
+from cliper.testing import toy_world
+
+BASE = {"training": {"max_epochs": 3, "batch_size": 256, "learning_rate": 0.01}}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    world = toy_world()
+    log = Interactions(
+        world.train.users,
+        world.train.items,
+        np.concatenate([world.train.user_index, world.test.user_index]),
+        np.concatenate([world.train.item_index, world.test.item_index]),
+    )
+    return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
+
+
+def variants():
+    return plan(["popularity", "bpr", "vbpr"], ["random"], ["attention"])
+
+
+def test_compare_runs_searches_and_resumes(dataset: Dataset, tmp_path: Path) -> None:
+    grid = {"training.learning_rate": [1e-4, 1e-2], "backbone.l2": [0.0]}
+    first = compare(dataset, variants(), [0, 1], tmp_path, base=BASE, grid=grid)
+    names = [o.variant.name for o in first.outcomes]
+    assert names == ["popularity-none", "bpr-none", "vbpr-random"]
+    assert first.budget == 2
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("results.json")}
+    again = compare(dataset, variants(), [0, 1], tmp_path, base=BASE, grid=grid)
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("results.json")} == stamps
+    assert comparison_json(first) == comparison_json(again)
+    loaded = load_comparison(tmp_path)
+    assert comparison_json(loaded) == json.loads((tmp_path / "compare.json").read_text())
+    # The choice was made on validation: it is the better of the two there.
+    searched = [
+        json.loads((tmp_path / f"search/bpr-none/{n:03d}/results.json").read_text()) for n in (0, 1)
+    ]
+    best = max(searched, key=lambda r: r["valid"]["recall@20"])
+    chosen = next(o.chosen for o in first.outcomes if o.variant.name == "bpr-none")
+    assert chosen["training.learning_rate"] == best["config"]["training"]["learning_rate"]
+
+
+def test_other_settings_in_the_same_folder_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    chosen = plan(["popularity"], [], [])
+    compare(dataset, chosen, [0], tmp_path, base=BASE)
+    other = {"evaluation": {"mask": "train"}, **BASE}
+    with pytest.raises(InputError, match="other settings"):
+        compare(dataset, chosen, [0], tmp_path, base=other)
+
+
+def test_evaluate_repeats_the_test_result_and_honours_the_mask(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    config = variant_config(dataset, variants()[2], 0, BASE)
+    run = run_experiment(config, tmp_path / "run")
+    _, again = evaluate_run(run.path)
+    assert dict(again.metrics) == run.results.test
+    _, published = evaluate_run(run.path, mask="train")
+    assert dict(published.metrics) != run.results.test
+
+
+def test_the_saved_model_alone_restores_the_embeddings(dataset: Dataset, tmp_path: Path) -> None:
+    run = run_experiment(variant_config(dataset, variants()[2], 0, BASE), tmp_path / "run")
+    config = load_config(run.directory)
+    split = make_split(dataset, "random", config.split_seed)
+    features = represent_experiment(dataset, config)
+    model = create_backbone("vbpr", split.train, features, config.backbone_options, seed=0)
+    model.load_state_dict(run.directory.read_tensors("model.safetensors"))
+    with torch.inference_mode():
+        users, items = model.eval().embed()
+    saved = run.directory.read_tensors("embeddings.safetensors")
+    assert torch.equal(users, saved["users"]) and torch.equal(items, saved["items"])
+
+
+def test_recommendations_are_the_brute_force_ranking(dataset: Dataset, tmp_path: Path) -> None:
+    run = run_experiment(variant_config(dataset, variants()[2], 0, BASE), tmp_path / "run")
+    vectors = run.directory.read_tensors("embeddings.safetensors")
+    split = make_split(dataset, "random", 0)
+    user = 3
+    seen = {
+        int(i)
+        for part in (split.train, split.valid)
+        for i in part.item_index[part.user_index == user]
+    }
+    scores = (vectors["users"][user] @ vectors["items"].T).tolist()
+    ranked = sorted((i for i in range(len(scores)) if i not in seen), key=lambda i: -scores[i])
+    answer = run.recommend(["u3"], k=7)
+    assert [r.item_id for r in answer] == dataset.items.ids(ranked[:7])
+    assert [r.rank for r in answer] == list(range(1, 8))
+    among = run.recommend(["u3"], k=7, candidates=["i0", "i1", "i2", "i3"], exclude_seen=False)
+    assert len(among) == 4 and {r.item_id for r in among} == {"i0", "i1", "i2", "i3"}
+    unit = torch.nn.functional.normalize(vectors["items"], dim=1)
+    nearest = [int(i) for i in (unit @ unit[5]).argsort(descending=True) if int(i) != 5][:3]
+    assert [r.item_id for r in run.similar_items(["i5"], k=3)] == dataset.items.ids(nearest)
+    with pytest.raises(InputError, match="unknown user 'nobody'"):
+        run.recommend(["nobody"])
+
+
+def test_the_table_and_the_report_of_a_comparison(dataset: Dataset, tmp_path: Path) -> None:
+    compare(dataset, variants(), [0, 1], tmp_path, base=BASE)
+    table = comparison_rows(load_comparison(tmp_path))
+    assert len(table.rows) == 3 and "random" in table.protocol
+    page = build_report(tmp_path).read_text("utf-8")
+    assert "popularity" in page and "<svg" in page
+    run = tmp_path / "runs" / "vbpr-random" / "seed-0"
+    assert "vbpr" in build_report(run).read_text("utf-8")
+
+
+def test_a_feature_free_backbone_appears_once() -> None:
+    names = [v.name for v in plan(["bpr", "vbpr"], ["vanilla", "cliper"], ["sum", "mlp"])]
+    assert names == ["bpr-none", "vbpr-vanilla", "vbpr-cliper-sum", "vbpr-cliper-mlp"]

@@ -1,0 +1,60 @@
+"""The experiment tree refuses what it does not understand and what would do nothing."""
+
+import pytest
+
+from cliper.errors import InputError
+from cliper.experiments.config import ExperimentConfig, assign
+
+DATA = {"dataset": {"path": "d"}}
+FREEDOM = {**DATA, "backbone": {"name": "freedom"}}
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({**FREEDOM, "trainig": {}}, "trainig: unknown key .*'training'"),
+        ({**FREEDOM, "training": {"lr": 1}}, "training.lr: unknown key"),
+        ({**DATA, "backbone": {"name": "fredom"}}, "'freedom'"),
+        ({**DATA, "backbone": {"name": "freedom", "n_layer": 2}}, "backbone.n_layer.*'n_layers'"),
+        ({**DATA, "backbone": {"name": "freedom", "n_layers": 99}}, "backbone.n_layers"),
+        ({**DATA, "backbone": {}}, "backbone.name"),
+        ({"backbone": {"name": "freedom"}}, "dataset"),
+        ({**FREEDOM, "features": {"kind": "vanilla"}, "fusion": {"kind": "sum"}}, "no effect"),
+        ({**FREEDOM, "fusion": {"kind": "sum", "temperature": 0.2}}, "fusion.temperature"),
+        ({**FREEDOM, "features": {"kind": "none"}}, "needs item features"),
+        (
+            {**DATA, "backbone": {"name": "bpr"}, "features": {"kind": "cliper"}},
+            "uses no features",
+        ),
+        ({**FREEDOM, "evaluation": {"k": [10]}}, "20"),
+        ({**FREEDOM, "training": {"learning_rate": float("nan")}}, "learning_rate"),
+    ],
+)
+def test_a_bad_tree_is_one_clear_line(tree: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        ExperimentConfig.build(tree)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        FREEDOM,
+        {**FREEDOM, "features": {"kind": "vanilla"}},
+        {**FREEDOM, "fusion": {"kind": "mlp"}, "views": {"include": ["title"]}},
+        {**FREEDOM, "fusion": {"temperature": "inf"}},
+        {**DATA, "backbone": {"name": "bpr"}, "features": {"kind": "none"}},
+        {**FREEDOM, "features": {"kind": "random", "random_size": 8}},
+    ],
+)
+def test_a_resolved_tree_builds_the_same_experiment(tree: dict) -> None:
+    config = ExperimentConfig.build(tree)
+    resolved = config.resolved()
+    assert ExperimentConfig.build(resolved).resolved() == resolved
+
+
+def test_assignments_read_numbers_lists_and_words() -> None:
+    tree = assign({}, ["a.b=1e-3", "a.c=[1, 2]", "a.d=text", "e=true", "f=inf"])
+    assert tree == {"a": {"b": 1e-3, "c": [1, 2], "d": "text"}, "e": True, "f": "inf"}
+    with pytest.raises(InputError, match="not key=value"):
+        assign({}, ["nonsense"])

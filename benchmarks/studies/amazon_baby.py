@@ -17,8 +17,9 @@ import torch
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
-from cliper.experiments.compare import analyse, compare, plan
+from cliper.experiments.compare import analyse, compare
 from cliper.experiments.tables import comparison_rows, markdown
+from cliper.experiments.variants import plan
 from cliper.files import write_text
 
 # Percent, test, d 64, as the literature reports them.

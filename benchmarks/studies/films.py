@@ -17,8 +17,9 @@ import torch
 
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import Outcome, analyse, compare, plan
+from cliper.experiments.compare import Outcome, analyse, compare
 from cliper.experiments.tables import comparison_rows, csv_text, markdown
+from cliper.experiments.variants import plan
 from cliper.files import write_text
 
 FUSIONS = ["attention", "sum", "concat", "mlp"]

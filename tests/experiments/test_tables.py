@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cliper.experiments.compare import Comparison, Outcome, Variant
+from cliper.experiments.compare import Comparison, Outcome
 from cliper.experiments.run import Run
 from cliper.experiments.significance import PairedTest
 from cliper.experiments.tables import (
@@ -17,6 +17,7 @@ from cliper.experiments.tables import (
     protocol_line,
     write_comparison,
 )
+from cliper.experiments.variants import Variant
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
 
 

@@ -67,8 +67,9 @@ def command(
     """
     from cliper.cli.compare_settings import check_comparison
     from cliper.data import Dataset
-    from cliper.experiments.compare import compare, comparison_json, plan
+    from cliper.experiments.compare import compare, comparison_json
     from cliper.experiments.tables import comparison_rows, write_comparison
+    from cliper.experiments.variants import plan
 
     variants = plan(
         names(backbones, "--backbones"),

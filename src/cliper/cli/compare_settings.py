@@ -9,8 +9,8 @@ from cliper.backbones import backbone_entry
 from cliper.config import nearest
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
-from cliper.experiments.compare import Variant, variant_config
 from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.variants import Variant, variant_config
 
 # What a comparison varies itself, and the option that says how.
 OWNED = {

@@ -1,10 +1,11 @@
 """Experiments: settings, one run, comparisons with their statistics, reports."""
 
-from cliper.experiments.compare import Comparison, Outcome, Variant, compare, load_comparison, plan
+from cliper.experiments.compare import Comparison, Outcome, compare, load_comparison
 from cliper.experiments.config import ExperimentConfig, assign, load_experiment
 from cliper.experiments.experiment import evaluate_run, run_experiment
 from cliper.experiments.represent import represent
 from cliper.experiments.run import Run
+from cliper.experiments.variants import Variant, plan
 
 __all__ = [
     "Comparison",

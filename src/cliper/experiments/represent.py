@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cliper.data import Dataset
-from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
@@ -18,7 +17,7 @@ from cliper.representation import (
     random_features,
     vanilla_features,
 )
-from cliper.types import BoolArray, FloatArray
+from cliper.representation.given import given_features
 from cliper.views import RenderedViews, render
 
 OnReport = Callable[[EncodeReport], None]
@@ -111,7 +110,10 @@ def represent_experiment(
             allow_download=config.encoder.allow_download,
             on_report=on_report,
         )
-    return features.only(*config.features.modalities)
+    wanted = config.features.modalities
+    if "modalities" not in config.features.model_fields_set:
+        wanted = [m for m in wanted if m in features.modalities]
+    return features.only(*wanted)
 
 
 def rendered_views(
@@ -133,30 +135,6 @@ def rendered_views(
     return render(dataset.catalogue, templates, include)
 
 
-def given_encodings(dataset: Dataset) -> Encodings:
-    """The features of `prepare mmrec` as encodings: view j is `view-j`, a zero row is absent."""
-    image, text = (_given_array(dataset, m) for m in ("image", "text"))
-    if text is None or text.ndim != 3:
-        raise InputError(
-            "the given text features are one vector an item, there are no views to weigh",
-            where=dataset.name,
-            remedy="use --features vanilla, or give text_feat.npy as views × items × width",
-        )
-    if image is None or image.shape[1] != text.shape[2]:
-        raise InputError(
-            "views are weighted by their similarity to the image, in one space; the given image "
-            f"features are {'missing' if image is None else image.shape}",
-            where=dataset.name,
-            remedy=f"give image_feat.npy as items × {text.shape[2]}",
-        )
-    names = tuple(f"view-{j}" for j in range(len(text)))
-    key = dataset.about["features"]["text"]["sha256"]
-    return Encodings(
-        dataset.items.hash, "given", key, names,
-        text, _present(text), image, _present(image),
-    )  # fmt: skip
-
-
 def _given(
     dataset: Dataset,
     kind: str,
@@ -165,28 +143,20 @@ def _given(
     normalize_views: bool,
     views: Sequence[str] | None,
 ) -> ItemFeatures:
+    """The features of `prepare mmrec`; vanilla text of several views is their mean."""
+    given = given_features(dataset)
     if kind == "cliper":
-        encodings = given_encodings(dataset)
-        return cliper_features(encodings, fusion, temperature, normalize_views, views)
-    arrays = {m: _given_array(dataset, m) for m in ("image", "text")}
-    flat = {m: a if a.ndim == 2 else a.mean(axis=0) for m, a in arrays.items() if a is not None}
-    whole = {m: flat.get(m, np.zeros((len(dataset.items), 1), np.float32)) for m in arrays}
-    features = vanilla_features(
-        dataset.items.hash,
-        whole["image"], _present(whole["image"]),
-        whole["text"], _present(whole["text"]),
-        encoder="given",
-    )  # fmt: skip
-    return features.only(*(m for m in features.modalities if m in flat))
-
-
-def _present(rows: FloatArray) -> BoolArray:
-    """A row of zeros stands for nothing."""
-    return np.asarray(rows.any(axis=-1))
-
-
-def _given_array(dataset: Dataset, modality: str) -> FloatArray | None:
-    if modality not in dataset.about["features"] or dataset.path is None:
-        return None
-    path = dataset.path / dataset.about["features"][modality]["file"]
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False), dtype=np.float32)
+        if isinstance(given, ItemFeatures):
+            raise InputError(
+                "the given text features are one vector an item, there are no views to weigh",
+                where=dataset.name,
+                remedy="use --features vanilla, or give text_feat.npy as views × items × width",
+            )
+        return cliper_features(given, fusion, temperature, normalize_views, views)
+    if isinstance(given, ItemFeatures):
+        return given
+    count = given.text_present.sum(axis=0)
+    text = given.text.sum(axis=0) / np.maximum(count, 1)[:, None].astype(np.float32)
+    return vanilla_features(
+        given.items_hash, given.image, given.image_present, text, count > 0, encoder=given.encoder
+    )

@@ -1,0 +1,94 @@
+"""The rows of a comparison: which backbone on which features, and the experiment of each."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from cliper.backbones import backbone_entry
+from cliper.data import Dataset
+from cliper.errors import InputError
+from cliper.experiments.config import ExperimentConfig
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a backbone on one kind of features.
+
+    Attributes:
+        backbone: its name.
+        features: `none`, `vanilla`, `cliper` or `random`.
+        fusion: of `cliper` features, else None.
+    """
+
+    backbone: str
+    features: str
+    fusion: str | None = None
+
+    @property
+    def name(self) -> str:
+        """E.g. `freedom-cliper-attention`, fit for a folder."""
+        return "-".join(part for part in (self.backbone, self.features, self.fusion) if part)
+
+
+def plan(
+    backbones: Sequence[str], features: Sequence[str], fusions: Sequence[str]
+) -> list[Variant]:
+    """The variants: every backbone on every kind; one that uses no features appears once."""
+    variants: list[Variant] = []
+    for backbone in backbones:
+        if not backbone_entry(backbone).backbone.uses_features:
+            variants.append(Variant(backbone, "none"))
+            continue
+        for kind in features:
+            if kind == "none":
+                continue
+            names = fusions if kind == "cliper" else [None]
+            variants += [Variant(backbone, kind, fusion) for fusion in names]
+    if not variants:
+        raise InputError("nothing to compare", where="--features", remedy="name vanilla or cliper")
+    if len(set(variants)) != len(variants):
+        raise InputError("a backbone, kind of features or fusion is named twice")
+    return variants
+
+
+def variant_config(
+    dataset: Dataset,
+    variant: Variant,
+    seed: int,
+    base: Mapping[str, Any] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> ExperimentConfig:
+    """The experiment of one variant and seed; settings that a variant cannot use are left out.
+
+    `base` and `chosen` speak for the whole table: sections without effect on this variant
+    (encoder settings of a vanilla run, options that only another backbone has) do not reach it.
+    """
+    tree: dict[str, Any] = deepcopy(dict(base or {}))
+    for key, value in (chosen or {}).items():
+        *parents, last = key.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    tree["dataset"] = {"path": str(dataset.path)}
+    known = backbone_entry(variant.backbone).config.model_fields
+    options = {k: v for k, v in tree.get("backbone", {}).items() if k in known}
+    tree["backbone"] = {"name": variant.backbone, **options}
+    if variant.features != "cliper":
+        for section in ("views", "encoder", "fusion"):
+            tree.pop(section, None)
+    else:
+        fusion = {"kind": variant.fusion or "attention"}
+        if fusion["kind"] == "attention":
+            fusion |= {k: v for k, v in tree.get("fusion", {}).items() if k == "temperature"}
+        tree["fusion"] = fusion
+    features = {"kind": variant.features}
+    if variant.features != "none":
+        features |= {k: v for k, v in tree.get("features", {}).items() if k == "modalities"}
+    if variant.features == "cliper":
+        shared = tree.get("features", {})
+        features |= {k: v for k, v in shared.items() if k == "normalize_views"}
+    tree["features"] = features
+    tree["training"] = {**tree.get("training", {}), "seed": seed}
+    return ExperimentConfig.build(tree)

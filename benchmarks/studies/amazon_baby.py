@@ -27,10 +27,10 @@ PUBLISHED = {
     "bpr": {"recall@10": 3.57, "recall@20": 5.75, "ndcg@10": 1.92, "ndcg@20": 2.49},
     "lightgcn": {"recall@10": 4.79, "recall@20": 7.54, "ndcg@10": 2.57, "ndcg@20": 3.28},
 }
-TRAINING = {"max_epochs": 1000, "validate_every": 5, "patience": 10, "learning_rate": 1e-3}
+TRAINING = {"max_epochs": 1000, "validate_every": 5, "patience": 6, "learning_rate": 2e-3}
 GRIDS = {
-    "bpr": {"backbone.l2": [1e-2, 1e-1], "training.learning_rate": [1e-3, 5e-4]},
-    "lightgcn": {"backbone.n_layers": [3, 4], "backbone.l2": [1e-4, 1e-3]},
+    "bpr": {"backbone.l2": [1e-2, 3e-2, 1e-1]},
+    "lightgcn": {"backbone.n_layers": [2, 3], "backbone.l2": [1e-4]},
 }
 
 

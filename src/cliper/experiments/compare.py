@@ -1,6 +1,8 @@
 """`compare`: backbones × features × fusions × seeds, with the statistics (the paper's Table 2)."""
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,13 +107,15 @@ def compare(
         for variant in variants:
             chosen: dict[str, Any] = combinations[0]
             if searched:
-                best = -1.0
+                best, winner = -1.0, out
                 for number, combination in enumerate(combinations):
                     folder = out / "search" / variant.name / f"{number:03d}"
                     run = _run(dataset, variant, seeds[0], folder, base, combination, cached)
                     progress.advance(note=f"search {variant.name}")
                     if run.results.valid["recall@20"] > best:
                         best, chosen = run.results.valid["recall@20"], combination
+                        winner = folder
+                _adopt(winner, out / "runs" / variant.name / f"seed-{seeds[0]}")
             runs = []
             for seed in seeds:
                 folder = out / "runs" / variant.name / f"seed-{seed}"
@@ -205,6 +209,16 @@ def load_comparison(path: Path) -> Comparison:
         )
         outcomes.append(Outcome(variant, tuple(Run.load(f) for f in folders), row["chosen"]))
     return analyse(outcomes, saved["metric"], saved["search_budget"])
+
+
+def _adopt(searched: Path, folder: Path) -> None:
+    """The search's winner is the first seed's run already: copy it, whole or not at all."""
+    if folder.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".adopt-") as temporary:
+        shutil.copytree(searched, Path(temporary) / "run")
+        (Path(temporary) / "run").rename(folder)
 
 
 def _deviation(values: np.ndarray) -> float:

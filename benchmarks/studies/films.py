@@ -17,7 +17,7 @@ import torch
 
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import Outcome, analyse, compare
+from cliper.experiments.compare import Outcome, analyse, compare, load_comparison
 from cliper.experiments.tables import comparison_rows, csv_text, markdown
 from cliper.experiments.variants import plan
 from cliper.files import write_text
@@ -82,6 +82,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=sorted(PLAN), help="one backbone now, no table yet")
     parser.add_argument("--out", type=Path, default=Path("results"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -96,17 +97,25 @@ def main() -> None:
     dataset = Dataset.load(path)
     outcomes: list[Outcome] = []
     for backbone, (settings, cold_grid, random_grid) in PLAN.items():
+        folder = arguments.work / arguments.split / backbone
+        if (folder / "compare.json").is_file():  # done by an earlier call
+            outcomes += load_comparison(folder).outcomes
+            continue
+        if arguments.only not in (None, backbone):
+            continue
         grid = cold_grid if arguments.split == "cold-item" else random_grid
         comparison = compare(
             dataset,
             plan([backbone], ["vanilla", "cliper"], FUSIONS),
             range(arguments.seeds),
-            arguments.work / arguments.split / backbone,
+            folder,
             base={**settings, "split": {"kind": arguments.split}},
             grid=grid,
         )
         outcomes += comparison.outcomes
         print(markdown(comparison_rows(comparison)), flush=True)
+    if arguments.only:
+        return
     whole = analyse(outcomes, "recall@20", budget=8)
     chosen = "\n".join(f"- {o.variant.name}: `{dict(o.chosen)}`" for o in outcomes)
     text = f"""# Films with posters, {arguments.split} split

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from cliper.backbones import Batch, create_backbone
+from cliper.backbones.base import projected_difference, projection
 from cliper.data import Interactions, Vocabulary
-from cliper.representation.features import ItemFeatures
+from cliper.representation.features import FeatureTable, ItemFeatures
 
 M, N, D = 5, 6, 3
 PAIRS = [(0, 0), (0, 1), (1, 1), (1, 2), (2, 3), (3, 0), (3, 4), (4, 4), (4, 3)]  # item 5 is cold
@@ -218,3 +219,21 @@ def test_freedom_with_one_modality_has_one_graph(
     model = create_backbone("freedom", train, features.only("text"), options)
     expected = dense_item_graph(features, k=2, image_weight=0.0)
     close(model.item_graph.tensor.to_dense(), expected)
+
+
+@pytest.mark.parametrize("rows", [3, 50])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_projected_difference_is_the_same_both_ways(
+    features: ItemFeatures, rows: int, trainable: bool
+) -> None:
+    table = FeatureTable(features.tables["image"], trainable=trainable)
+    linear = projection(4, D, torch.Generator().manual_seed(0))
+    left, right = torch.randint(N, (2, rows), generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(rows, D, generator=torch.Generator().manual_seed(2))
+    fast = projected_difference(table, linear, left, right)
+    plain = linear(table(left)) - linear(table(right))
+    torch.testing.assert_close(fast, plain)
+    for parameter in (*table.parameters(), linear.weight):
+        expected = torch.autograd.grad((plain * weight).sum(), parameter, retain_graph=True)
+        found = torch.autograd.grad((fast * weight).sum(), parameter, retain_graph=True)
+        torch.testing.assert_close(found, expected)

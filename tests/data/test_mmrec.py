@@ -164,3 +164,11 @@ def test_the_log_must_be_one(source: Path, tmp_path: Path) -> None:
     (source / "baby.inter").write_text("a\tb\n1\t2\n")
     with pytest.raises(InputError, match="no column 'userID'"):
         prepare_mmrec(source, tmp_path / "out")
+
+
+def test_item_numbers_with_huge_gaps_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.inter").write_text("userID\titemID\n0\t0\n0\t2000000000\n")
+    with pytest.raises(InputError, match="itemID goes up to 2000000000 and 2 of these"):
+        prepare_mmrec(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

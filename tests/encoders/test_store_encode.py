@@ -1,5 +1,6 @@
 """Encoding a dataset through its store: each content once, whatever happens in between."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from cliper.data.catalogue import Catalogue
 from cliper.data.dataset import Dataset
+from cliper.data.vocabulary import Vocabulary
 from cliper.encoders import encode, encode_fill
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode_report import EncodeReport
@@ -173,3 +175,25 @@ def test_a_catalogue_without_pictures(tmp_path: Path, run: Runner) -> None:
     got = run(Dataset("x", dataset.interactions, bare, tmp_path), views_of(N))
     assert not got.image_present.any()
     assert not got.image.any()
+
+
+def test_renamed_items_find_what_their_content_gave(tmp_path: Path, run: Runner) -> None:
+    before, views = dataset_of(tmp_path, N), views_of(N)
+    first = run(before, views)
+    items = Vocabulary([f"new-{i}" for i in range(N)])
+    assert before.catalogue is not None
+    catalogue = replace(before.catalogue, items=items)
+    log = replace(before.interactions, items=items)
+    second = run(replace(before, interactions=log, catalogue=catalogue), views)
+    assert run.report.encoded_texts == run.report.encoded_images == 0
+    assert (first.items_hash, second.items_hash) == (before.items.hash, items.hash)
+    np.testing.assert_array_equal(first.text, second.text)
+
+
+def test_the_embedded_encoder_refuses_what_would_have_no_effect(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no effect on 'embedded'"):
+        encode.encode_dataset(
+            dataset_of(tmp_path, N), "embedded", views_of(N), long_text="chunk-mean"
+        )
+    with pytest.raises(InputError, match="unknown device 'banana'"):
+        encode.encode_dataset(dataset_of(tmp_path, N), "embedded", views_of(N), device="banana")

@@ -134,6 +134,20 @@ def test_a_diverging_loss_is_one_clear_error() -> None:
         Trainer(backbone, WORLD.train, config(), validate).fit()
 
 
+def test_no_epoch_at_all_still_says_what_validation_scored() -> None:
+    backbone = build()
+    before = final_bytes(backbone)
+    history = Trainer(backbone, WORLD.train, config(max_epochs=0), validate).fit()
+    assert history.best == validate(backbone)
+    assert (history.best_epoch, history.epochs_run) == (0, 0)
+    assert final_bytes(backbone) == before
+
+
+def test_a_device_that_is_not_here_is_one_clear_error() -> None:
+    with pytest.raises(InputError, match=r"training\.device: 'cuda:99' is not available here"):
+        Trainer(build(), WORLD.train, config(device="cuda:99"), validate)
+
+
 def test_a_backbone_without_training_is_only_validated() -> None:
     history = Trainer(build(backbone="popularity"), WORLD.train, config(), validate).fit()
     assert history.epochs_run == 0 and np.isfinite(history.best["recall@20"])

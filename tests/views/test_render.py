@@ -69,6 +69,16 @@ def test_own_templates() -> None:
     assert views.left_out == {"categories": "no template"}
 
 
+def test_a_named_view_without_a_template_of_its_own_gets_the_default_one() -> None:
+    views = render(shop(), {"brand": "Made by {value}"}, include=["title", "brand", "global"])
+    assert [view[0] for view in views.texts] == [
+        "The product title is Blue cup",
+        "Made by Acme",
+        "Made by Acme. The product title is Blue cup",
+    ]
+    assert views.left_out == {"categories": "no template"}
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [
@@ -93,8 +103,6 @@ def test_unknown_names_list_what_there_is() -> None:
         render(shop(), {"titel": "{titel}"})
     with pytest.raises(InputError, match="did you mean 'brand'"):
         render(shop(), include=["brnd"])
-    with pytest.raises(InputError, match="has no template"):
-        render(shop(), {"title": "{title}"}, include=["brand"])
     with pytest.raises(InputError, match="twice"):
         render(shop(), include=["brand", "brand"])
     with pytest.raises(InputError, match="global"):

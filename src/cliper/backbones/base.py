@@ -111,6 +111,21 @@ def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Line
     return linear
 
 
+def projected_difference(
+    table: FeatureTable, linear: nn.Linear, left: Tensor, right: Tensor
+) -> Tensor:
+    """W f_left - W f_right for item rows (n,) each, by the cheaper of two ways: (n, d).
+
+    With fewer items than rows every item is projected once; else the differences are, half as
+    many rows as there are items in them.
+    """
+    if len(left) >= len(table.table):
+        every: Tensor = linear(table())
+        return every.index_select(0, left) - every.index_select(0, right)
+    difference: Tensor = linear(table.difference(left, right))
+    return difference
+
+
 def unit_scale(features: ItemFeatures) -> ItemFeatures:
     """Each modality's table divided by its mean row norm: encoders differ in scale by tenfold."""
     scaled = {m: t / t.norm(dim=1).mean().clamp(min=1e-12) for m, t in features.tables.items()}

@@ -30,6 +30,7 @@ from cliper.backbones.base import (
     cold_items,
     embedding_table,
     feature_tables,
+    projected_difference,
     projection,
 )
 from cliper.backbones.registry import register_backbone
@@ -122,7 +123,12 @@ class Freedom(Backbone):
         positive, negative = (torch.cat(item) + h.index_select(0, items)).chunk(2)
         terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
         for modality, table in self.features.items():
-            features = cast(FeatureTable, table).difference(batch.positives, batch.negatives)
-            preference = dot(user, self.content[modality](features))
+            difference = projected_difference(
+                cast(FeatureTable, table),
+                cast(nn.Linear, self.content[modality]),
+                batch.positives,
+                batch.negatives,
+            )
+            preference = dot(user, difference)
             terms[modality] = self.config.modality_weight * -logsigmoid(preference).mean()
         return terms

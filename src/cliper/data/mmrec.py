@@ -19,6 +19,7 @@ from cliper.errors import InputError
 from cliper.files import sha256_file
 from cliper.types import BoolArray, FloatArray, IndexArray, JsonObject
 
+_GAPS = 1_000  # item numbers per item that occurs; more is no numbering
 _CHUNK = 65_536
 _SPELLINGS = {
     "user": ("userID", "user_id"),
@@ -178,6 +179,14 @@ def _interactions(
     if not len(user):
         raise InputError("no row can be read", where=str(path), remedy="mend ratings and times")
     n = int(item.max()) + 1 if n_items is None else n_items
+    occurring = len(np.unique(item))
+    if n_items is None and n > _GAPS * occurring:  # nothing else bounds the vocabulary
+        raise InputError(
+            f"itemID goes up to {n - 1} and {occurring} of these items occur",
+            where=str(path),
+            remedy="number the items from 0 without gaps, or prepare outside ids with "
+            "'cliper prepare files'",
+        )
     beyond = f"the features have {n} rows (items 0 to {n - 1}), itemID"
     _refuse(item >= n, item, columns["number"], beyond, str(path))
     time = columns.get("timestamp")

@@ -1,6 +1,7 @@
 """A dataset through an encoder, by way of its store: nothing is encoded twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
@@ -57,6 +58,12 @@ def encode_dataset(
     report = EncodeReport(encoder_name)
     report.fail("no such file", gone)
     if encoder_name == "embedded":
+        if long_text != "truncate":
+            raise InputError(
+                f"long_text {long_text!r} has no effect on 'embedded', which truncates",
+                where="encoder.long_text",
+                remedy="leave it out, or use an encoder of the CLIP family",
+            )
         folder = encode_embedded(
             store_root(dataset), dataset.items.hash, views, keys, image, paths, report,
             device=device, dtype=dtype, batch_size=batch_size, seed=seed,
@@ -72,7 +79,7 @@ def encode_dataset(
     report.seconds = perf_counter() - started
     if on_report is not None:
         on_report(report)
-    return load_assembled(folder)
+    return _belonging_to(dataset, load_assembled(folder))
 
 
 def load_encodings(
@@ -95,4 +102,12 @@ def load_encodings(
             where=str(root),
             remedy=f"run 'cliper encode {dataset.path} --encoder {encoder}'",
         )
-    return load_assembled(folder)
+    return _belonging_to(dataset, load_assembled(folder))
+
+
+def _belonging_to(dataset: Dataset, encodings: Encodings) -> Encodings:
+    """The encodings under the dataset's ids.
+
+    They are found by content, row by row, so items that were only renamed find the same folder.
+    """
+    return replace(encodings, items_hash=dataset.items.hash)

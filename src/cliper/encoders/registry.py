@@ -109,7 +109,7 @@ def create_encoder(
     _load_builtin()
     options = EncoderOptions(
         weights=Path(weights).expanduser() if weights is not None else None,
-        device=_device(device),
+        device=available_device(device),
         dtype=_one_of("dtype", dtype, DTYPE_NAMES),
         batch_size=batch_size,
         long_text=_one_of("long_text", long_text, LONG_TEXT_RULES),
@@ -150,7 +150,8 @@ def _one_of(what: str, value: Choice, allowed: tuple[Choice, ...]) -> Choice:
     return value
 
 
-def _device(name: str) -> str:
+def available_device(name: str) -> str:
+    """`name`, or the best device for `auto`; one that is not here is an `InputError`."""
     if name == "auto":
         if torch.cuda.is_available():
             return "cuda"

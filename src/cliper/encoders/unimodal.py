@@ -7,6 +7,7 @@ import torch
 
 from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.minilm import MiniLM
+from cliper.encoders.registry import available_device
 from cliper.encoders.store import RowStore
 from cliper.errors import InputError
 from cliper.types import FloatArray
@@ -30,12 +31,14 @@ class Unimodal:
         truncated: texts that lost their end, of those encoded through this object.
 
     Raises:
-        InputError: an unknown dtype, or the weights' packages are not installed.
+        InputError: an unknown dtype, a device that is not here, or the weights' packages are not
+            installed.
     """
 
     def __init__(self, root: Path, device: str, dtype: str, batch_size: int) -> None:
         if dtype not in _DTYPES:
             raise InputError(f"unknown dtype {dtype!r}", remedy=f"one of {', '.join(_DTYPES)}")
+        device = available_device(device)
         self.text = MiniLM(device, _DTYPES[dtype], batch_size)
         self.image = EfficientNetLite(device, _DTYPES[dtype], batch_size)
         text_folder = root / f"{self.text.name}-{self.text.hash[:16]}"

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cliper.data import Interactions, Vocabulary
+from cliper.data.readers.formats import reading
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json, write_text
 from cliper.runs.record import Results
@@ -85,9 +86,15 @@ class RunDirectory:
             loaded = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError("no config.yaml: not a run", where=str(self.path)) from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"not valid YAML: {error}", where=str(self.config_file)) from None
-        return dict(loaded)
+        if not isinstance(loaded, dict):
+            raise InputError(
+                "not a mapping of settings: the file is damaged",
+                where=str(self.config_file),
+                remedy="train again into another directory",
+            )
+        return loaded
 
     def write_model(self, state: Mapping[str, Tensor], users: Tensor, items: Tensor) -> None:
         """Write the parameters and, for serving, the final representations."""
@@ -132,7 +139,7 @@ class RunDirectory:
 
     def read_vocabulary(self) -> tuple[Vocabulary, Vocabulary, IndexArray]:
         """Users, items, and the number of training interactions per item (N,)."""
-        table = pq.read_table(self.path / "vocabulary.parquet")
+        table = self._read_table("vocabulary.parquet")
         is_user = np.asarray(table["kind"]) == "user"
         ids = table["id"].combine_chunks()
         counts = np.asarray(table["train_interactions"], dtype=np.int64)
@@ -142,11 +149,18 @@ class RunDirectory:
 
     def read_seen(self) -> tuple[IndexArray, IndexArray]:
         """Parallel user and item indices of everything that users have already."""
-        table = pq.read_table(self.path / "seen.parquet")
+        table = self._read_table("seen.parquet")
         return (
             np.asarray(table["user_index"], dtype=np.int64),
             np.asarray(table["item_index"], dtype=np.int64),
         )
+
+    def _read_table(self, name: str) -> pa.Table:
+        path = self.path / name
+        if not path.is_file():
+            raise InputError("a part of the run is missing", where=str(path), remedy="train again")
+        with reading(str(path)):
+            return pq.read_table(path)
 
     def write_results(self, results: Results) -> None:
         """Write `results.json`; the run counts as finished from here on."""

@@ -1,6 +1,6 @@
 """`Recommender`: a run directory, ready to answer; outside ids in, outside ids out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from cliper.data import Vocabulary
+from cliper.errors import InputError
+from cliper.ranking.rank import CHUNK_SIZE
+from cliper.ranking.topk import top_k
 from cliper.runs import RunDirectory
 from cliper.types import IndexArray
 
@@ -85,31 +88,41 @@ class Recommender:
             candidates: item ids to choose among; all items when None.
 
         Raises:
-            InputError: an unknown user or item id.
+            InputError: an unknown user or item id, or k below 1.
         """
         rows = self.users.indices(list(users), "user")
         pool = self._pool(candidates)
-        scores = self.user_vectors[torch.from_numpy(rows)] @ self.item_vectors[pool].T
-        if exclude_seen:
-            taken = [self.seen(int(row)) for row in rows]
-            at = np.repeat(np.arange(len(rows)), [len(t) for t in taken])
-            column = np.full(len(self.items), -1)
-            column[pool.numpy()] = np.arange(len(pool))
-            hidden = column[np.concatenate(taken)] if taken else np.empty(0, dtype=np.int64)
-            keep = hidden >= 0
-            scores[torch.from_numpy(at[keep]), torch.from_numpy(hidden[keep])] = -torch.inf
-        return self._answer(list(users), scores, pool, k)
+        column = np.full(len(self.items), -1)
+        column[pool.numpy()] = np.arange(len(pool))
+        offered = self.item_vectors[pool].T
+
+        def score(part: IndexArray) -> Tensor:
+            scores = self.user_vectors[torch.from_numpy(part)] @ offered
+            if exclude_seen:
+                taken = [self.seen(int(row)) for row in part]
+                at = np.repeat(np.arange(len(part)), [len(t) for t in taken])
+                hidden = column[np.concatenate(taken)]
+                keep = hidden >= 0
+                scores[torch.from_numpy(at[keep]), torch.from_numpy(hidden[keep])] = -torch.inf
+            return scores
+
+        return self._answer(list(users), rows, score, pool, k)
 
     def similar_items(
         self, items: Sequence[str], k: int = 10, *, candidates: Sequence[str] | None = None
     ) -> list[Recommendation]:
         """The k items whose representations have the largest cosine with each given item's."""
-        rows = torch.from_numpy(self.items.indices(list(items), "item"))
+        rows = self.items.indices(list(items), "item")
         pool = self._pool(candidates)
         unit = torch.nn.functional.normalize(self.item_vectors, dim=1)
-        scores = unit[rows] @ unit[pool].T
-        scores[rows[:, None] == pool[None, :]] = -torch.inf
-        return self._answer(list(items), scores, pool, k)
+        offered = unit[pool].T
+
+        def score(part: IndexArray) -> Tensor:
+            own = torch.from_numpy(part)
+            scores = unit[own] @ offered
+            return scores.masked_fill_(own[:, None] == pool[None, :], -torch.inf)
+
+        return self._answer(list(items), rows, score, pool, k)
 
     def _pool(self, candidates: Sequence[str] | None) -> Tensor:
         if candidates is None:
@@ -117,14 +130,27 @@ class Recommender:
         return torch.from_numpy(np.unique(self.items.indices(list(candidates), "item")))
 
     def _answer(
-        self, queries: list[str], scores: Tensor, pool: Tensor, k: int
+        self,
+        queries: list[str],
+        rows: IndexArray,
+        score: Callable[[IndexArray], Tensor],
+        pool: Tensor,
+        k: int,
     ) -> list[Recommendation]:
-        best = torch.topk(scores, min(k, scores.shape[1]), dim=1)
-        ids = self.items.ids(pool[best.indices.flatten()].numpy())
-        width = best.values.shape[1]
-        return [
-            Recommendation(query, rank + 1, ids[row * width + rank], score)
-            for row, query in enumerate(queries)
-            for rank, score in enumerate(best.values[row].tolist())
-            if score > -float("inf")
-        ]
+        """The best of each row, some rows at a time; ties as in evaluation, lower index first."""
+        if k < 1:
+            raise InputError(f"k is {k}", where="k", remedy="at least 1")
+        found: list[Recommendation] = []
+        for start in range(0, len(rows), CHUNK_SIZE):
+            part = slice(start, start + CHUNK_SIZE)
+            values, columns = top_k(score(rows[part]), min(k, len(pool)))
+            best = pool[columns.clamp(min=0)]
+            for query, items, scores in zip(queries[part], best, values.tolist(), strict=True):
+                found += [
+                    Recommendation(query, place, name, value)
+                    for place, (name, value) in enumerate(
+                        zip(self.items.ids(items.numpy()), scores, strict=True), 1
+                    )
+                    if value > -float("inf")
+                ]
+        return found

@@ -1,8 +1,10 @@
 """Settings of the training loop."""
 
+import torch
 from pydantic import Field
 
 from cliper.config import StrictConfig
+from cliper.errors import InputError
 
 
 class TrainingConfig(StrictConfig):
@@ -17,3 +19,23 @@ class TrainingConfig(StrictConfig):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     checkpoint_seconds: float = Field(30.0, ge=0, description="at most this much work is lost")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine (or this build of PyTorch) does not have.
+
+    A setting may well name one that is elsewhere, so this is asked when training starts.
+
+    Raises:
+        InputError: it is not available.
+    """
+    kind, _, number = device.partition(":")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(kind, False):
+        raise InputError(
+            f"{device!r} is not available here", where="training.device", remedy="use cpu"
+        )

@@ -21,7 +21,7 @@ from cliper.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from cliper.training.config import TrainingConfig
+from cliper.training.config import TrainingConfig, check_device
 from cliper.training.sampler import UniformSampler
 
 SELECT_BY = "recall@20"
@@ -62,6 +62,9 @@ class Trainer:
         validate: validation metrics of the backbone as it is; must contain `recall@20`.
         checkpoint: file that the state is kept in while training; None for no checkpoints.
         identity: what the checkpoint belongs to; a resume with another identity is refused.
+
+    Raises:
+        InputError: the device is not there.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Trainer:
         checkpoint: Path | None = None,
         identity: str = "",
     ) -> None:
+        check_device(config.device)
         self.backbone, self.config, self.validate = backbone.to(config.device), config, validate
         self.checkpoint, self.identity = checkpoint, identity
         self.sampler = UniformSampler(
@@ -126,6 +130,8 @@ class Trainer:
                     saved_at = time.monotonic()
         if self.best_parameters:
             self.backbone.load_state_dict(self.best_parameters)
+        else:  # no epoch at all: the untrained model is what there is
+            self.history.best = self.validate(self.backbone)
         return self.history
 
     def _finished(self) -> bool:

@@ -47,9 +47,10 @@ def render(
     """Render the views of a catalogue.
 
     Without `templates`, every field that the noise rule keeps gets a default template; with
-    them, exactly the fields that they name are rendered and no rule is applied. The global view
-    joins the prompts of all rendered fields in order, leaving out those that an item lacks. It
-    does not depend on `include`, so that choosing views before or after encoding is the same.
+    them, exactly the fields that they or `include` name are rendered (the latter by their default
+    template) and no rule is applied. The global view joins the prompts of all rendered fields in
+    order, leaving out those that an item lacks. It does not depend on which of the rendered fields
+    `include` picks, so that choosing views before or after encoding is the same.
 
     Args:
         catalogue: N items.
@@ -64,8 +65,9 @@ def render(
     """
     if templates is not None:
         check_templates(templates, catalogue.fields)
-    candidates = default_templates(catalogue.fields) if templates is None else dict(templates)
-    wanted = _wanted(include, candidates, catalogue)
+    defaults = default_templates(catalogue.fields)
+    candidates = defaults if templates is None else _with_named(templates, include, defaults)
+    wanted = _wanted(include, candidates)
     plain = {name: [value_text(v) for v in catalogue.values(name)] for name in candidates}
     left_out = _left_out(catalogue, candidates, templates, plain, wanted, rule or NoiseRule())
     usable = {name: text for name, text in candidates.items() if name not in left_out}
@@ -123,9 +125,15 @@ def join_views(views: Sequence[Sequence[str | None]], n_items: int) -> list[str 
     return result
 
 
-def _wanted(
-    include: Sequence[str] | None, candidates: Mapping[str, str], catalogue: Catalogue
-) -> tuple[str, ...]:
+def _with_named(
+    templates: Mapping[str, str], include: Sequence[str] | None, defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """The templates given, and the default one of every other field that is named as a view."""
+    named = {f: defaults[f] for f in include or () if f in defaults and f not in templates}
+    return {**templates, **named}
+
+
+def _wanted(include: Sequence[str] | None, candidates: Mapping[str, str]) -> tuple[str, ...]:
     if include is None:
         return ()
     if not include:
@@ -134,12 +142,6 @@ def _wanted(
         raise InputError("a view is named twice", where="views.include")
     for name in include:
         if name != GLOBAL and name not in candidates:
-            if name in catalogue.fields:
-                raise InputError(
-                    f"the field {name!r} has no template",
-                    where="views.include",
-                    remedy="add one to views.templates",
-                )
             known = [*candidates, GLOBAL]
             raise InputError(
                 f"no view {name!r}",

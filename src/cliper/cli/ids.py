@@ -33,7 +33,7 @@ def require_known(
     first = int((found < 0).argmax())
     known = vocabulary.ids(range(min(len(vocabulary), SEARCHED)))
     near = difflib.get_close_matches(ids[first], known, n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"give a {what} id of the run's dataset"
+    remedy = f"did you mean {near[0]!r}?" if near else f"ids of {what}s come from the run's dataset"
     raise InputError(f"unknown {what} {ids[first]!r}", where=places[first], remedy=remedy)
 
 

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save
 
 from cliper.backbones import Backbone, create_backbone
+from cliper.data import Interactions
 from cliper.errors import CliperError, InputError
 from cliper.testing import toy_world
 from cliper.training import Trainer, TrainingConfig
@@ -146,6 +147,13 @@ def test_no_epoch_at_all_still_says_what_validation_scored() -> None:
 def test_a_device_that_is_not_here_is_one_clear_error() -> None:
     with pytest.raises(InputError, match=r"training\.device: 'cuda:99' is not available here"):
         Trainer(build(), WORLD.train, config(device="cuda:99"), validate)
+
+
+def test_a_world_in_which_everybody_took_everything_teaches_nothing() -> None:
+    user, item = (a.ravel() for a in np.indices((WORLD.train.n_users, WORLD.train.n_items)))
+    everything = Interactions(WORLD.train.users, WORLD.train.items, user, item)
+    with pytest.raises(InputError, match="every user took every item"):
+        Trainer(build(), everything, config(), validate).fit()
 
 
 def test_a_backbone_without_training_is_only_validated() -> None:

@@ -106,11 +106,18 @@ class Trainer:
 
         Raises:
             CliperError: the loss is not finite.
-            InputError: the checkpoint belongs to another experiment.
+            InputError: the checkpoint belongs to another experiment, or nothing can be learnt.
         """
         if self.optimizer is None or not self.backbone.is_trained:
             self.history.best = self.validate(self.backbone)
             return self.history
+        if not self.sampler.batches:
+            raise InputError(
+                f"none of the {self.sampler.left_out} training rows has a possible negative: every "
+                "user took every item",
+                where="training",
+                remedy="use more interactions, or --backbone popularity",
+            )
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self._restore(self.checkpoint)
         for record in self.history.epochs:

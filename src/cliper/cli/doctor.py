@@ -110,13 +110,6 @@ def _checks(devices: list[str]) -> list[dict[str, Any]]:
     return checks
 
 
-def _repository(encoder: str) -> str:
-    from cliper.encoders import builtin
-
-    known = {"clip-vit-b-32": builtin.CLIP_B_32, "clip-vit-l-14": builtin.CLIP_L_14}
-    return known.get(encoder, builtin.LONG_CLIP_L[0] if encoder == "long-clip-l" else encoder)
-
-
 def _mkl() -> bool:
     import torch
 

@@ -59,6 +59,7 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
         device=config.encoder.device,
         dtype=config.encoder.dtype,
         batch_size=config.encoder.batch_size,
+        long_text=config.encoder.long_text,
     )
     usable = np.flatnonzero(encodings.image_present & (encodings.text_present.sum(axis=0) >= 2))
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])

@@ -14,6 +14,7 @@ from cliper.experiments.build_examples import user_panels, view_panels
 from cliper.experiments.compare import Comparison, Outcome, label, load_comparison, single
 from cliper.experiments.experiment import load_config
 from cliper.experiments.figures import Bar, Curve, comparison_bars
+from cliper.experiments.fit import default_split
 from cliper.experiments.report import (
     CommandsSection,
     Compared,
@@ -31,9 +32,8 @@ from cliper.experiments.report import (
     write_report,
 )
 from cliper.experiments.run import Run
-from cliper.experiments.tables import protocol_line
+from cliper.experiments.tables import metric_name, protocol_line
 
-METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 LEAD = (
     "Each metadata field of an item is read as a view, and each view is weighed by how well it "
     "agrees with the item's picture. The fused result goes to an ordinary recommendation model; "
@@ -67,7 +67,7 @@ def write_comparisons(
     last = list(comparisons.values())[-1]
     config = load_config(last.outcomes[0].runs[0].directory)
     dataset = Dataset.load(config.dataset.path)
-    split = make_split(dataset, config.split.kind or "random", config.split_seed)
+    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
     report = Report(
         title=f"{dataset.name}: what pictures and words add",
         lead=LEAD,
@@ -170,7 +170,7 @@ def _highlights(comparisons: Mapping[str, Comparison]) -> list[tuple[str, str, s
         found.append(
             (
                 f"{100 * test.lift:+.1f} %",
-                f"Recall@20, {label(pair[1])} against vanilla",
+                f"{metric_name(comparison.metric)}, {label(pair[1])} against vanilla",
                 f"{remark}, {verdict} over users",
             )
         )
@@ -205,7 +205,7 @@ def _table_section(heading: str, comparison: Comparison) -> TablesSection:
         name = outcome.variant.name
         several = len(outcome.runs) > 1
         measures = {}
-        for metric in METRICS:
+        for metric in _metrics(comparison):
             values = outcome.values(metric)
             deviation = float(values.std(ddof=1)) if several else None
             test = comparison.tests.get(name) if metric == comparison.metric else None
@@ -222,13 +222,21 @@ def _table_section(heading: str, comparison: Comparison) -> TablesSection:
         )
     table = comparison_table(
         rows,
-        METRICS,
+        _metrics(comparison),
         caption="Test split, percent, mean ± deviation over seeds; lift and p (over users, "
         "Holm-corrected) against vanilla.",
         protocol=protocol_line(comparison),
     )
-    graphic = Graphic(comparison_bars(bars, "Recall@20 on the test split"))
+    graphic = Graphic(comparison_bars(bars, f"{metric_name(comparison.metric)} on the test split"))
     return TablesSection(heading, "", (table,), (graphic,))
+
+
+def _metrics(comparison: Comparison) -> list[str]:
+    """At most four columns: the metric under test, then the usual ones that were measured."""
+    measured = list(comparison.outcomes[0].runs[0].results.test)
+    usual = ["recall@10", "recall@20", "ndcg@10", "ndcg@20", *measured]
+    names = dict.fromkeys([comparison.metric, *(m for m in usual if m in measured)])
+    return sorted(list(names)[:4], key=measured.index)
 
 
 def _curves(comparison: Comparison) -> list[Curve]:

@@ -166,7 +166,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
                 "backbone": outcome.variant.backbone,
                 "features": outcome.variant.features,
                 "fusion": outcome.variant.fusion,
-                "seeds": len(outcome.runs),
+                "seeds": [int(run.results.config["training"]["seed"]) for run in outcome.runs],
                 "chosen": dict(outcome.chosen),
                 "mean": {m: float(outcome.values(m).mean()) for m in metrics},
                 "std": {m: _deviation(outcome.values(m)) for m in metrics},
@@ -204,9 +204,7 @@ def load_comparison(path: Path) -> Comparison:
     outcomes = []
     for row in saved["summary"]:
         variant = Variant(row["backbone"], row["features"], row["fusion"])
-        folders = sorted(
-            (path / "runs" / variant.name).glob("seed-*"), key=lambda p: int(p.name[5:])
-        )
+        folders = [path / "runs" / variant.name / f"seed-{seed}" for seed in row["seeds"]]
         outcomes.append(Outcome(variant, tuple(Run.load(f) for f in folders), row["chosen"]))
     return analyse(outcomes, saved["metric"], saved["search_budget"])
 

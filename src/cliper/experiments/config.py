@@ -1,5 +1,6 @@
 """`ExperimentConfig`: one strict tree for `--set`, YAML files and the Python functions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from cliper.data import SplitKind
 from cliper.errors import InputError
 from cliper.training import TrainingConfig
 
+_EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
 FeatureKind = Literal["cliper", "vanilla", "none", "random"]
 FusionKind = Literal["attention", "sum", "concat", "mlp"]
 
@@ -131,6 +133,8 @@ class ExperimentConfig(StrictConfig):
     def resolved(self) -> dict[str, Any]:
         """The tree with every default filled in, without sections that have no effect."""
         tree = self.model_dump(mode="json")
+        if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
+            tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
         entry = backbone_entry(self.backbone_name)
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}
@@ -235,9 +239,6 @@ def _floats(value: Any) -> Any:
         return {k: _floats(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_floats(v) for v in value]
-    if isinstance(value, str) and value[:1].isdigit():
-        try:
-            return float(value)
-        except ValueError:
-            return value
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
     return value

@@ -8,7 +8,7 @@ from cliper.data.splits import make_split
 from cliper.encoders.encode_report import EncodeReport
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.fit import default_split, fit_experiment, score_part
+from cliper.experiments.fit import default_split, fit_experiment, is_vacant, score_part
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
 from cliper.ranking import Evaluation
@@ -26,7 +26,7 @@ def run_experiment(
         resume: continue an interrupted run, or return a finished one.
         dataset: `config.dataset.path`, loaded, where the caller has it already.
     """
-    if not resume and out.exists() and any(out.iterdir()):
+    if not resume and not is_vacant(out):
         raise InputError(
             "is not empty", where=str(out), remedy="add --resume, or choose another --out"
         )

@@ -56,10 +56,6 @@ def fit_experiment(
     identity = experiment_identity(dataset, config, features)
     if _already_there(directory, identity, resume):
         return Run.load(out)
-    out.mkdir(parents=True, exist_ok=True)
-    directory.write_config({**config.resolved(), "identity": identity})
-    directory.log(f"{_now()} cliper {__version__} {platform.platform()} torch {torch.__version__}")
-
     split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
     graphs = time.perf_counter()
     backbone = create_backbone(
@@ -78,6 +74,10 @@ def fit_experiment(
         checkpoint=directory.checkpoint_file,
         identity=identity,
     )
+    # Nothing is written before the settings have proved that they fit the data.
+    out.mkdir(parents=True, exist_ok=True)
+    directory.write_config({**config.resolved(), "identity": identity})
+    directory.log(f"{_now()} cliper {__version__} {platform.platform()} torch {torch.__version__}")
     directory.log(f"{_now()} dropped by the split: {dict(split.dropped)}")
     directory.log(f"{_now()} rows without a possible negative: {trainer.sampler.left_out}")
     with directory.metrics_file.open("w", encoding="utf-8") as metrics:
@@ -102,6 +102,7 @@ def fit_experiment(
         history,
         test,
         everything,
+        trainer.sampler.left_out,
         Seconds(
             encode=encode_seconds,
             prepare_graphs=graph_seconds,
@@ -167,10 +168,15 @@ def score_part(
     )
 
 
+def is_vacant(path: Path) -> bool:
+    """Nothing is there but what a killed write may have left half-done."""
+    return not path.exists() or all(entry.name.endswith(".part") for entry in path.iterdir())
+
+
 def _already_there(directory: RunDirectory, identity: str, resume: bool) -> bool:
     """True for this very run, finished; refuse what is not this run."""
     path = directory.path
-    if not path.exists() or not any(path.iterdir()):
+    if is_vacant(path):
         return False
     if not directory.config_file.is_file():
         raise InputError("is not empty and holds no run", where=str(path), remedy="choose another")
@@ -208,6 +214,7 @@ def _results(
     history: History,
     test: Evaluation,
     everything: dict[str, float] | None,
+    left_out: int,
     seconds: Seconds,
 ) -> Results:
     facts = FeatureFacts(kind="none")
@@ -233,6 +240,7 @@ def _results(
             train=len(split.train),
             valid=len(split.valid),
             test=len(split.test),
+            dropped={**split.dropped, **({"no negative to draw": left_out} if left_out else {})},
         ),
         protocol=Protocol(
             split=split.kind,

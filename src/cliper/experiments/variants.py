@@ -40,6 +40,12 @@ def plan(
         if not backbone_entry(backbone).backbone.uses_features:
             variants.append(Variant(backbone, "none"))
             continue
+        if not set(features) - {"none"}:
+            raise InputError(
+                f"{backbone} needs item features",
+                where="--features",
+                remedy="name vanilla, cliper or random",
+            )
         for kind in features:
             if kind == "none":
                 continue
@@ -85,7 +91,9 @@ def variant_config(
         tree["fusion"] = fusion
     features = {"kind": variant.features}
     if variant.features != "none":
-        features |= {k: v for k, v in tree.get("features", {}).items() if k == "modalities"}
+        shared = tree.get("features", {})
+        usable = {"modalities", *(["random_size"] if variant.features == "random" else [])}
+        features |= {k: v for k, v in shared.items() if k in usable}
     if variant.features == "cliper":
         shared = tree.get("features", {})
         features |= {k: v for k, v in shared.items() if k == "normalize_views"}

@@ -21,6 +21,7 @@ class DatasetFacts(_Record):
     train: int
     valid: int
     test: int
+    dropped: dict[str, int] = Field(default_factory=dict)
 
 
 class Protocol(_Record):

@@ -58,3 +58,10 @@ def test_assignments_read_numbers_lists_and_words() -> None:
     assert tree == {"a": {"b": 1e-3, "c": [1, 2], "d": "text"}, "e": True, "f": "inf"}
     with pytest.raises(InputError, match="not key=value"):
         assign({}, ["nonsense"])
+
+
+def test_vanilla_encoders_may_be_told_how_to_run_but_not_which_they_are() -> None:
+    tree = {**FREEDOM, "features": {"kind": "vanilla"}, "encoder": {"batch_size": 8}}
+    assert ExperimentConfig.build(tree).resolved()["encoder"]["batch_size"] == 8
+    with pytest.raises(InputError, match="encoder: has no effect"):
+        ExperimentConfig.build({**tree, "encoder": {"name": "clip-vit-b-32"}})

@@ -15,6 +15,7 @@ from cliper.errors import InputError
 from cliper.training import TrainingConfig
 
 _EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
+RUNNING = ("device", "dtype", "batch_size")  # how an encoder runs, whichever it is
 FeatureKind = Literal["cliper", "vanilla", "none", "random"]
 FusionKind = Literal["attention", "sum", "concat", "mlp"]
 
@@ -141,13 +142,16 @@ class ExperimentConfig(StrictConfig):
         tree["split"]["seed"] = self.split_seed
         kind = self.features.kind
         if kind != "cliper":
-            for section in ("views", "encoder", "fusion"):
+            for section in ("views", "fusion"):
                 del tree[section]
+            tree["encoder"] = {k: tree["encoder"][k] for k in RUNNING}
             del tree["features"]["normalize_views"]
         elif self.fusion.kind != "attention":
             del tree["fusion"]["temperature"]
         if kind != "random":
             del tree["features"]["random_size"]
+        if kind in ("none", "random"):
+            del tree["encoder"]
         if kind == "none":
             tree["features"] = {"kind": "none"}
         if tree.get("views") is not None:
@@ -172,8 +176,10 @@ def _refuse_without_effect(
             remedy="use cliper or vanilla",
         )
     if kind != "cliper":
+        encoder = set(given.get("encoder") or {}) - set(RUNNING if kind == "vanilla" else ())
+        unused = {**given, "encoder": encoder}
         for section in ("fusion", "views", "encoder"):
-            if given.get(section):
+            if unused.get(section):
                 raise InputError(
                     f"has no effect with features.kind={kind}",
                     where=section,

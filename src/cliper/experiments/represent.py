@@ -17,7 +17,7 @@ from cliper.representation import (
     random_features,
     vanilla_features,
 )
-from cliper.representation.given import given_features
+from cliper.representation.given import GIVEN, given_features
 from cliper.views import RenderedViews, render
 
 OnReport = Callable[[EncodeReport], None]
@@ -62,6 +62,12 @@ def represent(
     >>> features = represent(dataset, fusion="concat")  # doctest: +SKIP
     """
     if "features" in dataset.about:
+        if templates is not None or encoder not in ("embedded", GIVEN):
+            raise InputError(
+                "the dataset brings its own features, an encoder or a template has no effect",
+                where=dataset.name,
+                remedy="leave them out",
+            )
         return _given(dataset, kind, fusion, temperature, normalize_views, views)
     rendered = rendered_views(dataset, templates, views)
     running = {"device": device, "dtype": dtype, "batch_size": batch_size, "on_report": on_report}

@@ -8,7 +8,7 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.config import RUNNING, ExperimentConfig
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,11 @@ def variant_config(
     options = {k: v for k, v in tree.get("backbone", {}).items() if k in known}
     tree["backbone"] = {"name": variant.backbone, **options}
     if variant.features != "cliper":
-        for section in ("views", "encoder", "fusion"):
+        for section in ("views", "fusion"):
             tree.pop(section, None)
+        running = {k: v for k, v in tree.pop("encoder", {}).items() if k in RUNNING}
+        if running and variant.features == "vanilla":
+            tree["encoder"] = running
     else:
         fusion = {"kind": variant.fusion or "attention"}
         if fusion["kind"] == "attention":

@@ -123,7 +123,8 @@ class Trainer:
         for record in self.history.epochs:
             if on_epoch:
                 on_epoch(record)
-        saved_at = time.monotonic()
+        # The first checkpoint comes early, the next ones as often as asked for.
+        saved_at = time.monotonic() - max(0.0, self.config.checkpoint_seconds - 5)
         name = type(self.backbone).__name__
         with task(f"training {name}", total=self.config.max_epochs) as progress:
             progress.advance(self.history.epochs_run)
@@ -134,7 +135,8 @@ class Trainer:
                 progress.advance(note=self._note(record))
                 if time.monotonic() - saved_at >= self.config.checkpoint_seconds:
                     self._save()
-                    saved_at = time.monotonic()
+                    # The first checkpoint comes early, the next ones as often as asked for.
+        saved_at = time.monotonic() - max(0.0, self.config.checkpoint_seconds - 5)
         if self.best_parameters:
             self.backbone.load_state_dict(self.best_parameters)
         else:  # no epoch at all: the untrained model is what there is

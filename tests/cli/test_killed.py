@@ -36,6 +36,8 @@ def test_resumed_training_ends_in_the_same_bytes(cliper, dataset, whole, tmp_pat
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A job that a shell put into the background inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = out / "metrics.jsonl"
     deadline = time.monotonic() + 120

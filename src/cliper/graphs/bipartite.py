@@ -25,7 +25,8 @@ def normalized_adjacency(interactions: sp.csr_matrix) -> sp.csr_matrix:
     Returns:
         Symmetric CSR, (M+N, M+N), users first.
 
-    >>> normalized_adjacency(sp.csr_matrix([[1.0, 1.0]])).toarray().round(3).tolist()
+    >>> adjacency = normalized_adjacency(sp.csr_matrix([[1.0, 1.0]])).toarray()
+    >>> adjacency.astype(float).round(3).tolist()
     [[0.0, 0.707, 0.707], [0.707, 0.0, 0.0], [0.707, 0.0, 0.0]]
     """
     r = sp.csr_matrix(interactions, dtype=np.float32)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-import numpy as np
-
 from cliper.data.dataset import Dataset
 from cliper.encoders.encode_content import (
     Views,
@@ -21,9 +19,8 @@ from cliper.encoders.encode_content import (
 )
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.store import ABSENT, KEY
+from cliper.encoders.store import ABSENT
 from cliper.encoders.unimodal import Unimodal
-from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
 
 
@@ -72,33 +69,6 @@ def encode_vanilla(
     report.seconds = perf_counter() - started
     if on_report is not None:
         on_report(report)
-    return VanillaEncodings(
-        dataset.items.hash,
-        both.image_rows.read(image),
-        image != ABSENT,
-        both.text_rows.read(keys[0]),
-        keys[0] != ABSENT,
-    )
-
-
-def load_vanilla(dataset: Dataset, views: Views, *, dtype: str = "float32") -> VanillaEncodings:
-    """What `encode_vanilla` stored.
-
-    Raises:
-        InputError: the store lacks some of it; the message names the command that makes it.
-    """
-    keys, image, _, _ = content(dataset, [views.whole])
-    both = Unimodal(store_root(dataset), "cpu", dtype, 32)
-    image = np.asarray(usable(both.failed, image), dtype=KEY)
-    lacks = ((keys[0] != ABSENT) & ~both.text_rows.holds(keys[0])) | (
-        (image != ABSENT) & ~both.image_rows.holds(image)
-    )
-    if lacks.any():
-        raise InputError(
-            f"{int(lacks.sum())} items are not encoded with 'vanilla' yet",
-            where=str(store_root(dataset)),
-            remedy=f"run 'cliper encode {dataset.path} --encoder vanilla'",
-        )
     return VanillaEncodings(
         dataset.items.hash,
         both.image_rows.read(image),

@@ -46,7 +46,7 @@ class Backbone(nn.Module):
 
     Class attributes:
         uses_features: it cannot do without `features`.
-        uses_seeds: something in it is drawn at random or trained (false for popularity).
+        is_trained: it has parameters and a loss (false for popularity).
     """
 
     uses_features: ClassVar[bool] = False

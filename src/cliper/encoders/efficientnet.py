@@ -127,5 +127,6 @@ def load_plain(weights: Path) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):  # its initial weights, replaced at once
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+    # The package ships a .pth; `weights_only` reads tensors and runs none of its pickle.
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return network.eval()

@@ -12,7 +12,7 @@ class FusedEfficientNet(nn.Module):
     """The packaged network up to its pooled features, the same function up to rounding.
 
     Folding removes 50 passes over memory, channels-last and in-place activations most of the
-    rest: 3 times the plain network's rate on 2 cores (benchmarks/image_encoder.py).
+    rest; benchmarks/image_encoder.py says what that is worth on a machine.
 
     Args:
         network: an `efficientnet_lite_pytorch.EfficientNet` in evaluation mode.

@@ -166,6 +166,7 @@ def config_of(weights: Weights) -> transformers.CLIPConfig:
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
+        # Long-CLIP is published as .pt; `weights_only` reads tensors and runs none of its pickle.
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None

@@ -51,16 +51,16 @@ def item_fields(catalogue: Catalogue, min_items: int = 2) -> ItemFields:
     A list counts value by value. A value that one item alone has (a title, a description) says
     nothing about any other item, so free texts fall away by themselves.
     """
-    held: list[tuple[int, tuple[str, str]]] = []
-    for field in catalogue.fields:
-        for item, value in enumerate(catalogue.values(field)):
-            for part in dict.fromkeys([value] if isinstance(value, str) else value or []):
-                held.append((item, (field, part)))
+    held = [
+        (item, (field, part))
+        for field in catalogue.fields
+        for item, value in enumerate(catalogue.values(field))
+        for part in dict.fromkeys([value] if isinstance(value, str) else value or [])
+    ]
     counts = Counter(token for _, token in held)
     order = {name: at for at, name in enumerate(catalogue.fields)}
-    tokens = sorted(
-        (t for t, n in counts.items() if n >= min_items), key=lambda t: (order[t[0]], t)
-    )
+    shared = (token for token, n in counts.items() if n >= min_items)
+    tokens = sorted(shared, key=lambda token: (order[token[0]], token))
     column = {token: at for at, token in enumerate(tokens)}
     pairs = [(item, column[token]) for item, token in held if token in column]
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T

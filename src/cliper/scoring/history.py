@@ -1,7 +1,7 @@
 """Scores from what a user took: one weight per pair of items."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -56,7 +56,7 @@ class HistoryScorer(Scorer):
 
     def item_vectors(self) -> Tensor:
         """An item is what each other item says about it: the columns of W, (N', N) dense."""
-        turned = self.weights.T
+        turned: Any = self.weights.T
         return torch.from_numpy(
             np.ascontiguousarray(turned.toarray() if self.is_sparse else turned)
         )

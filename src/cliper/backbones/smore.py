@@ -87,7 +87,8 @@ class SpectralFilter(nn.Module):
     def forward(self, spectrum: Tensor) -> Tensor:
         """Back in the feature domain: complex (N, d // 2 + 1) to real (N, d)."""
         filtered = spectrum * torch.view_as_complex(self.pairs)
-        return torch.fft.irfft(filtered, n=self.width, dim=1, norm="ortho")
+        features: Tensor = torch.fft.irfft(filtered, n=self.width, dim=1, norm="ortho")
+        return features
 
 
 class Preference(nn.Module):
@@ -107,15 +108,16 @@ class Preference(nn.Module):
 
     def forward(self, behaviour: Tensor, views: Tensor, keep: Tensor | None) -> Tensor:
         """E_s (n, d) of E_b (n, d) and all Ē side by side, the fused one last (n, (|M|+1)·d)."""
+        d = behaviour.shape[1]
         gates = torch.sigmoid(self.gate(behaviour))
         if keep is not None:
             gates = gates * keep
-        *views_of, fused = views.split(behaviour.shape[1], dim=1)
+        *views_of, fused = torch.split(views, d, dim=1)
         attended = [
             attention(fused).softmax(dim=1) * view
             for attention, view in zip(self.attention.values(), views_of, strict=True)
         ]
-        parts = (gates * torch.cat([*attended, fused], dim=1)).split(behaviour.shape[1], dim=1)
+        parts = torch.split(gates * torch.cat([*attended, fused], dim=1), d, dim=1)
         return torch.stack(parts).mean(0)
 
 
@@ -206,9 +208,9 @@ class Smore(Backbone):
         sizes = [len(users), len(positives), len(batch)]
         behaviour, views = (x.index_select(0, rows) for x in self.propagate())
         side = self.preference(behaviour, views, self._keep(views))
-        user, positive, negative = (behaviour + side).split(sizes)
+        user, positive, negative = torch.split(behaviour + side, sizes)
         user, positive = user.index_select(0, at_user), positive.index_select(0, at_positive)
-        free = self.nodes.index_select(0, rows).split(sizes)
+        free = torch.split(self.nodes.index_select(0, rows), sizes)
         terms = {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
             "l2": self.config.l2
@@ -217,7 +219,9 @@ class Smore(Backbone):
             ),
         }
         if self.config.contrast_weight > 0:
-            pairs = zip(side.split(sizes)[:2], behaviour.split(sizes)[:2], strict=True)
+            pairs = zip(
+                torch.split(side, sizes)[:2], torch.split(behaviour, sizes)[:2], strict=True
+            )
             contrast = [info_nce(s, b, self.config.temperature) for s, b in pairs]
             terms["contrast"] = self.config.contrast_weight * torch.stack(contrast).sum()
         return terms

@@ -14,6 +14,9 @@ Recommendation", AAAI 2025 (doi 10.1609/aaai.v39i12.33429):
   dropped, InfoNCE between them;
 - BPR + λ_s (InfoNCE of users + of items) + λ L2.
 
+Written from the method as it is known, without equation numbers; docs/backbones/pgl.md says what
+is still to be checked against the text.
+
 Deviations: each modality is divided by its mean row norm, and the features themselves stay fixed.
 W_m has no bias. L2 is on the batch's own rows of layer 0, as in LightGCN. The item graph is built
 from the features as they are at the start (with the MLP fusion: from its initial output). The
@@ -47,7 +50,10 @@ from cliper.representation.features import FeatureTable, ItemFeatures
 
 
 class PglConfig(BackboneConfig):
-    """Settings of PGL; `embedding_size` is the width of one modality's part."""
+    """Settings of PGL, where `embedding_size` is the width of one modality's part.
+
+    Defaults from the paper's relatives where its own are not known: see docs/backbones/pgl.md.
+    """
 
     principal: Literal["local", "global"] = Field("local", description="the extraction operator")
     n_layers: int = Field(2, ge=0, le=16, description="user-item layers K")
@@ -157,7 +163,7 @@ class Pgl(Backbone):
         return torch.cat([self.users, torch.cat(content, dim=1)])
 
     def propagate(self, x: Tensor, graph: SparseGraph | LowRankGraph) -> tuple[Tensor, Tensor]:
-        """Users (M, |M|·d) and items (N, |M|·d) by messages along `graph` and the item graph."""
+        """Nodes (M + N, |M|·d) by messages along `graph`, and the items' h (N, |M|·d)."""
         if isinstance(graph, LowRankGraph):
             nodes = graph.layer_mean(x, self.config.n_layers)
         else:
@@ -165,11 +171,12 @@ class Pgl(Backbone):
         h = x[self.n_users :]
         for _ in range(self.config.n_item_layers):
             h = self.item_graph(h)
-        return nodes[: self.n_users], nodes[self.n_users :] + h
+        return nodes, h
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """On the full graph."""
-        return self.propagate(self.layer_zero(), self.graph)
+        nodes, h = self.propagate(self.layer_zero(), self.graph)
+        return nodes[: self.n_users], nodes[self.n_users :] + h
 
     def _view(self, rows: Tensor) -> Tensor:
         """`rows` with random features dropped (a factor common to all is no matter to a cosine)."""
@@ -179,20 +186,28 @@ class Pgl(Backbone):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the principal graph, InfoNCE between two views, L2."""
         x = self.layer_zero()
-        users, items = self.propagate(x, self.principal)
-        drawn = torch.cat([batch.positives, batch.negatives])
-        user = users.index_select(0, batch.users)
-        positive, negative = items.index_select(0, drawn).chunk(2)
-        rows = torch.cat([batch.users, drawn + self.n_users])
+        nodes, h = self.propagate(x, self.principal)
+        users, at_user = torch.unique(batch.users, return_inverse=True)
+        positives, at_positive = torch.unique(batch.positives, return_inverse=True)
+        items = torch.cat([positives, batch.negatives])
+        rows = torch.cat([users, items + self.n_users])
+        # One gather of each table: its gradient is as large as the table.
+        distinct_user, item = torch.split(nodes.index_select(0, rows), [len(users), len(items)])
+        item = item + h.index_select(0, items)
+        sizes = [len(positives), len(batch)]
+        distinct_positive, negative = torch.split(item, sizes)
+        user = distinct_user.index_select(0, at_user)
+        positive = distinct_positive.index_select(0, at_positive)
+        x_user, x_positive, x_negative = torch.split(x.index_select(0, rows), [len(users), *sizes])
+        own = x_user.index_select(0, at_user), x_positive.index_select(0, at_positive), x_negative
         terms = {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.config.l2 * squared_norm(*x.index_select(0, rows).chunk(3)),
+            "l2": self.config.l2 * squared_norm(*own),
         }
         if self.config.contrast_weight > 0:
-            contrast = []
-            for table, indices in ((users, batch.users), (items, batch.positives)):
-                distinct = table.index_select(0, torch.unique(indices))
-                views = self._view(distinct), self._view(distinct)
-                contrast.append(info_nce(*views, self.config.temperature))
+            contrast = [
+                info_nce(self._view(d), self._view(d), self.config.temperature)
+                for d in (distinct_user, distinct_positive)
+            ]
             terms["contrast"] = self.config.contrast_weight * torch.stack(contrast).sum()
         return terms

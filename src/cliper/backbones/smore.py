@@ -14,6 +14,9 @@ Multimodal Recommendation", WSDM 2025 (arXiv 2412.14978), Section 3:
   representation is E_b + E_s;
 - BPR + λ₁ [InfoNCE(E_s, E_b) of users and of items] + λ₂ L2 (3.4).
 
+Written from the method as published, without equation numbers; docs/backbones/smore.md says which
+defaults are still to be checked against the text.
+
 Deviations: the features stay fixed (only their maps are trained), divided by their root mean
 square so that the gates start neither shut nor flat whatever encoder made them. ω starts at the
 identity. L2 is on the batch's free rows, as in LightGCN. The preference module is applied to the
@@ -45,7 +48,7 @@ from cliper.representation.features import ItemFeatures
 
 
 class SmoreConfig(BackboneConfig):
-    """Settings of SMORE; defaults from the paper, Section 4.1, and its setting for Baby."""
+    """Settings of SMORE; defaults as its authors set them for Baby, see docs/backbones/smore.md."""
 
     n_layers: int = Field(4, ge=0, le=16, description="user-item layers K")
     n_item_layers: int = Field(1, ge=1, le=16, description="item-item layers L")

@@ -36,8 +36,24 @@ RATES = {"training.learning_rate": [2e-3, 1e-2]}
 
 # Eight configurations each: two learning rates times two values of two options, unless it says
 # otherwise. The cold-item split may have a grid of its own, where an option is about cold items.
-GRIDS: dict[str, dict[str, list]] = {}
-COLD_GRIDS: dict[str, dict[str, list]] = {}
+GRIDS: dict[str, dict[str, list]] = {
+    "bpr": {"backbone.l2": [1e-3, 1e-2, 3e-2, 1e-1]},
+    "freedom": {
+        "backbone.neighbours": [10, 20],
+        "backbone.image_weight": [0.1, 0.0],
+        "backbone.trainable_features": [False],
+    },
+    "lightgcn": {"backbone.n_layers": [2, 3], "backbone.l2": [1e-4, 1e-2]},
+    "popularity": {},
+    "vbpr": {"backbone.id_dropout": [0.0, 0.5], "backbone.modalities": ["all", "text"]},
+}
+COLD_GRIDS: dict[str, dict[str, list]] = {
+    "vbpr": {
+        "backbone.id_dropout": [0.9],
+        "backbone.content_l2": [3e-4, 1e-3],
+        "backbone.modalities": ["all", "text"],
+    },
+}
 
 
 def grid_of(backbone: str, split: str) -> dict[str, list]:

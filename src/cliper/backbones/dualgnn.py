@@ -24,7 +24,7 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, leaky_relu, normalize
+from torch.nn.functional import embedding_bag, leaky_relu
 
 from cliper.backbones.base import (
     Backbone,
@@ -79,9 +79,8 @@ class DualGnn(Backbone):
         self.register_buffer("neighbour_weights", weights, persistent=False)
         tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
-        self.preferences = nn.ParameterDict(
-            {m: embedding_table(self.n_users, d, generator) for m in tables}
-        )
+        # The modalities lie side by side, here and in the graph that they share: one product.
+        self.preferences = embedding_table(self.n_users, len(tables) * d, generator)
         self.content = nn.ModuleDict(
             {m: _linear(table.width, d, generator) for m, table in tables.items()}
         )
@@ -91,15 +90,14 @@ class DualGnn(Backbone):
 
     def propagate(self) -> tuple[Tensor, Tensor]:
         """h of the users (M, d) and of the items (N, d)."""
-        users = [normalize(p, dim=1) for p in self.preferences.values()]
-        items = [
-            normalize(leaky_relu(self.content[m](table()), inplace=True), dim=1)
-            for m, table in self.features.items()
+        content = [
+            leaky_relu(self.content[m](table()), inplace=True) for m, table in self.features.items()
         ]
-        # The modalities share the graph, so they lie side by side in one product.
-        x = torch.cat([torch.cat(users, dim=1), torch.cat(items, dim=1)])
-        z = layer_mean(self.graph, x, self.n_layers) * (self.n_layers + 1)
-        z = z.unflatten(1, (len(users), -1))
+        free = self.preferences.unflatten(1, (len(content), -1))
+        # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
+        length = self.n_layers + 1
+        x = torch.cat([of_length(free, length), of_length(torch.stack(content, dim=1), length)])
+        z = layer_mean(self.graph, x.flatten(1), self.n_layers).view_as(x)
         of_users, of_items = z[: self.n_users], z[self.n_users :]
         if self.modality_logits is None:
             return of_users.squeeze(1), of_items.squeeze(1)
@@ -127,10 +125,11 @@ class DualGnn(Backbone):
         user = self.with_neighbours(users, batch.users)
         rows = torch.cat([batch.positives, batch.negatives])
         positive, negative = items.index_select(0, rows).chunk(2)
-        penalty = torch.stack(
-            [p.index_select(0, batch.users).pow(2).mean() for p in self.preferences.values()]
-        )
-        return {"bpr": bpr(dot(user, positive), dot(user, negative)), "l2": self.l2 * penalty.sum()}
+        free = self.preferences.index_select(0, batch.users)
+        return {
+            "bpr": bpr(dot(user, positive), dot(user, negative)),
+            "l2": self.l2 * free.pow(2).mean(),
+        }
 
 
 def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tensor]:
@@ -150,6 +149,11 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
     # A user without neighbours has only -inf: no weights at all.
     weights = torch.from_numpy(logits).softmax(dim=1).nan_to_num(0.0)
     return torch.from_numpy(neighbours), weights
+
+
+def of_length(x: Tensor, length: float) -> Tensor:
+    """The rows x (..., d) scaled to a length; a row of zeros stays."""
+    return x * (length / x.norm(dim=-1, keepdim=True).clamp(min=1e-6))
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

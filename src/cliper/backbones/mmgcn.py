@@ -50,32 +50,37 @@ class MmgcnConfig(BackboneConfig):
         "concatenate", description="how a layer joins neighbours and self, Eq. 4 or Eq. 5"
     )
     l2: float = Field(1e-3, ge=0, le=10, description="λ on ID embeddings and preferences")
+    id_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the batch's items that are seen as cold"
+    )
 
 
 class Layer(nn.Module):
-    """Aggregation and combination of one modality: nodes (n, d) to nodes (n, d)."""
+    """W₁, W₂ and W₃ of one layer and modality: nodes (n, d) to nodes (n, d)."""
 
     def __init__(self, width: int, combination: str, generator: torch.Generator) -> None:
         super().__init__()
         self.aggregate = projection(width, width, generator)
         self.own = projection(width, width, generator)
-        joined = 2 * width if combination == "concatenate" else width
-        self.combine = projection(joined, width, generator)
+        # W₃ [h ‖ x̂] is the sum of two products: nothing needs to be concatenated.
+        self.join = projection(width, width, generator)
+        self.join_own = (
+            projection(width, width, generator) if combination == "concatenate" else nn.Identity()
+        )
 
-    def forward(self, mean: SparseGraph, x: Tensor, id: Tensor, rows: Tensor | None) -> Tensor:
-        """The layer's output for all nodes, or for `rows` (b,) alone."""
-        # The mean of W₁ x is W₁ of the mean, and of the latter only the wanted rows are needed.
-        gathered = mean(x)
-        if rows is not None:
-            gathered, x, id = (t.index_select(0, rows) for t in (gathered, x, id))
-        h = leaky_relu(self.aggregate(gathered), inplace=True)
-        own = leaky_relu(self.own(x), inplace=True) + id
-        if self.combine.in_features == self.combine.out_features:
-            return leaky_relu(self.combine(h) + own, inplace=True)
-        # W₃ [h ‖ x̂] without writing the concatenation.
-        from_neighbours, from_self = self.combine.weight.chunk(2, dim=1)
-        joined = torch.addmm(h @ from_neighbours.T, own, from_self.T)
-        return leaky_relu(joined, inplace=True)
+    def forward(
+        self, x: Tensor, gathered: Tensor | None = None, id: Tensor | None = None
+    ) -> Tensor:
+        """The layer's output for nodes x whose neighbours' mean is `gathered`, all (n, d).
+
+        Without `gathered` and `id`: for nodes that have neither neighbours nor a trained ID.
+        """
+        own = leaky_relu(self.own(x), inplace=True)
+        joined: Tensor = self.join_own(own if id is None else own + id)
+        if gathered is not None:
+            h = leaky_relu(self.aggregate(gathered), inplace=True)
+            joined = torch.addmm(joined, h, self.join.weight.T)
+        return leaky_relu(joined)
 
 
 @register_backbone("mmgcn", MmgcnConfig, "a graph convolution per modality, tied by shared IDs")
@@ -93,7 +98,8 @@ class Mmgcn(Backbone):
     ) -> None:
         super().__init__(config, interactions, features, generator)
         assert features is not None
-        self.l2, d = config.l2, config.embedding_size
+        self.l2, self.id_dropout, d = config.l2, config.id_dropout, config.embedding_size
+        self.dropout_generator = torch.Generator().manual_seed(0)
         self.mean = SparseGraph(mean_adjacency(interactions.matrix()), symmetric=False)
         cold = cold_items(interactions) + self.n_users
         self.ids = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
@@ -114,6 +120,11 @@ class Mmgcn(Backbone):
             }
         )
 
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the drawing of the items that are seen as cold."""
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        self.dropout_generator.manual_seed(seed)
+
     def propagate(self, rows: Tensor | None = None) -> Tensor:
         """Mean over the modalities of the last layer: all nodes (M + N, d), or `rows` (b, d)."""
         outputs = []
@@ -121,8 +132,20 @@ class Mmgcn(Backbone):
             x = torch.cat([self.preferences[modality], self.content[modality](table())])
             *layers, last = self.layers[modality]
             for layer in layers:
-                x = layer(self.mean, x, self.ids, None)
-            outputs.append(last(self.mean, x, self.ids, rows))
+                x = layer(x, self.mean(x), self.ids)
+            # W₁ comes after the mean (they commute), so that only the wanted rows go through it.
+            inputs = (x, self.mean(x), self.ids)
+            outputs.append(last(*(t if rows is None else t.index_select(0, rows) for t in inputs)))
+        return torch.stack(outputs).mean(0)
+
+    def isolated(self, items: Tensor) -> Tensor:
+        """What items (n,) would be without any interaction, from content alone: (n, d)."""
+        outputs = []
+        for modality, table in self.features.items():
+            x = self.content[modality](table(items))
+            for layer in self.layers[modality]:
+                x = layer(x)
+            outputs.append(x)
         return torch.stack(outputs).mean(0)
 
     def embed(self) -> tuple[Tensor, Tensor]:
@@ -132,10 +155,15 @@ class Mmgcn(Backbone):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the batch's nodes, L2 on their IDs and on their users' preferences."""
-        items = torch.cat([batch.positives, batch.negatives]) + self.n_users
-        rows = torch.cat([batch.users, items])
+        items = torch.cat([batch.positives, batch.negatives])
+        rows = torch.cat([batch.users, items + self.n_users])
         needed, place = torch.unique(rows, return_inverse=True)
-        user, positive, negative = self.propagate(needed).index_select(0, place).chunk(3)
+        user, item = self.propagate(needed).index_select(0, place).split([len(batch), len(items)])
+        if self.id_dropout > 0:
+            drawn = torch.rand(len(items), generator=self.dropout_generator) < self.id_dropout
+            chosen = drawn.nonzero().squeeze(1).to(items.device)
+            item = item.index_copy(0, chosen, self.isolated(items.index_select(0, chosen)))
+        positive, negative = item.chunk(2)
         penalty = self.ids.index_select(0, rows).pow(2).mean()
         for preference in self.preferences.values():
             penalty = penalty + preference.index_select(0, batch.users).pow(2).mean()

@@ -1,0 +1,4 @@
+from cliper.testing.conformance import BackboneConformance
+import cliper.backbones.dualgnn
+class TestDualGnn(BackboneConformance):
+    backbone = "dualgnn"

@@ -1,0 +1,4 @@
+from cliper.testing.conformance import BackboneConformance
+import cliper.backbones.mmgcn
+class TestMmgcn(BackboneConformance):
+    backbone = "mmgcn"

@@ -1,8 +1,7 @@
 """DualGNN: modalities weighted user by user, tastes shared between users with common items.
 
 Wang, Wei, Yin, Wu, Song and Nie, "DualGNN: Dual Graph Neural Network for Multimedia
-Recommendation", IEEE Transactions on Multimedia 2021 (10.1109/TMM.2021.3138298). In its three
-parts:
+Recommendation", IEEE Transactions on Multimedia 2021 (doi 10.1109/TMM.2021.3138298):
 - single-modal: x_m = [p_m ; LeakyReLU(W_m f + b_m)], rows scaled to length one; on the user-item
   graph z_m = x_m + Â x_m + ... + Â^L x_m;
 - multi-modal: h_u = Σ_m α_um z_um with α_u = softmax(w_u), learned for every user; an item is
@@ -93,7 +92,7 @@ class DualGnn(Backbone):
         content = [
             leaky_relu(self.content[m](table()), inplace=True) for m, table in self.features.items()
         ]
-        free = self.preferences.unflatten(1, (len(content), -1))
+        free = self.preferences.view(self.n_users, len(content), -1)
         # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
         length = self.n_layers + 1
         x = torch.cat([of_length(free, length), of_length(torch.stack(content, dim=1), length)])
@@ -153,7 +152,8 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
 
 def of_length(x: Tensor, length: float) -> Tensor:
     """The rows x (..., d) scaled to a length; a row of zeros stays."""
-    return x * (length / x.norm(dim=-1, keepdim=True).clamp(min=1e-6))
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * (length / norm.clamp(min=1e-6))
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -1,22 +1,24 @@
 """MMGCN: one graph convolution per modality, tied together by the IDs.
 
 Wei, Wang, Nie, He, Hong and Chua, "MMGCN: Multi-modal Graph Convolution Network for Personalized
-Recommendation of Micro-video", ACM MM 2019. For each modality m, with x⁰ of a user a learned
-preference and x⁰ of an item its content, a layer is:
-- h = LeakyReLU(mean over the neighbours of W₁ x), the aggregation (Eq. 1);
-- x̂ = LeakyReLU(W₂ x) + id, with an ID embedding that all modalities and layers share (Eq. 3);
-- x ← LeakyReLU(W₃ [h ‖ x̂]) (Eq. 4) or LeakyReLU(W₃ h + x̂) (Eq. 5), the combination.
-After L layers the modalities are combined linearly (Eq. 8); BPR with L2 (Eq. 10).
+Recommendation of Micro-video", ACM MM 2019. For each modality, with x⁰ of a user a learned
+preference and x⁰ of an item its content, a layer is
+- aggregation: h = LeakyReLU(mean over the neighbours of W₁ x);
+- combination: x̂ = LeakyReLU(W₂ x) + id, with an ID embedding that modalities and layers share,
+  then x ← LeakyReLU(W₃ [h ‖ x̂]) (g_co) or LeakyReLU(W₃ h + x̂) (g_ele).
+After L layers the modalities are added up; a score is an inner product; BPR with L2.
 
-Deviations: content enters through a map to width d, so that preference and content are equally
-wide in every layer (the paper lets the first layer change the width), each modality divided by its
-mean row norm. The modalities are averaged, not summed: a score does not grow with their number.
-The max aggregation (Eq. 2) is not offered. The L2 is on the batch's ID embeddings and preferences,
-as a mean over their elements, which one λ suits whatever d is; the maps have none. The ID embedding
-of an item without training interactions is zero.
+Deviations: content enters through a map to width d, each modality divided by its mean row norm, so
+that preference and content are equally wide from the first layer on. The modalities are averaged,
+not added: a score does not grow with their number. The L2 is on the batch's ID embeddings and
+preferences as a mean over their elements, which one λ suits whatever d is; the maps have none. The
+max aggregation is not offered. The ID of an item without training interactions is zero. For a
+share `id_dropout` of the batch's items the training scores are those of a cold item: no neighbours
+and no ID in any layer (after Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017); 0, the default,
+is the paper, which forgets what content says as soon as IDs explain the training pairs.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -125,12 +127,16 @@ class Mmgcn(Backbone):
         seed = int(torch.randint(2**62, (1,), generator=generator).item())
         self.dropout_generator.manual_seed(seed)
 
+    def stack(self, modality: str) -> list[Layer]:
+        """The layers of one modality, first to last."""
+        return [cast(Layer, layer) for layer in cast(nn.ModuleList, self.layers[modality])]
+
     def propagate(self, rows: Tensor | None = None) -> Tensor:
         """Mean over the modalities of the last layer: all nodes (M + N, d), or `rows` (b, d)."""
         outputs = []
         for modality, table in self.features.items():
             x = torch.cat([self.preferences[modality], self.content[modality](table())])
-            *layers, last = self.layers[modality]
+            *layers, last = self.stack(modality)
             for layer in layers:
                 x = layer(x, self.mean(x), self.ids)
             # W₁ comes after the mean (they commute), so that only the wanted rows go through it.
@@ -143,7 +149,7 @@ class Mmgcn(Backbone):
         outputs = []
         for modality, table in self.features.items():
             x = self.content[modality](table(items))
-            for layer in self.layers[modality]:
+            for layer in self.stack(modality):
                 x = layer(x)
             outputs.append(x)
         return torch.stack(outputs).mean(0)
@@ -158,7 +164,8 @@ class Mmgcn(Backbone):
         items = torch.cat([batch.positives, batch.negatives])
         rows = torch.cat([batch.users, items + self.n_users])
         needed, place = torch.unique(rows, return_inverse=True)
-        user, item = self.propagate(needed).index_select(0, place).split([len(batch), len(items)])
+        nodes = self.propagate(needed).index_select(0, place)
+        user, item = nodes[: len(batch)], nodes[len(batch) :]
         if self.id_dropout > 0:
             drawn = torch.rand(len(items), generator=self.dropout_generator) < self.id_dropout
             chosen = drawn.nonzero().squeeze(1).to(items.device)

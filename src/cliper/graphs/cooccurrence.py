@@ -1,5 +1,7 @@
 """User-user graphs from what users have in common: sparse products in bounded memory."""
 
+from itertools import pairwise
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -41,15 +43,13 @@ def cooccurrence_graph(
     return graph
 
 
-def _chunks(
-    r: sp.csr_matrix, transposed: sp.csr_matrix, chunk_pairs: int
-) -> list[tuple[int, int]]:
+def _chunks(r: sp.csr_matrix, transposed: sp.csr_matrix, chunk_pairs: int) -> list[tuple[int, int]]:
     """Ranges of users whose rows of R Rᵀ hold about `chunk_pairs` entries together."""
     # Row u has at most Σ_{i of u} d_i entries, and at most M.
     upper = np.minimum(r @ np.diff(transposed.indptr).astype(np.int64), r.shape[0])
     chunk = np.cumsum(upper) // chunk_pairs
     edges = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(chunk)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _top(common: sp.csr_matrix, start: int, k: int) -> tuple[IndexArray, IndexArray, IndexArray]:

@@ -153,7 +153,8 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
 def of_length(x: Tensor, length: float) -> Tensor:
     """The rows x (..., d) scaled to a length; a row of zeros stays."""
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * (length / norm.clamp(min=1e-6))
+    scaled: Tensor = x * (length / norm.clamp(min=1e-6))
+    return scaled
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

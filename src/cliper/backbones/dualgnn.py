@@ -97,7 +97,7 @@ class DualGnn(Backbone):
         length = self.n_layers + 1
         x = torch.cat([of_length(free, length), of_length(torch.stack(content, dim=1), length)])
         z = layer_mean(self.graph, x.flatten(1), self.n_layers).view_as(x)
-        of_users, of_items = z[: self.n_users], z[self.n_users :]
+        of_users, of_items = torch.split(z, [self.n_users, self.n_items])
         if self.modality_logits is None:
             return of_users.squeeze(1), of_items.squeeze(1)
         share = self.modality_logits.softmax(dim=1)

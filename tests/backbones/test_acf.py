@@ -1,7 +1,7 @@
 """ACF against Eq. 4-10 written as loops over users, their items and the items' modalities."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -149,8 +149,8 @@ class TestAcf(BackboneConformance):
     """The paper's item is an id; with content beside it, cold items are found."""
 
     backbone = "acf"
-    options = {"item_content": True}
-    alternatives = {"item_content": False}
+    options: ClassVar = {"item_content": True}
+    alternatives: ClassVar = {"item_content": False}
 
 
 def test_the_papers_acf_gives_every_cold_item_the_same_score(tiny) -> None:

@@ -1,11 +1,10 @@
 """DeepStyle against its score and loss, one user and item at a time."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import torch
 
 from cliper.backbones import create_backbone
 from cliper.data import ItemFields
@@ -35,12 +34,12 @@ def create(tiny, fields: ItemFields, features=None, **chosen: Any):
 
 def parts(tiny, model, features, columns: list[int]) -> tuple[np.ndarray, ...]:
     """p (M, d), q (N, d), l̄ (N, d) and s (N, d), in loops."""
-    p, q, l = (x.detach().double().numpy() for x in (model.users, model.items, model.categories))
+    p, q, free = (x.detach().double().numpy() for x in (model.users, model.items, model.categories))
     category, style = np.zeros((tiny.N, 3)), np.zeros((tiny.N, 3))
     for i in range(tiny.N):
         mine = [columns.index(t) for t in HELD[i] if t in columns]
         for t in mine:
-            category[i] += l[t] / len(mine)
+            category[i] += free[t] / len(mine)
         for m, table in features.tables.items():
             scale = np.mean([np.linalg.norm(row) for row in table.numpy()])
             style[i] += model.content[m].weight.detach().numpy() @ table[i].numpy() / scale
@@ -87,7 +86,7 @@ class TestDeepStyle(BackboneConformance):
     """Content based: cold items by their style."""
 
     backbone = "deepstyle"
-    alternatives = {"category_field": "maker"}
+    alternatives: ClassVar = {"category_field": "maker"}
 
     @pytest.fixture(autouse=True)
     def _any_name(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def shaken(tiny, **options):
 @pytest.mark.parametrize(("size", "layers"), [(4, 1), (4, 3), (3, 2), (1, 4)])
 def test_scores(tiny, size: int, layers: int) -> None:
     model = shaken(tiny, embedding_size=size, n_layers=layers)
-    assert [w.weight.shape[1] for w in model.tower][0] == 2 * size and len(model.tower) == layers
+    assert model.tower[0].in_features == 2 * size and len(model.tower) == layers
     scorer = model.scorer()
     tiny.close(scorer(torch.arange(tiny.M)), logits(tiny, model))
 

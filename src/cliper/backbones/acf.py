@@ -119,7 +119,7 @@ class Acf(Backbone):
             keys = [component.maps["content"](x) + component.bias for x in components]
             # One look-up per edge for everything that depends on the item alone.
             every = torch.cat([of_item, *of_content, *keys], dim=1).index_select(0, items)
-            hidden, *parts = every.split(d, dim=1)
+            hidden, *parts = every.chunk(every.shape[1] // d, dim=1)
             values, keys = parts[: len(keys)], parts[len(keys) :]
             asking = component.maps["user"](u).index_select(0, rows)
             beta = torch.stack([component.logit(asking + key) for key in keys], dim=1).softmax(1)
@@ -137,7 +137,8 @@ class Acf(Backbone):
     def embed(self) -> tuple[Tensor, Tensor]:
         """u_i + Σ_l α p_l over the whole history, and v_j."""
         components, users = self.components(), []
-        for chunk in torch.arange(self.n_users, device=self.users.device).split(USERS_AT_ONCE):
+        every = torch.arange(self.n_users, device=self.users.device)
+        for chunk in torch.split(every, USERS_AT_ONCE):
             u = self.users.index_select(0, chunk)
             users.append(u + self.attend(u, *self.edges(chunk), components)[1])
         return torch.cat(users), self.targets(components)
@@ -145,7 +146,7 @@ class Acf(Backbone):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples, L2 on the batch's rows of U, V and P."""
         components = self.components()
-        users, which = batch.users.unique(return_inverse=True)
+        users, which = torch.unique(batch.users, return_inverse=True)
         rows, items = self.edges(users)
         u = self.users.index_select(0, users)
         alpha, histories = self.attend(u, rows, items, components)

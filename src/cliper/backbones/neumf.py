@@ -11,6 +11,9 @@ trained beforehand. Scores are left before σ, which keeps their order and, in f
 difference between two good items.
 """
 
+from itertools import pairwise
+from typing import cast
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -47,16 +50,15 @@ class NeuMf(Backbone):
         self.users = halves(self.n_users, d, generator)
         self.items = halves(self.n_items, d, generator)
         widths = [max(1, 2 * d >> layer) for layer in range(config.n_layers + 1)]
-        self.tower = nn.ModuleList(
-            linear(a, b, generator) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.tower = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(widths))
         self.h = projection(d + widths[-1], 1, generator)
 
     def scorer(self, history: Interactions | None = None) -> NeuralScorer:
         """ŷ before σ, of any user and all items."""
-        layers = [(layer.weight.detach(), layer.bias.detach()) for layer in self.tower]
+        linears = [cast(nn.Linear, layer) for layer in self.tower]
+        layers = tuple((layer.weight.detach(), layer.bias.detach()) for layer in linears)
         tables = self.users.detach(), self.items.detach()
-        return NeuralScorer(*tables, tuple(layers), self.h.weight.detach()[0])
+        return NeuralScorer(*tables, layers, self.h.weight.detach()[0])
 
     def score(self, users: Tensor, items: Tensor) -> Tensor:
         """ŷ before σ of table rows (B, 2d) each: (B,)."""
@@ -79,8 +81,8 @@ class NeuMf(Backbone):
 
 def halves(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
     """Two tables (rows, width) side by side, each initialised as if alone."""
-    tables = [embedding_table(rows, width, generator) for _ in range(2)]
-    return nn.Parameter(torch.cat(tables, dim=1).detach())
+    left, right = (embedding_table(rows, width, generator) for _ in range(2))
+    return nn.Parameter(torch.cat([left, right], dim=1).detach())
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -57,6 +57,7 @@ class Ngcf(Backbone):
         self.plain = nn.ModuleList(projection(d, d, generator) for _ in layers)
         self.affine = nn.ModuleList(projection(d, d, generator) for _ in layers)
         adjacency = normalized_adjacency(interactions.matrix())
+        adjacency.sort_indices()  # the order of the edges in `EdgeGraph`
         self.graph = SparseGraph(adjacency, symmetric=True)
         self.dropout_generator = torch.Generator().manual_seed(0)
         self.weights: Tensor
@@ -76,22 +77,24 @@ class Ngcf(Backbone):
         return (drawn.float() / (1 - dropout)).to(self.nodes.device)
 
     def received(self, x: Tensor, *, drop: bool) -> tuple[Tensor, Tensor]:
-        """What reaches each node from its neighbours, Â E, and from itself, E; each (M + N, d)."""
+        """What reaches each node from its neighbours, Â E, and with itself, (Â + I) E."""
         if drop and self.config.node_dropout > 0:
             x = x * self.kept(len(x), self.config.node_dropout)[:, None]
         if not drop or self.config.message_dropout == 0:
-            return self.graph(x), x
+            neighbours: Tensor = self.graph(x)
+            return neighbours, neighbours + x
         weights = self.weights * self.kept(len(self.weights), self.config.message_dropout)
         own = self.kept(len(x), self.config.message_dropout)
-        return self.edges(weights, x), x * own[:, None]
+        neighbours = self.edges(weights, x)
+        return neighbours, torch.addcmul(neighbours, x, own[:, None])
 
     def layers(self, *, drop: bool) -> Iterator[Tensor]:
         """E of each layer 0..L, (M + N, d) each."""
         x: Tensor = self.nodes
         yield x
         for plain, affine in zip(self.plain, self.affine, strict=True):
-            neighbours, own = self.received(x, drop=drop)
-            x = leaky_relu(plain(neighbours + own) + affine(neighbours * x), SLOPE)
+            neighbours, everything = self.received(x, drop=drop)
+            x = leaky_relu(plain(everything) + affine(neighbours * x), SLOPE)
             yield x
 
     def embed(self) -> tuple[Tensor, Tensor]:

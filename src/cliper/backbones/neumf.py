@@ -24,7 +24,7 @@ from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
-from cliper.scoring.neural import NeuralScorer
+from cliper.scoring import NeuralScorer
 
 
 class NeuMfConfig(BackboneConfig):

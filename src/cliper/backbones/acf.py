@@ -108,26 +108,29 @@ class Acf(Backbone):
         self, u: Tensor, rows: Tensor, items: Tensor, components: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Item-level weights α (E,), and Σ_l α p_l (n, d), of users u (n, d)."""
-        level, d = self.item_level, u.shape[1]
+        level = self.item_level
         of_item = level.maps["item"](self.items) + level.maps["history"](self.history) + level.bias
-        of_content = [level.maps["content"](x) for x in components]
-        of_user = level.maps["user"](u)
-        if self.component_level is None:
-            hidden = (of_item + of_content[0]).index_select(0, items)
-        else:
-            component = self.component_level
-            keys = [component.maps["content"](x) + component.bias for x in components]
-            # One look-up per edge for everything that depends on the item alone.
-            every = torch.cat([of_item, *of_content, *keys], dim=1).index_select(0, items)
-            hidden, *parts = every.chunk(every.shape[1] // d, dim=1)
-            values, keys = parts[: len(keys)], parts[len(keys) :]
-            asking = component.maps["user"](u).index_select(0, rows)
-            beta = torch.stack([component.logit(asking + key) for key in keys], dim=1).softmax(1)
-            for m, value in enumerate(values):
-                hidden = hidden + beta[:, m : m + 1] * value
-        alpha = segment_softmax(level.logit(hidden + of_user.index_select(0, rows)), rows, len(u))
+        *others, last = [level.maps["content"](x) for x in components]
+        hidden = (of_item + last).index_select(0, items)
+        if self.component_level is not None:
+            beta = self.component_weights(self.component_level, u, rows, items, components)
+            # Σ_m β_m x_m = x_last + Σ_m β_m (x_m - x_last): one pass over the edges less.
+            for m, other in enumerate(others):
+                difference = (other - last).index_select(0, items)
+                hidden = torch.addcmul(hidden, beta[:, m : m + 1], difference)
+        hidden = hidden + level.maps["user"](u).index_select(0, rows)
+        alpha = segment_softmax(level.logit(hidden), rows, len(u))
         weighted = alpha[:, None] * self.history.index_select(0, items)
         return alpha, u.new_zeros(u.shape).index_add(0, rows, weighted)
+
+    def component_weights(
+        self, level: "Attention", u: Tensor, rows: Tensor, items: Tensor, components: list[Tensor]
+    ) -> Tensor:
+        """β of every edge and modality, (E, m)."""
+        asking = level.maps["user"](u).index_select(0, rows)
+        keys = [level.maps["content"](x) + level.bias for x in components]
+        logits = [level.logit(asking + key.index_select(0, items)) for key in keys]
+        return torch.stack(logits, dim=1).softmax(dim=1)
 
     def targets(self, components: list[Tensor]) -> Tensor:
         """v_j, with the item's content where that is on: (N, d)."""

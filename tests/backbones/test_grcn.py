@@ -51,7 +51,7 @@ def refined(tiny, model, users, items, fusion: str) -> np.ndarray:
     nodes = [np.concatenate([u, i]) for u, i in zip(users, items, strict=True)]
     confidence = np.ones((len(edges), len(nodes)))
     if fusion == "confidence":
-        confidence = torch.cat([model.user_confidence, model.item_confidence]).detach().numpy()
+        confidence = torch.cat([model.user_confidence, model.item_confidence], dim=1).T.detach()
     for h, near in neighbours.items():
         shares = [softmax({t: float(x[h] @ x[t]) for t in near}) for x in nodes]
         for t in near:
@@ -88,7 +88,7 @@ def test_refined_edges(tiny, options, fusion: str) -> None:
     model = build(tiny, options, fusion=fusion)
     if fusion == "confidence":
         with torch.no_grad():
-            model.user_confidence[0] = -1  # trusts nothing: every edge towards it is pruned
+            model.user_confidence[:, 0] = -1  # trusts nothing: every edge towards it is pruned
     contents = [model.route(modality) for modality in ("image", "text")]
     users, items = zip(
         *((u.detach().numpy(), i.detach().numpy()) for u, i in contents), strict=True

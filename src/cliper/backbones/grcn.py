@@ -85,9 +85,11 @@ class Grcn(Backbone):
         rows, columns = interactions.matrix().nonzero()
         self.to_users = EdgeGraph(rows, columns, (self.n_users, self.n_items))
         self.to_items = EdgeGraph(columns, rows, (self.n_items, self.n_users))
+        self.user_confidence: nn.Parameter | None = None
+        self.item_confidence: nn.Parameter | None = None
         if config.fusion == "confidence":
-            self.user_confidence = nn.Parameter(torch.ones(self.n_users, len(tables)))
-            self.item_confidence = nn.Parameter(torch.ones(self.n_items, len(tables)))
+            self.user_confidence = nn.Parameter(torch.ones(len(tables), self.n_users))
+            self.item_confidence = nn.Parameter(torch.ones(len(tables), self.n_items))
 
     def route(self, modality: str) -> tuple[Tensor, Tensor]:
         """Prototypes u_m (M, d) after T rounds, and the items' ī_m (N, d)."""
@@ -102,18 +104,22 @@ class Grcn(Backbone):
     def refine(self, contents: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """Edge weights (E,) towards users and towards items, of (u_m, ī_m) per modality."""
         logits = [self.to_users.dot(users, items) for users, items in contents]
-        towards_users = torch.stack([self.to_users.softmax(x) for x in logits], dim=1)
+        towards_users = [self.to_users.softmax(x) for x in logits]
         # The same inner products, in the order of the transposed graph's edges.
         turned = [x.index_select(0, self.to_users.order) for x in logits]
-        towards_items = torch.stack([self.to_items.softmax(x) for x in turned], dim=1)
-        if self.config.fusion == "mean":
-            return towards_users.mean(dim=1), towards_items.mean(dim=1)
-        if self.config.fusion == "confidence":
-            confidence = self.user_confidence.index_select(0, self.to_users.rows)
-            towards_users = (confidence * towards_users).relu()
-            confidence = self.item_confidence.index_select(0, self.to_items.rows)
-            towards_items = (confidence * towards_items).relu()
-        return towards_users.amax(dim=1), towards_items.amax(dim=1)
+        towards_items = [self.to_items.softmax(x) for x in turned]
+        return (
+            self.fuse(towards_users, self.user_confidence, self.to_users.rows),
+            self.fuse(towards_items, self.item_confidence, self.to_items.rows),
+        )
+
+    def fuse(self, shares: list[Tensor], confidence: Tensor | None, receivers: Tensor) -> Tensor:
+        """e (E,) of each modality's s_m (E,) and the receiving nodes' c (modalities, nodes)."""
+        if confidence is not None:
+            pairs = zip(confidence, shares, strict=True)
+            shares = [c.index_select(0, receivers) * s for c, s in pairs]
+        every = torch.stack(shares)
+        return every.mean(dim=0) if self.config.fusion == "mean" else every.amax(dim=0).relu()
 
     def parts(self) -> tuple[list[Tensor], list[Tensor]]:
         """id* and one part per modality, each (M, d) and each (N, d)."""

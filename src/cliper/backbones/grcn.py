@@ -1,15 +1,15 @@
 """GRCN: the interaction graph is refined by content before identifiers travel over it.
 
 Wei, Wang, Nie, He and Chua, "Graph-Refined Convolutional Network for Multimedia Recommendation
-with Implicit Feedback", ACM MM 2020 (arXiv 2111.02036), by its sections:
-- prototypes (3.1.1): ī_m = LeakyReLU(W_m i_m + b_m); T rounds of neighbour routing,
+with Implicit Feedback", ACM MM 2020 (arXiv 2111.02036), layer by layer:
+- graph refining, prototypes: ī_m = LeakyReLU(W_m i_m + b_m); T rounds of neighbour routing,
   p_ui = softmax over N(u) of u_m·ī_m, u_m ← (u_m + Σ_i p_ui ī_m) / ‖·‖₂;
-- refined edges (3.1.2): an affinity per direction, s_ui = softmax over N(u) of u_m·ī_m and
+- graph refining, edges: an affinity per direction, s_ui = softmax over N(u) of u_m·ī_m and
   s_iu = softmax over N(i); over the modalities e = ReLU(max_m c_m s_m) with the receiving node's
   trained confidences c, or the plain maximum or mean;
-- convolution (3.2): id^(l) = Σ e id^(l-1), id* = Σ_{l=0..L} id^(l);
-- prediction (3.3): u = [id*, u_image, u_text], i = [id*, ī_image, ī_text], their inner product;
-- BPR + λ ‖Θ‖² (3.4).
+- graph convolution: id^(l) = Σ e id^(l-1), id* = Σ_{l=0..L} id^(l);
+- prediction: u = [id*, u_image, u_text], i = [id*, ī_image, ī_text], their inner product;
+- BPR + λ ‖Θ‖².
 
 Deviations: confidences start at one instead of at random, since a node that starts with negative
 ones only is cut off by the ReLU and gets no gradient ever after. L2 covers the batch's own free
@@ -43,7 +43,7 @@ from cliper.representation.features import ItemFeatures
 
 
 class GrcnConfig(BackboneConfig):
-    """Settings of GRCN; depth, routing and fusion from the paper, Section 4, the penalty ours."""
+    """Settings of GRCN; depth, rounds and fusion from the paper's experiments, the penalty ours."""
 
     n_layers: int = Field(2, ge=1, le=16, description="convolutions L on the refined graph")
     n_routings: int = Field(3, ge=1, le=16, description="rounds T of neighbour routing")

@@ -3,7 +3,7 @@
 Tao, Wei, Wang, He, Huang and Chua, "MGAT: Multimodal Graph Attention Network for Recommendation",
 Information Processing and Management 57(5), 2020 (doi 10.1016/j.ipm.2020.102277). Per modality m,
 with a trained preference e_m of each user, projected content e_m of each item, and one ID
-embedding e of each node, every layer does for a node h and its neighbours t (Section 3):
+embedding e of each node, every layer does for a node h and its neighbours t:
 - attention f_a(h,t) = softmax over N(h) of e_m,h·e_m,t;
 - gate f_g(h,t): σ(e_m,h·e_m,t / √|N(h)|) (inner product), σ(w·[e_m,h, e_m,t]) (concatenation) or
   σ(w₁·(e_m,h + e_m,t) + w₂·(e_m,h ⊙ e_m,t)) (bi-interaction);
@@ -45,7 +45,7 @@ Pair = tuple[Tensor, Tensor]  # of users and of items
 
 
 class MgatConfig(BackboneConfig):
-    """Settings of MGAT; depth, gate and fusion from the paper, Section 4, the penalty ours."""
+    """Settings of MGAT; depth, gate and fusion from the paper's experiments, the penalty ours."""
 
     n_layers: int = Field(2, ge=1, le=8, description="attention layers L")
     gate: Gate = Field("inner_product", description="what opens an edge, f_g")

@@ -1,6 +1,7 @@
 """MGAT against its formulas, written out as loops over the tiny world, and the common suite."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,9 +53,11 @@ def attend(tiny, layer, gate: str, nodes: np.ndarray, free: np.ndarray) -> np.nd
 
 def propagate(tiny, model, gate: str, modality: str) -> np.ndarray:
     free = array(torch.cat([model.users, model.items]))
-    content = tiny.features.tables[modality].numpy() @ array(model.content[modality].weight).T
+    table = array(tiny.features.tables[modality])
+    table = table / np.mean([np.linalg.norm(row) for row in table])
+    content = table @ array(model.content[modality].weight).T
     nodes = np.concatenate([array(model.preferences[modality]), content])
-    nodes = nodes / np.linalg.norm(nodes, axis=1, keepdims=True)
+    nodes = np.array([row / max(float(np.linalg.norm(row)), 0.01) for row in nodes])
     outputs = []
     for layer in model.layers[modality]:
         nodes = attend(tiny, layer, gate, nodes, free)
@@ -123,6 +126,15 @@ def test_an_item_without_interactions_is_its_content(tiny) -> None:
     assert (model.items[5] == 0).all()
     items = model.embed()[1]
     assert (items[5] != 0).any()
+
+
+def test_an_item_without_features_has_a_bounded_gradient(tiny) -> None:
+    tables = {m: table.clone() for m, table in tiny.features.tables.items()}
+    tables["text"][0] = 0
+    features = replace(tiny.features, tables=tables, mlp_width=4)
+    model = create_backbone("mgat", tiny.train, features, {"embedding_size": tiny.D})
+    sum(model.loss(tiny.batch).values()).backward()
+    assert all(p.grad.abs().max() < 100 for p in model.parameters())
 
 
 class TestMgat(BackboneConformance):

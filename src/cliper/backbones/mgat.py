@@ -33,6 +33,7 @@ from cliper.backbones.base import (
     embedding_table,
     feature_tables,
     projection,
+    unit_scale,
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
@@ -127,7 +128,7 @@ class Mgat(Backbone):
         self.users = embedding_table(self.n_users, d, generator)
         cold = cold_items(interactions)
         self.items = embedding_table(self.n_items, d, generator, zero=cold)
-        tables = feature_tables(features, generator)
+        tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
         self.content = nn.ModuleDict(
             {m: projection(t.width, d, generator) for m, t in tables.items()}
@@ -150,7 +151,8 @@ class Mgat(Backbone):
     def propagate(self, modality: str) -> list[Pair]:
         """e_m of users (M, d) and items (N, d) after every layer."""
         content = self.content[modality](self.features[modality]())
-        users, items = normalize(self.preferences[modality], dim=1), normalize(content, dim=1)
+        # A row of which nothing is known stays short: at full length its gradient is unbounded.
+        users, items = (normalize(x, eps=0.01) for x in (self.preferences[modality], content))
         outputs = []
         for layer in cast(nn.ModuleList, self.layers[modality]):
             free = (self.users, self.items)

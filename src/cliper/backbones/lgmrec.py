@@ -1,0 +1,195 @@
+"""LGMRec: local interests on graphs, global interests through a few learned hyperedges.
+
+Guo, Li, Li, Wang, Shi and Ruan, "LGMRec: Local and Global Graph Learning for Multimodal
+Recommendation", AAAI 2024 (arXiv 2312.16400). In the order of its section on the model:
+- local, collaborative: E_id is LightGCN's mean over L layers;
+- local, modality: items ẽ_i = W_m f_i, users the mean of their items', then K products with Â, of
+  which the last counts: E_m = Â^K Ẽ_m;
+- global, hypergraph: V_m holds A learned hyperedges; H_i = F_m V_mᵀ, H_u = R H_i, rows passed
+  through a Gumbel softmax, softmax((h + log δ - log(1 - δ)) / τ) with δ ~ U(0, 1);
+  from E_i⁰ = E_id (items), layer by layer, E_i' = D(H_i) D(H_i)ᵀ E_i and E_u' = D(H_u) D(H_i)ᵀ E_i
+  with D dropout; E_ghe = Σ_m E_m^H over the modalities' last layers;
+- fusion: E = E_id + Σ_m norm(E_m) + α norm(E_ghe), norm the rows' L2 normalisation;
+- BPR + λ₁ Σ_{users, items} InfoNCE(E_image^H, E_text^H; τ) + λ₂ ‖Θ‖².
+
+Deviations: an item without training interactions keeps its own ẽ_i in every layer of E_m (a
+self-loop), since Â would give it zero, and its free row starts at zero. Noise and dropout act in
+training alone: a ranking must not be drawn by lot; one dropout mask a step per modality serves
+both H_i of a layer. InfoNCE's negatives are the batch's other users (or positive items), each
+once, and it is a mean. ‖Θ‖² is LightGCN's: the batch's free rows. Each modality is divided by its
+mean row norm. The contrastive term needs two modalities.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    cold_items,
+    embedding_table,
+    feature_tables,
+    projection,
+    unit_scale,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
+from cliper.losses import bpr, dot, info_nce, squared_norm
+from cliper.representation.features import ItemFeatures
+
+
+class LgmrecConfig(BackboneConfig):
+    """Settings of LGMRec; defaults are the paper's best on Amazon-Baby."""
+
+    n_layers: int = Field(2, ge=0, le=16, description="L, layers of the collaborative graph")
+    n_modality_layers: int = Field(2, ge=0, le=16, description="K, layers of the modality graph")
+    n_hyper_layers: int = Field(1, ge=1, le=4, description="H, layers of the hypergraph")
+    n_hyperedges: int = Field(4, ge=1, le=1024, description="A, hyperedges per modality")
+    hyper_dropout: float = Field(0.5, ge=0, lt=1, description="ρ, dropout of hyperedge weights")
+    hyper_temperature: float = Field(0.2, gt=0, le=10, description="τ of the Gumbel softmax")
+    global_weight: float = Field(0.3, ge=0, le=10, description="α of the global embedding")
+    contrast_weight: float = Field(1e-4, ge=0, le=10, description="λ₁ of the contrastive term")
+    temperature: float = Field(0.2, gt=0, le=10, description="τ of the contrastive term")
+    l2: float = Field(1e-6, ge=0, le=10, description="λ₂, penalty on the batch's free rows")
+
+
+@register_backbone("lgmrec", LgmrecConfig, "local graphs and a global learned hypergraph")
+class Lgmrec(Backbone):
+    """One table of free rows; per modality a map into d dimensions and A hyperedges."""
+
+    uses_features = True
+    degree: Tensor
+
+    def __init__(
+        self,
+        config: LgmrecConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.config, d = config, config.embedding_size
+        self.noise = torch.Generator().manual_seed(0)
+        cold = cold_items(interactions) + self.n_users
+        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        matrix = interactions.matrix()
+        adjacency = normalized_adjacency(matrix)
+        self.graph = SparseGraph(adjacency, symmetric=True)
+        loops = np.zeros(self.n_users + self.n_items, dtype=np.float32)
+        loops[cold.numpy()] = 1
+        self.modality_graph = SparseGraph(adjacency + sp.diags(loops), symmetric=True)
+        self.user_graph = SparseGraph(matrix, symmetric=False)
+        degree = torch.from_numpy(interactions.user_counts()).float().clamp(min=1)
+        self.register_buffer("degree", degree[:, None], persistent=False)
+        tables = feature_tables(unit_scale(features), generator)
+        self.features = nn.ModuleDict(tables)
+        self.content = nn.ModuleDict(
+            {m: projection(table.width, d, generator) for m, table in tables.items()}
+        )
+        self.hyperedges = nn.ModuleDict(
+            {m: projection(t.width, config.n_hyperedges, generator) for m, t in tables.items()}
+        )
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the Gumbel noise and the dropout."""
+        self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
+
+    def project(self) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """E_m side by side (M + N, |M|·d); per modality the H of users (M, A) and items (N, A)."""
+        d, edges = self.config.embedding_size, self.config.n_hyperedges
+        projected = [
+            linear(
+                table(),
+                torch.cat(
+                    [cast(nn.Linear, maps[m]).weight for maps in (self.content, self.hyperedges)]
+                ),
+            )
+            for m, table in self.features.items()
+        ]
+        # One sparse product sums every projection over each user's items.
+        sums = self.user_graph(torch.cat(projected, dim=1)).split(d + edges, dim=1)
+        users = torch.cat([part[:, :d] for part in sums], dim=1) / self.degree
+        local = torch.cat([users, torch.cat([part[:, :d] for part in projected], dim=1)])
+        for _ in range(self.config.n_modality_layers):
+            local = self.modality_graph(local)
+        return local, [part[:, d:] for part in sums], [part[:, d:] for part in projected]
+
+    def incidence(self, logits: Tensor, noisy: bool) -> Tensor:
+        """Rows of H̃ after the Gumbel softmax and dropout, (n, A); plain softmax when ranking."""
+        if not noisy:
+            return torch.softmax(logits / self.config.hyper_temperature, dim=1)
+        noise, kept = torch.rand(2, *logits.shape, generator=self.noise).to(logits)
+        noisy = logits + torch.logit(noise, eps=1e-6)
+        keep = 1 - self.config.hyper_dropout
+        weights = torch.softmax(noisy / self.config.hyper_temperature, dim=1)
+        return weights * (kept < keep) / keep
+
+    def propagate(self, user_edges: Tensor, item_edges: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """E^H of users (n, d) and items (N, d) from their H̃ and the items' x (N, d)."""
+        for _ in range(self.config.n_hyper_layers - 1):
+            x = item_edges @ (item_edges.T @ x)
+        centres = item_edges.T @ x
+        return user_edges @ centres, item_edges @ centres
+
+    def fuse(self, behaviour: Tensor, local: Tensor, wide: Sequence[Tensor]) -> Tensor:
+        """E = E_id + Σ_m norm(E_m) + α norm(E_ghe) of n nodes: (n, d)."""
+        parts = normalize(local.view(len(local), len(wide), -1), dim=2).sum(dim=1)
+        overall = normalize(torch.stack(tuple(wide)).sum(dim=0), dim=1)
+        return behaviour + parts + self.config.global_weight * overall
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """Without noise or dropout."""
+        everyone = torch.arange(self.n_users, device=self.nodes.device)
+        return self.represent(everyone, noisy=False)[0]
+
+    def represent(
+        self, who: Tensor, *, noisy: bool
+    ) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
+        """Final rows of users `who` (n,) and of all items, and each modality's E^H of both."""
+        behaviour = layer_mean(self.graph, self.nodes, self.config.n_layers)
+        local, user_logits, item_logits = self.project()
+        users, items = behaviour.index_select(0, who), behaviour[self.n_users :]
+        wide = [
+            self.propagate(
+                self.incidence(u.index_select(0, who), noisy), self.incidence(i, noisy), items
+            )
+            for u, i in zip(user_logits, item_logits, strict=True)
+        ]
+        wide_users, wide_items = zip(*wide, strict=True)
+        final = (
+            self.fuse(users, local.index_select(0, who), wide_users),
+            self.fuse(items, local[self.n_users :], wide_items),
+        )
+        return final, wide
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR on the fused rows, InfoNCE between the modalities' E^H, L2 on the free rows."""
+        who, at = torch.unique(batch.users, return_inverse=True)
+        (users, items), wide = self.represent(who, noisy=self.training)
+        user = users.index_select(0, at)
+        taken = items.index_select(0, torch.cat([batch.positives, batch.negatives]))
+        positive, negative = taken.chunk(2)
+        terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
+        if len(wide) > 1:
+            temperature, bought = self.config.temperature, torch.unique(batch.positives)
+            (image_users, image_items), (text_users, text_items) = wide
+            contrast = info_nce(image_users, text_users, temperature) + info_nce(
+                image_items[bought], text_items[bought], temperature
+            )
+            terms["contrast"] = self.config.contrast_weight * contrast
+        rows = torch.cat(
+            [batch.users, batch.positives + self.n_users, batch.negatives + self.n_users]
+        )
+        free = self.nodes.index_select(0, rows).chunk(3)
+        terms["l2"] = self.config.l2 * squared_norm(*free)
+        return terms

@@ -128,11 +128,11 @@ class Lgmrec(Backbone):
         """Rows of H̃ after the Gumbel softmax and dropout, (n, A); plain softmax when ranking."""
         if not noisy:
             return torch.softmax(logits / self.config.hyper_temperature, dim=1)
-        noise, kept = torch.rand(2, *logits.shape, generator=self.noise).to(logits)
-        noisy = logits + torch.logit(noise, eps=1e-6)
+        drawn, kept = torch.rand(2, *logits.shape, generator=self.noise).to(logits).unbind()
+        logits = logits + torch.logit(drawn, eps=1e-6)
         keep = 1 - self.config.hyper_dropout
-        weights = torch.softmax(noisy / self.config.hyper_temperature, dim=1)
-        return weights * (kept < keep) / keep
+        weights = torch.softmax(logits / self.config.hyper_temperature, dim=1)
+        return weights * (kept < keep).to(logits) / keep
 
     def propagate(self, user_edges: Tensor, item_edges: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """E^H of users (n, d) and items (N, d) from their H̃ and the items' x (N, d)."""

@@ -20,8 +20,6 @@ preferences cancel), so the fuser has no parameters then. With the MLP fusion th
 built from its initial output and kept.
 """
 
-from typing import cast
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -126,7 +124,7 @@ class Mgcn(Backbone):
         shared = (torch.softmax(self.attention(parts), dim=1) * parts).sum(dim=1, keepdim=True)
         wanted = torch.stack([gate(behaviour) for gate in self.preference.values()], dim=1)
         specific = (parts - shared) * torch.sigmoid(wanted)
-        return cast(Tensor, shared.squeeze(1) + specific.mean(dim=1))
+        return shared.squeeze(1) + specific.mean(dim=1)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Ē_id + E_mul, split into users and items."""

@@ -28,7 +28,7 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import linear, normalize
+from torch.nn.functional import normalize
 
 from cliper.backbones.base import (
     Backbone,
@@ -67,7 +67,6 @@ class Lgmrec(Backbone):
     """One table of free rows; per modality a map into d dimensions and A hyperedges."""
 
     uses_features = True
-    degree: Tensor
 
     def __init__(
         self,
@@ -89,8 +88,8 @@ class Lgmrec(Backbone):
         loops[cold.numpy()] = 1
         self.modality_graph = SparseGraph(adjacency + sp.diags(loops), symmetric=True)
         self.user_graph = SparseGraph(matrix, symmetric=False)
-        degree = torch.from_numpy(interactions.user_counts()).float().clamp(min=1)
-        self.register_buffer("degree", degree[:, None], persistent=False)
+        means = sp.diags(1 / np.maximum(interactions.user_counts(), 1)) @ matrix
+        self.start = SparseGraph(sp.vstack([means, sp.eye(self.n_items)]), symmetric=False)
         tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
         self.content = nn.ModuleDict(
@@ -104,25 +103,19 @@ class Lgmrec(Backbone):
         """Reseed the Gumbel noise and the dropout."""
         self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
 
-    def project(self) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """E_m side by side (M + N, |M|·d); per modality the H of users (M, A) and items (N, A)."""
-        d, edges = self.config.embedding_size, self.config.n_hyperedges
-        projected = [
-            linear(
-                table(),
-                torch.cat(
-                    [cast(nn.Linear, maps[m]).weight for maps in (self.content, self.hyperedges)]
-                ),
-            )
-            for m, table in self.features.items()
-        ]
-        # One sparse product sums every projection over each user's items.
-        sums = self.user_graph(torch.cat(projected, dim=1)).split(d + edges, dim=1)
-        users = torch.cat([part[:, :d] for part in sums], dim=1) / self.degree
-        local = torch.cat([users, torch.cat([part[:, :d] for part in projected], dim=1)])
+    def local(self) -> Tensor:
+        """E_m side by side (M + N, |M|·d)."""
+        items = [self.content[m](table()) for m, table in self.features.items()]
+        nodes = self.start(torch.cat(items, dim=1))
         for _ in range(self.config.n_modality_layers):
-            local = self.modality_graph(local)
-        return local, [part[:, d:] for part in sums], [part[:, d:] for part in projected]
+            nodes = self.modality_graph(nodes)
+        return cast(Tensor, nodes)
+
+    def memberships(self) -> list[tuple[Tensor, Tensor]]:
+        """H_u (M, A) and H_i (N, A) of each modality, before the softmax."""
+        items = [self.hyperedges[m](table()) for m, table in self.features.items()]
+        users = self.user_graph(torch.cat(items, dim=1)).split(self.config.n_hyperedges, dim=1)
+        return list(zip(users, items, strict=True))
 
     def incidence(self, logits: Tensor, noisy: bool) -> Tensor:
         """Rows of H̃ after the Gumbel softmax and dropout, (n, A); plain softmax when ranking."""
@@ -134,12 +127,11 @@ class Lgmrec(Backbone):
         weights = torch.softmax(logits / self.config.hyper_temperature, dim=1)
         return weights * (kept < keep).to(logits) / keep
 
-    def propagate(self, user_edges: Tensor, item_edges: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """E^H of users (n, d) and items (N, d) from their H̃ and the items' x (N, d)."""
+    def centres(self, item_edges: Tensor, x: Tensor) -> Tensor:
+        """H̃_iᵀ E_i of the last layer but one, (A, d), from the items' H̃ (N, A) and x (N, d)."""
         for _ in range(self.config.n_hyper_layers - 1):
             x = item_edges @ (item_edges.T @ x)
-        centres = item_edges.T @ x
-        return user_edges @ centres, item_edges @ centres
+        return item_edges.T @ x
 
     def fuse(self, behaviour: Tensor, local: Tensor, wide: Sequence[Tensor]) -> Tensor:
         """E = E_id + Σ_m norm(E_m) + α norm(E_ghe) of n nodes: (n, d)."""
@@ -149,47 +141,49 @@ class Lgmrec(Backbone):
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Without noise or dropout."""
-        everyone = torch.arange(self.n_users, device=self.nodes.device)
-        return self.represent(everyone, noisy=False)[0]
+        users, items = (
+            torch.arange(n, device=self.nodes.device) for n in (self.n_users, self.n_items)
+        )
+        return self.represent(users, items, noisy=False)[0]
 
     def represent(
-        self, who: Tensor, *, noisy: bool
+        self, users: Tensor, items: Tensor, *, noisy: bool
     ) -> tuple[tuple[Tensor, Tensor], list[tuple[Tensor, Tensor]]]:
-        """Final rows of users `who` (n,) and of all items, and each modality's E^H of both."""
+        """Final rows of some users (n,) and items (k,), and each modality's E^H of both."""
         behaviour = layer_mean(self.graph, self.nodes, self.config.n_layers)
-        local, user_logits, item_logits = self.project()
-        users, items = behaviour.index_select(0, who), behaviour[self.n_users :]
-        wide = [
-            self.propagate(
-                self.incidence(u.index_select(0, who), noisy), self.incidence(i, noisy), items
+        wide = []
+        for user_logits, item_logits in self.memberships():
+            user_edges = self.incidence(user_logits.index_select(0, users), noisy)
+            item_edges = self.incidence(item_logits, noisy)
+            centres = self.centres(item_edges, behaviour[self.n_users :])
+            wide.append((user_edges @ centres, item_edges.index_select(0, items) @ centres))
+        local = self.local()
+        user_rows, item_rows = (
+            self.fuse(behaviour.index_select(0, rows), local.index_select(0, rows), side)
+            for rows, side in zip(
+                (users, items + self.n_users), zip(*wide, strict=True), strict=True
             )
-            for u, i in zip(user_logits, item_logits, strict=True)
-        ]
-        wide_users, wide_items = zip(*wide, strict=True)
-        final = (
-            self.fuse(users, local.index_select(0, who), wide_users),
-            self.fuse(items, local[self.n_users :], wide_items),
         )
-        return final, wide
+        return (user_rows, item_rows), wide
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the fused rows, InfoNCE between the modalities' E^H, L2 on the free rows."""
-        who, at = torch.unique(batch.users, return_inverse=True)
-        (users, items), wide = self.represent(who, noisy=self.training)
-        user = users.index_select(0, at)
-        taken = items.index_select(0, torch.cat([batch.positives, batch.negatives]))
-        positive, negative = taken.chunk(2)
+        # A node that occurs twice in the batch has one noise, one row, one share in the contrast.
+        taken = torch.cat([batch.positives, batch.negatives])
+        who, user_at = torch.unique(batch.users, return_inverse=True)
+        what, item_at = torch.unique(taken, return_inverse=True)
+        (users, items), wide = self.represent(who, what, noisy=self.training)
+        user = users.index_select(0, user_at)
+        positive, negative = items.index_select(0, item_at).chunk(2)
         terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
         if len(wide) > 1:
-            temperature, bought = self.config.temperature, torch.unique(batch.positives)
+            temperature, bought = self.config.temperature, torch.unique(item_at[: len(batch)])
             (image_users, image_items), (text_users, text_items) = wide
             contrast = info_nce(image_users, text_users, temperature) + info_nce(
                 image_items[bought], text_items[bought], temperature
             )
             terms["contrast"] = self.config.contrast_weight * contrast
-        rows = torch.cat(
-            [batch.users, batch.positives + self.n_users, batch.negatives + self.n_users]
-        )
+        rows = torch.cat([batch.users, taken + self.n_users])
         free = self.nodes.index_select(0, rows).chunk(3)
         terms["l2"] = self.config.l2 * squared_norm(*free)
         return terms

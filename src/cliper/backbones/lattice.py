@@ -147,7 +147,7 @@ class Lattice(Backbone):
         for modality, x in self.projected().items():
             graph = cast(EdgeGraph, near[modality])
             weights = share[modality] * graph.dot(x, x).clamp(min=0)
-            degree = degree + graph.row_sum(weights)
+            degree = degree + weights.view(self.n_items, -1).sum(1)  # each row has k edges
             learned.append((graph, weights))
         scale = inverse_root(degree)[:, None]
         mine = self.config.raw_weight
@@ -156,7 +156,7 @@ class Lattice(Backbone):
             parts = [mine * share[m] * graph(h) for m, graph in self.frozen.items()]
             scaled = scale * h
             parts += [(1 - mine) * scale * graph(weights, scaled) for graph, weights in learned]
-            h = torch.stack(parts).sum(0)
+            h = sum(parts[1:], start=parts[0])
         return h
 
     def embed(self) -> tuple[Tensor, Tensor]:

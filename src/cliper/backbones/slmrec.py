@@ -21,12 +21,14 @@ one modality FAC has the fine space alone. Each modality is divided by its mean 
 embedding of an item without training interactions starts at zero. The sampler's negatives are
 not used: every loss finds its negatives in the batch.
 
-The convolution is linear and the graph bipartite, so what comes from the users (the same in every
-channel) is propagated once, and what comes from the items with all channels side by side; each
-product then needs one half of the adjacency. A masked channel is the users' part alone.
+All of this but the cosine is linear and the graph bipartite. So what comes from the users, the
+same in every channel, is propagated once; what comes from the items with all channels side by
+side; users are fused before the last product, not after; each product needs one half of the
+adjacency; and a masked channel is the users' part alone. The layer mean's 1/(K+1) cancels in
+every cosine and is left out.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -46,7 +48,7 @@ from cliper.backbones.base import (
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, normalized_adjacency
-from cliper.losses import info_nce, squared_norm
+from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -62,27 +64,51 @@ class SlmRecConfig(BackboneConfig):
     l2: float = Field(1e-4, ge=0, le=10, description="penalty on the batch's ID embeddings")
 
 
-def spread(x: Tensor, there: SparseGraph, back: SparseGraph, n_layers: int) -> tuple[Tensor, Tensor]:
-    """Layer mean of one side's signal on a bipartite graph: on its own side, on the other.
+def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, n_layers: int) -> Tensor:
+    """Sum of the even powers up to `n_layers` of a bipartite adjacency, on the side of x (n, w).
 
-    Even powers of the adjacency stay on the side of x, odd ones are the other side, each the
-    product of the sum before it (Horner's rule).
+    There and back again is one even power more. The odd powers, on the other side, are `there` of
+    the even ones up to `n_layers` - 1.
+    """
+    total = x
+    for _ in range(n_layers // 2):
+        total = x + back(there(total))
+    return total
+
+
+def in_batch(anchor: Tensor, positive: Tensor, temperature: float) -> Tensor:
+    """`cliper.losses.info_nce` with half its passes over the (n, n) matrix of similarities.
 
     Args:
-        x: (n, w), the other side being zero.
-        there, back: (m, n) and (n, m), the adjacency's two blocks.
-        n_layers: K ≥ 0.
-
-    Returns:
-        (n, w) and (m, w).
+        anchor, positive: (n, d), normalised here.
+        temperature: τ > 0 that divides the cosines.
     """
-    mine, other = x, x.new_zeros(there.shape[0], x.shape[1])
-    for layer in range(n_layers):
-        if layer % 2 == 0:
-            other = there(mine)
-        else:
-            mine = x + back(other)
-    return mine / (n_layers + 1), other / (n_layers + 1)
+    left, right = normalize(anchor, dim=1) / temperature, normalize(positive, dim=1)
+    return cast(Tensor, _InBatch.apply(left, right))  # type: ignore[no-untyped-call]
+
+
+class _InBatch(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor
+    ) -> Tensor:
+        logits = left @ right.T
+        own, top = logits.diagonal().clone(), logits.amax(dim=1, keepdim=True)
+        weights = logits.sub_(top).exp_()
+        total = weights.sum(dim=1, keepdim=True)
+        ctx.save_for_backward(left, right, weights, total)
+        return ((total.log() + top)[:, 0] - own).mean()
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        left, right, weights, total = ctx.saved_tensors  # type: ignore[attr-defined]
+        # The softmax's denominator scales rows (n, d), never the (n, n) weights.
+        share = gradient / len(left)
+        scale = share / total
+        by_left = (weights @ right) * scale - right * share
+        return by_left, weights.T @ (left * scale) - left * share
 
 
 @register_backbone("slmrec", SlmRecConfig, "graph channels contrasted with one another")
@@ -130,35 +156,48 @@ class SlmRec(Backbone):
         maps = [self.content[m](table()) for m, table in self.features.items()]
         return torch.cat([self.items, *maps], dim=1)
 
-    def from_users(self) -> tuple[Tensor, Tensor]:
-        """What the shared user table gives any channel: users (M, d) and items (N, d)."""
-        return spread(self.users, self.to_items, self.to_users, self.config.n_layers)
+    def propagate(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """LightGCN's sum over layers, users' fusion of the items' part done on the way.
 
-    def from_items(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the items' channels x (N, w) give: users (M, w) and items (N, w)."""
-        items, users = spread(x, self.to_users, self.to_items, self.config.n_layers)
-        return users, items
+        Args:
+            x: the items' channels (N, C·d).
+
+        Returns:
+            What the user table gives any channel of users (M, d) and of items (N, d), what x
+            gives the fused users (M, d), and what it gives the items' channels (N, C·d).
+        """
+        k, to_users, to_items = self.config.n_layers, self.to_users, self.to_items
+        items = echoes(x, to_users, to_items, k)
+        users = echoes(self.users, to_items, to_users, k)
+        if k == 0:  # neither side hears of the other
+            return users, torch.zeros_like(self.items), torch.zeros_like(users), items
+        # With an odd K the last layer adds nothing to the side it starts from.
+        before = items if k % 2 else echoes(x, to_users, to_items, k - 1)
+        users_before = users if k % 2 else echoes(self.users, to_items, to_users, k - 1)
+        return users, to_items(users_before), to_users(self.fuse_users(before)), items
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Fused rows of length 1: their inner product is the cosine that is trained."""
-        sides = zip(self.from_users(), self.from_items(self.channels()), strict=True)
-        users, items = (own + shared.repeat(1, self.n_channels) for shared, own in sides)
-        return normalize(self.fuse_users(users), dim=1), normalize(self.fuse_items(items), dim=1)
+        c = self.n_channels
+        users, common, fused, items = self.propagate(self.channels())
+        users = self.fuse_users(users.repeat(1, c)) + fused
+        items = self.fuse_items(items + common.repeat(1, c))
+        return normalize(users, dim=1), normalize(items, dim=1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of the batch's pairs, the self-supervised task on its items, L2."""
         config, c = self.config, self.n_channels
-        shared, x = self.from_users(), self.channels()
-        users, items = self.from_items(x)
-        user = users.index_select(0, batch.users)
-        user = user + shared[0].index_select(0, batch.users).repeat(1, c)
+        x = self.channels()
+        users, common, fused, items = self.propagate(x)
+        user = self.fuse_users(users.index_select(0, batch.users).repeat(1, c))
+        user = user + fused.index_select(0, batch.users)
         distinct, place = batch.positives.unique(return_inverse=True)
-        common = shared[1].index_select(0, distinct)
+        common = common.index_select(0, distinct)
         item = items.index_select(0, distinct) + common.repeat(1, c)
         positive = self.fuse_items(item).index_select(0, place)
         free = (self.users.index_select(0, batch.users), self.items.index_select(0, batch.positives))
         terms = {
-            "main": info_nce(self.fuse_users(user), positive, config.temperature),
+            "main": in_batch(user, positive, config.temperature),
             "l2": config.l2 * squared_norm(*free),
         }
         if config.ssl_weight > 0:
@@ -173,7 +212,7 @@ class SlmRec(Backbone):
 
     def contrast(self, left: Tensor, right: Tensor) -> Tensor:
         """InfoNCE of an item's two sides (n, d) at τ'."""
-        return info_nce(left, right, self.config.ssl_temperature)
+        return in_batch(left, right, self.config.ssl_temperature)
 
     def fine_and_coarse(self, item: Tensor) -> Tensor:
         """FAC: the ID channel meets the first modality, then both meet the second."""
@@ -200,14 +239,11 @@ class SlmRec(Backbone):
         features = x[:, d:]
         drawn = torch.rand(2, *features.shape, generator=self.noise).to(x.device)
         dropped = torch.cat([features * (draw < keep).to(x) / keep for draw in drawn], dim=1)
-        n_layers = self.config.n_layers
-        even = n_layers - n_layers % 2  # an odd last layer reaches users, of whom no view is made
-        spread_items, _ = spread(dropped, self.to_users, self.to_items, even)
-        spread_items = spread_items * ((even + 1) / (n_layers + 1))
+        heard = echoes(dropped, self.to_users, self.to_items, self.config.n_layers)
         views = [
             self.fuse_items(
                 torch.cat([item[:, :d], view + common.repeat(1, self.n_channels - 1)], dim=1)
             )
-            for view in spread_items.index_select(0, rows).chunk(2, dim=1)
+            for view in heard.index_select(0, rows).chunk(2, dim=1)
         ]
         return self.contrast(*views)

@@ -99,7 +99,7 @@ class Lattice(Backbone):
         self.modality_logits: nn.Parameter | None = None
         if len(self.modalities) > 1:  # the softmax of one weight is 1
             self.modality_logits = nn.Parameter(torch.zeros(len(self.modalities)))
-        frozen = {
+        frozen: dict[str, nn.Module] = {
             m: SparseGraph(knn_graph(features.tables[m], k, weighted=True), symmetric=False)
             for m in self.modalities
             if config.raw_weight > 0

@@ -89,9 +89,7 @@ def in_batch(anchor: Tensor, positive: Tensor, temperature: float) -> Tensor:
 
 class _InBatch(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor
-    ) -> Tensor:
+    def forward(ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor) -> Tensor:
         logits = left @ right.T
         own, top = logits.diagonal().clone(), logits.amax(dim=1, keepdim=True)
         weights = logits.sub_(top).exp_()
@@ -191,11 +189,14 @@ class SlmRec(Backbone):
         users, common, fused, items = self.propagate(x)
         user = self.fuse_users(users.index_select(0, batch.users).repeat(1, c))
         user = user + fused.index_select(0, batch.users)
-        distinct, place = batch.positives.unique(return_inverse=True)
+        distinct, place = batch.positives.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         common = common.index_select(0, distinct)
         item = items.index_select(0, distinct) + common.repeat(1, c)
         positive = self.fuse_items(item).index_select(0, place)
-        free = (self.users.index_select(0, batch.users), self.items.index_select(0, batch.positives))
+        free = (
+            self.users.index_select(0, batch.users),
+            self.items.index_select(0, batch.positives),
+        )
         terms = {
             "main": in_batch(user, positive, config.temperature),
             "l2": config.l2 * squared_norm(*free),

@@ -31,8 +31,8 @@ FUSION = "attention"
 VIEWS = {
     "include": ["title", "categories", "director", "cast", "description", "global"],
 }
-TRAINING = {"max_epochs": 40, "patience": 4, "validate_every": 2}
-RATES = {"training.learning_rate": [2e-3, 1e-2]}
+TRAINING = {"max_epochs": 30, "patience": 3, "validate_every": 2}
+RATES = {"training.learning_rate": [5e-3, 1.5e-2]}
 
 # Eight configurations each: two learning rates times two values of two options, unless it says
 # otherwise. The cold-item split may have a grid of its own, where an option is about cold items.

@@ -14,10 +14,10 @@ start of each epoch, in bounded memory, and the weights of its edges, max(0, cos
 are computed and differentiated in every step, so that each step trains W_m and α. Scores use the
 topology of the parameters as they are. S̃_m stays unnormalised until the mix is. W_m has no bias:
 it would make neighbours of all the items of which nothing is known. S_m comes from the features
-as given (with the MLP fusion: the views side by side). The rows f_m are trained on request only:
-only cosines enter, which W_m can move, and training them costs more than all the rest. L2 is on
-the batch's ID embeddings. The free row of an item without training interactions starts at zero.
-The published decay of the learning rate is the trainer's affair.
+as given (with the MLP fusion: the views side by side), at their own scale, as only cosines enter.
+The rows f_m are trained on request only: W_m can move the cosines too, and training them makes a
+step a third longer. L2 is on the batch's ID embeddings. The free row of an item without training interactions
+starts at zero. The published decay of the learning rate is the trainer's affair.
 """
 
 from typing import cast

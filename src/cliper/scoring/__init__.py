@@ -3,10 +3,12 @@
 from cliper.scoring.base import ScoreFunction, Scorer, register_scorer, restore_scorer
 from cliper.scoring.factors import FactorScorer
 from cliper.scoring.history import HistoryScorer
+from cliper.scoring.neural import NeuralScorer
 
 __all__ = [
     "FactorScorer",
     "HistoryScorer",
+    "NeuralScorer",
     "ScoreFunction",
     "Scorer",
     "register_scorer",

@@ -16,8 +16,8 @@ topology of the parameters as they are. S̃_m stays unnormalised until the mix i
 it would make neighbours of all the items of which nothing is known. S_m comes from the features
 as given (with the MLP fusion: the views side by side), at their own scale, as only cosines enter.
 The rows f_m are trained on request only: W_m can move the cosines too, and training them makes a
-step a third longer. L2 is on the batch's ID embeddings. The free row of an item without training interactions
-starts at zero. The published decay of the learning rate is the trainer's affair.
+step a third longer. L2 is on the batch's ID embeddings. The free row of an item without training
+interactions starts at zero. The published decay of the learning rate is the trainer's affair.
 """
 
 from typing import cast

@@ -37,17 +37,68 @@ RATES = {"training.learning_rate": [5e-3, 1.5e-2]}
 # Eight configurations each: two learning rates times two values of two options, unless it says
 # otherwise. The cold-item split may have a grid of its own, where an option is about cold items.
 GRIDS: dict[str, dict[str, list]] = {
+    # Its attention goes over every edge in every step: larger batches, so fewer steps an epoch.
+    "acf": {
+        "backbone.l2": [1e-3, 1e-2],
+        "backbone.exclude_positive": [True, False],
+        "training.batch_size": [8192],
+    },
+    "bm3": {"backbone.n_layers": [1, 2], "backbone.l2": [1e-2, 1e-1]},
     "bpr": {"backbone.l2": [1e-3, 1e-2, 3e-2, 1e-1]},
+    "deepstyle": {"backbone.l2": [1e-2, 1e-1], "backbone.content_l2": [0.0, 1e-3]},
+    "dualgnn": {"backbone.l2": [1e-2, 1e-1], "backbone.n_layers": [1, 2]},
+    "ease": {"backbone.l2": [10, 30, 100, 200, 300, 500, 1000, 2000]},
+    "fm": {"backbone.l2": [1e-2, 1e-1], "backbone.token_l2": [1e-4, 1e-3]},
     "freedom": {
         "backbone.neighbours": [10, 20],
         "backbone.image_weight": [0.1, 0.0],
         "backbone.trainable_features": [False],
     },
+    "grcn": {"backbone.l2": [1e-3, 1e-1], "backbone.fusion": ["confidence", "mean"]},
+    "gru4rec": {"backbone.dropout": [0.0, 0.3], "backbone.ranking": ["bpr", "top1"]},
+    "ials": {"backbone.confidence": [1, 5, 20, 40], "backbone.l2": [1, 30]},
+    "itemknn": {"backbone.k": [10, 20, 50, 100], "backbone.shrinkage": [0, 10]},
+    "lattice": {"backbone.raw_weight": [0.5, 0.9], "backbone.n_item_layers": [1, 2]},
+    "lgmrec": {"backbone.global_weight": [0.3, 0.6], "backbone.n_hyperedges": [4, 32]},
     "lightgcn": {"backbone.n_layers": [2, 3], "backbone.l2": [1e-4, 1e-2]},
+    "mgat": {"backbone.l2": [1e-4, 1e-2], "backbone.n_layers": [1, 2]},
+    "mgcn": {"backbone.contrast_weight": [1e-3, 1e-2], "backbone.l2": [1e-4, 1e-2]},
+    "mmgcn": {"backbone.n_layers": [1, 2], "backbone.l2": [1e-3, 1e-1]},
+    "mmssl": {"backbone.content_weight": [0.1, 0.5], "backbone.l2": [1e-5, 1e-2]},
+    "neumf": {"backbone.n_layers": [2, 3], "backbone.l2": [0.0, 1e-3]},
+    "ngcf": {"backbone.n_layers": [1, 2], "backbone.message_dropout": [0.0, 0.1]},
+    "pgl": {
+        "backbone.principal": ["local", "global"],
+        "backbone.contrast_weight": [0.01, 0.1],
+        "backbone.embedding_size": [32],  # its users and items are two of these wide
+    },
     "popularity": {},
+    "sasrec": {"backbone.n_blocks": [1, 2], "backbone.dropout": [0.2, 0.5]},
+    "slmrec": {"backbone.ssl_weight": [0.01, 0.1], "backbone.temperature": [0.1, 0.2]},
+    "smore": {"backbone.contrast_weight": [0.01, 0.1], "backbone.n_layers": [2, 4]},
+    "turbo-cf": {"backbone.alpha": [0.4, 0.5], "backbone.power": [0.7, 1.0, 1.3, 1.6]},
     "vbpr": {"backbone.id_dropout": [0.0, 0.5], "backbone.modalities": ["all", "text"]},
 }
 COLD_GRIDS: dict[str, dict[str, list]] = {
+    "acf": {
+        "backbone.l2": [1e-3, 1e-2],
+        "backbone.exclude_positive": [True, False],
+        "backbone.item_content": [True],
+        "training.batch_size": [8192],
+    },
+    "dualgnn": {"backbone.l2": [1e-2, 1e-1], "backbone.neighbours": [10, 40]},
+    "lattice": {"backbone.raw_weight": [0.5, 0.9], "backbone.neighbours": [5, 10]},
+    "lgmrec": {"backbone.n_modality_layers": [0, 2], "backbone.global_weight": [0.1, 0.3]},
+    "mgat": {"backbone.l2": [1e-4, 1e-2], "backbone.gate": ["inner_product", "bi_interaction"]},
+    "mgcn": {"backbone.neighbours": [10, 30], "backbone.contrast_weight": [1e-2, 1e-1]},
+    "mmgcn": {"backbone.n_layers": [1, 2], "backbone.id_dropout": [0.2, 0.5]},
+    "pgl": {
+        "backbone.image_weight": [0.1, 0.5],
+        "backbone.edge_dropout": [0.3, 0.8],
+        "backbone.embedding_size": [32],
+    },
+    "slmrec": {"backbone.ssl_weight": [0.01, 0.1], "backbone.n_layers": [1, 3]},
+    "smore": {"backbone.n_item_layers": [1, 2], "backbone.n_layers": [2, 4]},
     "vbpr": {
         "backbone.id_dropout": [0.9],
         "backbone.content_l2": [3e-4, 1e-3],

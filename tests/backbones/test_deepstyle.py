@@ -9,7 +9,6 @@ import scipy.sparse as sp
 from cliper.backbones import create_backbone
 from cliper.data import ItemFields
 from cliper.errors import InputError
-from cliper.testing import options
 from cliper.testing.conformance import BackboneConformance
 
 TOKENS = (
@@ -87,13 +86,3 @@ class TestDeepStyle(BackboneConformance):
 
     backbone = "deepstyle"
     alternatives: ClassVar = {"category_field": "maker"}
-
-    @pytest.fixture(autouse=True)
-    def _any_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The other value of a free string is in `alternatives`; none can be guessed."""
-        guess = options._guesses
-
-        def guesses(config: Any, name: str, default: Any) -> list[Any]:
-            return ["maker"] if name == "category_field" else guess(config, name, default)
-
-        monkeypatch.setattr(options, "_guesses", guesses)

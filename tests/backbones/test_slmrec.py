@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from cliper.backbones import Batch, create_backbone
-from cliper.backbones.slmrec import SlmRec, in_batch
-from cliper.losses import info_nce
+from cliper.backbones.slmrec import SlmRec
 from cliper.testing.conformance import BackboneConformance
 
 OPTIONS = {
@@ -150,17 +149,3 @@ def test_without_a_task_nothing_is_kept_for_it(tiny: Any) -> None:
     model = create(tiny, ssl_weight=0.0)
     assert not model.anchors and not model.others
     assert list(model.loss(BATCH)) == ["main", "l2"]
-
-
-@pytest.mark.parametrize("temperature", [0.01, 0.2, 2.0])
-def test_the_faster_in_batch_loss_is_the_plain_one(temperature: float) -> None:
-    results = []
-    for function in (in_batch, info_nce):
-        sides = [
-            torch.randn(9, 4, generator=torch.Generator().manual_seed(s)).requires_grad_()
-            for s in (1, 2)
-        ]
-        loss = function(*sides, temperature)
-        (3 * loss).backward()
-        results.append((loss.detach(), *(side.grad for side in sides)))
-    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)

@@ -28,7 +28,7 @@ adjacency; and a masked channel is the users' part alone. The layer mean's 1/(K+
 every cosine and is left out.
 """
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -48,7 +48,7 @@ from cliper.backbones.base import (
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, normalized_adjacency
-from cliper.losses import squared_norm
+from cliper.losses import info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -74,39 +74,6 @@ def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, n_layers: int) -> T
     for _ in range(n_layers // 2):
         total = x + back(there(total))
     return total
-
-
-def in_batch(anchor: Tensor, positive: Tensor, temperature: float) -> Tensor:
-    """`cliper.losses.info_nce` with half its passes over the (n, n) matrix of similarities.
-
-    Args:
-        anchor, positive: (n, d), normalised here.
-        temperature: τ > 0 that divides the cosines.
-    """
-    left, right = normalize(anchor, dim=1) / temperature, normalize(positive, dim=1)
-    return cast(Tensor, _InBatch.apply(left, right))  # type: ignore[no-untyped-call]
-
-
-class _InBatch(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor) -> Tensor:
-        logits = left @ right.T
-        own, top = logits.diagonal().clone(), logits.amax(dim=1, keepdim=True)
-        weights = logits.sub_(top).exp_()
-        total = weights.sum(dim=1, keepdim=True)
-        ctx.save_for_backward(left, right, weights, total)
-        return ((total.log() + top)[:, 0] - own).mean()
-
-    @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        left, right, weights, total = ctx.saved_tensors  # type: ignore[attr-defined]
-        # The softmax's denominator scales rows (n, d), never the (n, n) weights.
-        share = gradient / len(left)
-        scale = share / total
-        by_left = (weights @ right) * scale - right * share
-        return by_left, weights.T @ (left * scale) - left * share
 
 
 @register_backbone("slmrec", SlmRecConfig, "graph channels contrasted with one another")
@@ -198,7 +165,7 @@ class SlmRec(Backbone):
             self.items.index_select(0, batch.positives),
         )
         terms = {
-            "main": in_batch(user, positive, config.temperature),
+            "main": info_nce(user, positive, config.temperature),
             "l2": config.l2 * squared_norm(*free),
         }
         if config.ssl_weight > 0:
@@ -213,7 +180,7 @@ class SlmRec(Backbone):
 
     def contrast(self, left: Tensor, right: Tensor) -> Tensor:
         """InfoNCE of an item's two sides (n, d) at τ'."""
-        return in_batch(left, right, self.config.ssl_temperature)
+        return info_nce(left, right, self.config.ssl_temperature)
 
     def fine_and_coarse(self, item: Tensor) -> Tensor:
         """FAC: the ID channel meets the first modality, then both meet the second."""

@@ -98,9 +98,7 @@ class EdgeGraph(nn.Module):
 
 def _sampled(graph: EdgeGraph, left: Tensor, right: Tensor) -> Tensor:
     pattern = graph.matrix(left.new_zeros(len(graph)))
-    products = torch.sparse.sampled_addmm(
-        pattern, left.contiguous(), right.T.contiguous(), beta=0.0
-    )
+    products = torch.sparse.sampled_addmm(pattern, left.contiguous(), right.T, beta=0.0)
     values: Tensor = products.values()
     return values
 

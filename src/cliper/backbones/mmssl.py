@@ -42,8 +42,8 @@ from cliper.backbones.base import (
     Backbone,
     BackboneConfig,
     Batch,
-    embedding_table,
     cold_items,
+    embedding_table,
     feature_tables,
     projection,
     unit_scale,
@@ -67,12 +67,15 @@ class MmsslConfig(BackboneConfig):
     view_weight: float = Field(0.5, ge=0, le=10, description="η, learnt views in the embeddings")
     content_weight: float = Field(0.5, ge=0, le=10, description="ω, f^m in the final embeddings")
     temperature: float = Field(0.5, gt=0, le=10, description="τ of the contrast")
+    contrast_users: int = Field(512, ge=2, le=16384, description="users contrasted per step")
     contrast_weight: float = Field(0.03, ge=0, le=10, description="λ_2")
     adversarial_weight: float = Field(0.01, ge=0, le=10, description="λ_3")
     adversarial_users: int = Field(64, ge=1, le=4096, description="rows made and judged per step")
     discriminator_width: int = Field(64, ge=1, le=4096, description="hidden width of D")
     gradient_penalty: float = Field(1.0, ge=0, le=100, description="λ_1")
-    gumbel_noise: float = Field(0.1, ge=0, le=1, description="s, scale of the noise on observed rows")
+    gumbel_noise: float = Field(
+        0.1, ge=0, le=1, description="s, scale of the noise on observed rows"
+    )
     gumbel_temperature: float = Field(0.2, gt=0, le=10, description="τ_g of the observed rows")
     auxiliary_weight: float = Field(0.1, ge=0, le=10, description="ζ, scores in the observed rows")
     l2: float = Field(1e-5, ge=0, le=10, description="λ_4, penalty on the batch's free rows")
@@ -103,14 +106,13 @@ class Discriminator(nn.Module):
 
     def __init__(self, n_items: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.first, self.first_norm = affine(n_items, width, generator), nn.LayerNorm(width)
-        self.second, self.second_norm = affine(width, width, generator), nn.LayerNorm(width)
+        self.first = affine(n_items, width, generator)
+        self.second = affine(width, width, generator)
         self.last = affine(width, 1, generator)
 
     def forward(self, rows: Tensor) -> Tensor:
         """D(rows)."""
-        hidden = self.first_norm(leaky_relu(self.first(rows)))
-        hidden = self.second_norm(leaky_relu(self.second(hidden)))
+        hidden = leaky_relu(self.second(leaky_relu(self.first(rows))))
         return cast(Tensor, self.last(hidden).sigmoid().squeeze(1))
 
     def penalty(self, rows: Tensor) -> Tensor:
@@ -121,11 +123,14 @@ class Discriminator(nn.Module):
 
 
 class ModalityAttention(nn.Module):
-    """Heads of attention over the modalities of one node at a time; no node sees another.
+    """Heads of attention between the two modalities of one node; no node sees another.
+
+    A softmax over two is the logistic function of their difference, and the keys are linear, so
+    one pass over the difference of the two views is all of Eq. 9's sums.
 
     Args:
         width: d.
-        heads: H ≤ d; where H does not divide d, heads differ in width by one.
+        heads: H, at most d; where H does not divide d, heads differ in width by one.
         generator: source of the initial weights.
     """
 
@@ -140,16 +145,16 @@ class ModalityAttention(nn.Module):
         self.register_buffer("heads", torch.eye(heads)[head], persistent=False)  # (d, H)
         self.scale = math.sqrt(heads / width)
 
-    def forward(self, views: list[Tensor]) -> list[Tensor]:
-        """ē^m (n, d) of the views ê^m (n, d)."""
-        keys = [self.key(view) for view in views]
-        mixed = []
-        for view in views:
-            query = self.query(view) * self.scale
-            weights = torch.stack([(query * key) @ self.heads for key in keys]).softmax(0)
-            parts = [(w @ self.heads.T) * v for w, v in zip(weights, views, strict=True)]
-            mixed.append(torch.stack(parts).sum(0))
-        return mixed
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """ē of the two views ê, (n, d) each."""
+        difference = first - second
+        key = self.key(difference) * self.scale
+
+        def mix(view: Tensor) -> Tensor:
+            share = ((self.query(view) * key) @ self.heads).sigmoid()
+            return torch.addcmul(second, share @ self.heads.T, difference)
+
+        return mix(first), mix(second)
 
 
 @register_backbone("mmssl", MmsslConfig, "relations generated from content against a discriminator")
@@ -234,53 +239,49 @@ class Mmssl(Backbone):
         """h of all nodes (M + N, d), and the views ē^m (M + N, d)."""
         views = [graph(self.nodes) for graph in self.relations.values()]
         if self.attention is not None:
-            views = self.attention(views)
-        mean = torch.stack(views).mean(0) if len(views) > 1 else views[0]
-        nodes = self.nodes + self.config.view_weight * normalize(mean, dim=1)
+            views = list(self.attention(*views))
+        total = views[0] if len(views) == 1 else views[0] + views[1]
+        nodes = self.nodes + self.config.view_weight * normalize(total, dim=1)
         return layer_mean(self.graph, nodes, self.config.n_layers), views
 
-    def final(
-        self, nodes: Tensor, modality_aware: dict[str, tuple[Tensor, Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        """ĥ of users and items: h + ω Σ_m norm(f^m)."""
-        users, items = nodes[: self.n_users], nodes[self.n_users :]
-        for f_users, f_items in modality_aware.values():
-            users = users + self.config.content_weight * normalize(f_users, dim=1)
-            items = items + self.config.content_weight * normalize(f_items, dim=1)
-        return users, items
+    def final(self, h: Tensor, *content: Tensor) -> Tensor:
+        """ĥ = h + ω Σ_m norm(f^m) of any rows (n, d)."""
+        for f in content:
+            h = h + self.config.content_weight * normalize(f, dim=1)
+        return h
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """ĥ without dropout."""
         nodes, _ = self.propagate()
-        return self.final(nodes, self.modality_aware(dropout=0.0))
+        f_users, f_items = zip(*self.modality_aware(dropout=0.0).values(), strict=True)
+        users = self.final(nodes[: self.n_users], *f_users)
+        return users, self.final(nodes[self.n_users :], *f_items)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR, λ_2 L_C, λ_3 L_adv and λ_4 L2."""
         config = self.config
         nodes, views = self.propagate()
-        modality_aware = self.modality_aware(config.dropout if self.training else 0.0)
-        users, items = self.final(nodes, modality_aware)
-        user = users.index_select(0, batch.users)
-        positive, negative = (items.index_select(0, i) for i in (batch.positives, batch.negatives))
-        rows = (batch.users, batch.positives + self.n_users, batch.negatives + self.n_users)
+        content = self.modality_aware(config.dropout if self.training else 0.0).values()
+        items = torch.cat([batch.positives, batch.negatives])
+        rows = torch.cat([batch.users, items + self.n_users])
+        h_user, h_item = nodes.index_select(0, rows).split([len(batch), len(items)])
+        user = self.final(h_user, *(f_u.index_select(0, batch.users) for f_u, _ in content))
+        item = self.final(h_item, *(f_i.index_select(0, items) for _, f_i in content))
+        positive, negative = item.chunk(2)
         terms = {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": config.l2 * squared_norm(*(self.nodes.index_select(0, r) for r in rows)),
+            "l2": config.l2 * squared_norm(*self.nodes.index_select(0, rows).chunk(3)),
         }
         if config.contrast_weight > 0:
-            who = batch.users.unique()
+            who = batch.users[: config.contrast_users].unique()
             h = nodes.index_select(0, who)
             parts = [contrast(v.index_select(0, who), h, config.temperature) for v in views]
             terms["contrast"] = config.contrast_weight * torch.stack(parts).sum()
         if self.discriminator is not None:
             who = batch.users[: config.adversarial_users]
-            made = [
-                normalize(normalize(f_u.index_select(0, who), dim=1) @ normalize(f_i, dim=1).T, dim=1)
-                for f_u, f_i in modality_aware.values()
-            ]
+            made = [relation_rows(f_u.index_select(0, who), f_i) for f_u, f_i in content]
             observed = self.observed_rows(who, nodes.detach())
-            parts = [self.duel(observed, rows) for rows in made]
-            terms["adversarial"] = config.adversarial_weight * torch.stack(parts).sum()
+            terms["adversarial"] = config.adversarial_weight * self.duel(observed, made)
         return terms
 
     def observed_rows(self, who: Tensor, nodes: Tensor) -> Tensor:
@@ -294,14 +295,21 @@ class Mmssl(Backbone):
         scores = unit.index_select(0, who) @ unit[self.n_users :].T
         return normalize(soft + config.auxiliary_weight * scores, dim=1)
 
-    def duel(self, observed: Tensor, made: Tensor) -> Tensor:
-        """What D minimises and, behind the reversal, the generator of the rows maximises."""
+    def duel(self, observed: Tensor, made: list[Tensor]) -> Tensor:
+        """What D minimises and, behind the reversal, the maker of the rows (n, N) maximises."""
         assert self.discriminator is not None
-        reversed_rows = cast(Tensor, Reversal.apply(made))  # type: ignore[no-untyped-call]
+        rows = torch.cat(made)
+        reversed_rows = cast(Tensor, Reversal.apply(rows))  # type: ignore[no-untyped-call]
         gap = self.discriminator(reversed_rows).mean() - self.discriminator(observed).mean()
-        share = torch.rand(len(made), 1, generator=self.noise).to(made.device)
-        between = share * observed + (1 - share) * made.detach()
-        return gap + self.config.gradient_penalty * self.discriminator.penalty(between)
+        share = torch.rand(len(rows), 1, generator=self.noise).to(rows)
+        between = share * observed.repeat(len(made), 1) + (1 - share) * rows.detach()
+        penalty = self.discriminator.penalty(between)
+        return len(made) * (gap + self.config.gradient_penalty * penalty)
+
+
+def relation_rows(users: Tensor, items: Tensor) -> Tensor:
+    """Â_u^m of users (n, d) over all items (N, d), each row scaled to length 1: (n, N)."""
+    return normalize(normalize(users, dim=1) @ normalize(items, dim=1).T, dim=1)
 
 
 def row_scaled(matrix: sp.spmatrix) -> sp.csr_matrix:

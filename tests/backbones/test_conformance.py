@@ -1,4 +1,7 @@
-"""The public conformance suite over every registered backbone."""
+"""The public conformance suite over the first backbones; each newer one has its own file."""
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +31,14 @@ class TestFreedom(BackboneConformance):
 
 
 def test_no_backbone_is_left_out() -> None:
-    tested = {c.backbone for c in BackboneConformance.__subclasses__()}
-    assert tested == {entry.name for entry in list_backbones()}
+    """Every registered backbone is held to the suite in some file of this folder."""
+    held = set()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        classes = re.split(r"^class ", path.read_text("utf-8"), flags=re.MULTILINE)[1:]
+        for body in classes:
+            if re.match(r"Test\w+\(BackboneConformance\)", body):
+                held |= set(re.findall(r'^    backbone = "([\w-]+)"', body, re.MULTILINE))
+    assert held == {entry.name for entry in list_backbones()}
 
 
 @pytest.mark.parametrize("entry", list_backbones(), ids=lambda e: e.name)

@@ -6,6 +6,7 @@ import torch
 
 from cliper.data import Vocabulary
 from cliper.errors import InputError
+from cliper.scoring import FactorScorer
 from cliper.serving import Recommender
 
 M, N = 600, 40  # more users than are scored at once
@@ -21,8 +22,7 @@ def recommender() -> Recommender:
     return Recommender(
         Vocabulary([f"u{i}" for i in range(M)]),
         Vocabulary([f"i{i}" for i in range(N)]),
-        users,
-        items,
+        FactorScorer(users, items),
         seen_user[order],
         seen_item[order],
         np.ones(N, np.int64),
@@ -39,7 +39,7 @@ def test_the_best_by_score_then_by_index(exclude_seen: bool, pool: list[int] | N
     expected = []
     for user in reversed(range(M)):
         taken = set(model.seen(user).tolist()) if exclude_seen else set()
-        scores = (model.item_vectors @ model.user_vectors[user]).tolist()
+        scores = model.scorer(torch.tensor([user]))[0].tolist()
         left = [i for i in sorted(pool or range(N)) if i not in taken]
         best = sorted(left, key=lambda i: (-scores[i], i))[:5]
         expected += [(f"u{user}", n, f"i{i}", scores[i]) for n, i in enumerate(best, 1)]
@@ -48,7 +48,7 @@ def test_the_best_by_score_then_by_index(exclude_seen: bool, pool: list[int] | N
 
 def test_similar_items_by_cosine_then_by_index_and_never_the_item_itself() -> None:
     model = recommender()
-    vectors = model.item_vectors.numpy().astype(np.float64)
+    vectors = model.scorer.item_vectors().numpy().astype(np.float64)
     norms = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
     cosines = (vectors / norms[:, None]) @ (vectors / norms[:, None]).T
     for row in (0, 11, 39):

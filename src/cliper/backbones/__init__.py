@@ -1,6 +1,8 @@
 """Recommendation backbones, one file per model, created by name."""
 
-from cliper.backbones import bpr, freedom, lightgcn, popularity, vbpr  # noqa: F401  (they register)
+import importlib
+import pkgutil
+
 from cliper.backbones.base import Backbone, BackboneConfig, Batch
 from cliper.backbones.registry import (
     BackboneEntry,
@@ -9,6 +11,10 @@ from cliper.backbones.registry import (
     list_backbones,
     register_backbone,
 )
+
+# Every module here registers its model; a new file is known without being named anywhere.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
     "Backbone",

@@ -1,7 +1,7 @@
 """What every backbone is: a module that embeds users and items and knows its own loss."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.errors import InputError
 from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.scoring import FactorScorer, Scorer
+
+ExtraInput = Literal["fields", "timestamps"]
 
 
 class BackboneConfig(StrictConfig):
@@ -45,11 +48,18 @@ class Backbone(nn.Module):
         generator: source of the initial weights.
 
     Class attributes:
-        uses_features: it cannot do without `features`.
+        uses_features: it makes use of `features`.
+        features_optional: it also works without them.
+        extra_inputs: what else it needs: `fields`, the items' field tokens, then a keyword of its
+            constructor (`cliper.data.ItemFields`); `timestamps`, of the interactions.
+        by_sequence: its loss wants all of a user's pairs in one batch.
         is_trained: it has parameters and a loss (false for popularity).
     """
 
     uses_features: ClassVar[bool] = False
+    features_optional: ClassVar[bool] = False
+    extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
+    by_sequence: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
 
     def __init__(
@@ -61,12 +71,19 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         if self.uses_features:
-            if features is None or not features.modalities:
+            if features is not None and features.modalities:
+                features.check(interactions.items)
+            elif not self.features_optional:
                 raise InputError(
                     f"{type(self).__name__} needs item features",
                     remedy="train with --features cliper or vanilla",
                 )
-            features.check(interactions.items)
+        if "timestamps" in self.extra_inputs and interactions.timestamp is None:
+            raise InputError(
+                f"{type(self).__name__} needs to know when each interaction was",
+                where="dataset",
+                remedy="prepare the interactions with a timestamp column",
+            )
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
 
     def on_epoch_start(self, generator: torch.Generator) -> None:
@@ -75,6 +92,15 @@ class Backbone(nn.Module):
     def embed(self) -> tuple[Tensor, Tensor]:
         """Final representations: users (M, d) and items (N, d); a score is their inner product."""
         raise NotImplementedError
+
+    def scorer(self, history: Interactions | None = None) -> Scorer:
+        """What ranks: inner products of `embed`, unless a model scores otherwise.
+
+        Args:
+            history: all that users have done by now, for models that go on from it; the training
+                interactions when None.
+        """
+        return FactorScorer(*self.embed())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Named scalar terms of the loss; the trainer minimises their sum."""

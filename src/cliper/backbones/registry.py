@@ -1,14 +1,17 @@
 """Backbones by name."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 import torch
 
 from cliper.backbones.base import Backbone
 from cliper.config import StrictConfig, nearest
-from cliper.data import Interactions
+from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
 from cliper.representation.features import ItemFeatures
 
@@ -24,7 +27,20 @@ class BackboneEntry:
     backbone: type[Backbone]
     config: type[StrictConfig]
 
+    @property
+    def features(self) -> str:
+        """`none`, `optional` or `required`."""
+        if not self.backbone.uses_features:
+            return "none"
+        return "optional" if self.backbone.features_optional else "required"
 
+    @property
+    def sees_content(self) -> bool:
+        """It may know something of an item that nobody took."""
+        return self.backbone.uses_features or "fields" in self.backbone.extra_inputs
+
+
+ENTRY_POINTS = "cliper.backbones"
 _ENTRIES: dict[str, BackboneEntry] = {}
 
 
@@ -42,8 +58,24 @@ def register_backbone(
     return register
 
 
+@cache
+def _load_installed() -> None:
+    """Import the modules that installed packages name under the entry point; they register.
+
+    A package that cannot be imported takes nothing else down: what is wrong is said once.
+    """
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        try:
+            point.load()
+        except Exception as error:
+            warnings.warn(
+                f"the backbone package {point.value!r} cannot be loaded: {error}", stacklevel=2
+            )
+
+
 def list_backbones() -> list[BackboneEntry]:
-    """Every registered backbone, by name."""
+    """Every registered backbone by name, those of installed packages included."""
+    _load_installed()
     return [_ENTRIES[name] for name in sorted(_ENTRIES)]
 
 
@@ -53,6 +85,8 @@ def backbone_entry(name: str) -> BackboneEntry:
     Raises:
         InputError: no backbone has that name; the nearest one is named.
     """
+    if name not in _ENTRIES:
+        _load_installed()
     if name not in _ENTRIES:
         raise InputError(f"no backbone {name!r}", remedy=nearest(name, list(_ENTRIES)))
     return _ENTRIES[name]
@@ -64,6 +98,7 @@ def create_backbone(
     features: ItemFeatures | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
+    fields: ItemFields | None = None,
 ) -> Backbone:
     """Build a backbone on the training interactions.
 
@@ -73,11 +108,21 @@ def create_backbone(
         features: item features, for the backbones that use them.
         options: the backbone's own settings; what is not given has the paper's default.
         seed: of the initial weights.
+        fields: the items' field tokens, for the backbones that declare them.
 
     Raises:
-        InputError: an unknown name, option or value, or features that are missing.
+        InputError: an unknown name, option or value, or features or fields that are missing.
     """
     entry = backbone_entry(name)
     config = entry.config.parse(options or {}, where="backbone")
     generator = torch.Generator().manual_seed(seed)
-    return entry.backbone(config, interactions, features, generator)
+    if "fields" not in entry.backbone.extra_inputs:
+        return entry.backbone(config, interactions, features, generator)
+    if fields is None:
+        raise InputError(
+            f"{name} needs the items' metadata fields",
+            where="dataset",
+            remedy="prepare the dataset with --items",
+        )
+    fields.check(interactions.items)
+    return entry.backbone(config, interactions, features, generator, fields=fields)  # type: ignore[call-arg]

@@ -35,7 +35,14 @@ def _rows(kind: str) -> list[JsonObject]:
         from cliper.backbones import list_backbones
 
         return [
-            {"name": e.name, "summary": e.summary, "uses_features": e.backbone.uses_features}
+            {
+                "name": e.name,
+                "summary": e.summary,
+                "uses_features": e.backbone.uses_features,
+                "features": e.features,
+                "modalities": ["image", "text"] if e.backbone.uses_features else [],
+                "extra_inputs": list(e.backbone.extra_inputs),
+            }
             for e in list_backbones()
         ]
     if kind == "encoders":
@@ -52,4 +59,6 @@ def _rows(kind: str) -> list[JsonObject]:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "-"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -2,6 +2,7 @@
 
 from cliper.data.catalogue import Catalogue, FieldValue
 from cliper.data.dataset import Dataset
+from cliper.data.fields import ItemFields, item_fields
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core
 from cliper.data.mmrec import prepare_mmrec
@@ -16,9 +17,11 @@ __all__ = [
     "Dataset",
     "FieldValue",
     "Interactions",
+    "ItemFields",
     "Split",
     "SplitKind",
     "Vocabulary",
+    "item_fields",
     "k_core",
     "list_splits",
     "make_split",

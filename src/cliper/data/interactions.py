@@ -1,6 +1,7 @@
 """`Interactions`: who took what, in indices, with the vocabularies that give them meaning."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,27 @@ class Interactions:
             self.item_index[keep],
             None if self.rating is None else self.rating[keep],
             None if self.timestamp is None else self.timestamp[keep],
+        )
+
+    def joined(self, other: "Interactions") -> "Interactions":
+        """These pairs and then `other`'s, over the same vocabularies.
+
+        Raises:
+            MismatchError: the vocabularies differ.
+        """
+        if (self.users, self.items) != (other.users, other.items):
+            raise MismatchError("interactions over different vocabularies cannot be joined")
+
+        def both(a: Any, b: Any) -> Any:
+            return None if a is None or b is None else np.concatenate([a, b])
+
+        return Interactions(
+            self.users,
+            self.items,
+            both(self.user_index, other.user_index),
+            both(self.item_index, other.item_index),
+            both(self.rating, other.rating),
+            both(self.timestamp, other.timestamp),
         )
 
     def matrix(self) -> sp.csr_matrix:

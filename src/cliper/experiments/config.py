@@ -113,7 +113,7 @@ class ExperimentConfig(StrictConfig):
             raise InputError("no backbone is named", where="backbone.name")
         entry = backbone_entry(str(options.pop("name")))
         entry.config.parse(options, where="backbone")
-        _refuse_without_effect(config, values, entry.backbone.uses_features)
+        _refuse_without_effect(config, values, entry.features)
         return config
 
     @property
@@ -159,17 +159,15 @@ class ExperimentConfig(StrictConfig):
         return tree
 
 
-def _refuse_without_effect(
-    config: ExperimentConfig, given: Mapping[str, Any], uses_features: bool
-) -> None:
+def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], use: str) -> None:
     kind = config.features.kind
-    if kind != "none" and not uses_features and "features" in given:
+    if kind != "none" and use == "none" and "features" in given:
         raise InputError(
             f"{config.backbone_name} uses no features, {kind!r} would have no effect",
             where="features.kind",
             remedy="use --features none",
         )
-    if kind == "none" and uses_features:
+    if kind == "none" and use == "required":
         raise InputError(
             f"{config.backbone_name} needs item features",
             where="features.kind",

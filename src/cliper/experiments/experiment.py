@@ -74,5 +74,4 @@ def evaluate_run(
         {**config.evaluation.model_dump(), **update}, where="evaluation"
     )
     split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
-    vectors = run.directory.read_tensors("embeddings.safetensors")
-    return run, score_part(vectors["users"], vectors["items"], split, "test", evaluation)
+    return run, score_part(run.directory.read_scorer(), split, "test", evaluation)

@@ -20,6 +20,7 @@ from cliper.experiments.fit import default_split
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
 from cliper.files import atomic_path, write_json
+from cliper.scoring import FactorScorer
 from cliper.types import FloatArray, JsonObject
 
 FORMATS = ("parquet", "mmrec")
@@ -62,8 +63,7 @@ def export_run(path: Path, out: Path, layout: str = "parquet") -> JsonObject:
     dataset = _dataset(run, config.dataset.path) if needs_dataset else None
     features = _features(run, dataset) if dataset is not None else {}
     users, items, counts = run.directory.read_vocabulary()
-    vectors = run.directory.read_tensors("embeddings.safetensors")
-    embeddings = {name: np.asarray(vectors[name], np.float32) for name in ("users", "items")}
+    embeddings = _embeddings(run)
     out.mkdir(parents=True, exist_ok=True)
     (out / ABOUT).unlink(missing_ok=True)
     dropped: dict[str, int] = {}
@@ -83,6 +83,20 @@ def export_run(path: Path, out: Path, layout: str = "parquet") -> JsonObject:
     }
     write_json(out / ABOUT, about)
     return about
+
+
+def _embeddings(run: Run) -> dict[str, FloatArray]:
+    scorer = run.directory.read_scorer()
+    if not isinstance(scorer, FactorScorer):
+        raise InputError(
+            f"{run.results.backbone} scores by more than inner products: it has no embeddings",
+            where=str(run.path),
+            remedy="export a run of another backbone",
+        )
+    return {
+        "users": np.asarray(scorer.users, np.float32),
+        "items": np.asarray(scorer.items, np.float32),
+    }
 
 
 def _check_out(out: Path) -> None:

@@ -16,16 +16,17 @@ import pyarrow.parquet as pq
 import torch
 
 from cliper import __version__
-from cliper.backbones import Backbone, create_backbone
-from cliper.data import Dataset, Split
+from cliper.backbones import Backbone, backbone_entry, create_backbone
+from cliper.data import Dataset, Interactions, ItemFields, Split, item_fields
 from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.experiments.config import EvaluationSection, ExperimentConfig
 from cliper.experiments.run import Run
 from cliper.files import atomic_path
-from cliper.ranking import Evaluation, FactorScorer, evaluate
+from cliper.ranking import Evaluation, evaluate
 from cliper.representation.features import ItemFeatures
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, RunDirectory, Seconds
+from cliper.scoring import Scorer
 from cliper.training import History, Trainer
 
 
@@ -59,7 +60,12 @@ def fit_experiment(
     split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
     graphs = time.perf_counter()
     backbone = create_backbone(
-        config.backbone_name, split.train, features, config.backbone_options, config.training.seed
+        config.backbone_name,
+        split.train,
+        features,
+        config.backbone_options,
+        config.training.seed,
+        _fields(dataset, config.backbone_name),
     )
     graph_seconds = time.perf_counter() - graphs
 
@@ -93,7 +99,9 @@ def fit_experiment(
     if split.test_candidates is not None and config.evaluation.candidates == "split":
         among_all = config.evaluation.model_copy(update={"candidates": "all"})
         everything = dict(evaluate_part(backbone, split, "test", among_all).metrics)
-    _write_artefact(directory, backbone, split, test)
+    with torch.inference_mode():
+        scorer = backbone.scorer(known_history(split, config.evaluation))
+    _write_artefact(directory, backbone, scorer, split, test)
     results = _results(
         dataset,
         config,
@@ -115,6 +123,11 @@ def fit_experiment(
     directory.checkpoint_file.unlink(missing_ok=True)
     directory.log(f"{_now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
     return Run(out, results)
+
+
+def _fields(dataset: Dataset, backbone: str) -> ItemFields | None:
+    wanted = "fields" in backbone_entry(backbone).backbone.extra_inputs
+    return item_fields(dataset.catalogue) if wanted and dataset.catalogue is not None else None
 
 
 def default_split(dataset: Dataset) -> Any:
@@ -143,22 +156,29 @@ def evaluate_part(
 ) -> Evaluation:
     """Rank validation or test with the backbone as it is, in evaluation mode."""
     backbone.eval()
-    users, items = backbone.embed()
-    return score_part(users, items, split, part, evaluation)
+    is_test = part == "test"
+    history = known_history(split, evaluation) if is_test else split.train
+    return score_part(backbone.scorer(history), split, part, evaluation)
+
+
+def known_history(split: Split, evaluation: EvaluationSection) -> Interactions:
+    """What users have done when the test begins: what is masked there has happened."""
+    if evaluation.mask == "train":
+        return split.train
+    return split.train.joined(split.valid)
 
 
 def score_part(
-    users: torch.Tensor,
-    items: torch.Tensor,
+    scorer: Scorer,
     split: Split,
     part: str,
     evaluation: EvaluationSection,
 ) -> Evaluation:
-    """Rank validation or test with final representations; test may mask validation too."""
+    """Rank validation or test with a final scorer; test may mask validation too."""
     is_test = part == "test"
     candidates = split.test_candidates if is_test else split.valid_candidates
     return evaluate(
-        FactorScorer(users, items),
+        scorer,
         split.test if is_test else split.valid,
         train=split.train,
         valid=split.valid if is_test and evaluation.mask == "train+valid" else None,
@@ -195,11 +215,9 @@ def _already_there(directory: RunDirectory, identity: str, resume: bool) -> bool
 
 
 def _write_artefact(
-    directory: RunDirectory, backbone: Backbone, split: Split, test: Evaluation
+    directory: RunDirectory, backbone: Backbone, scorer: Scorer, split: Split, test: Evaluation
 ) -> None:
-    with torch.inference_mode():
-        users, items = backbone.embed()
-    directory.write_model(backbone.state_dict(), users, items)
+    directory.write_model(backbone.state_dict(), scorer)
     directory.write_vocabulary(split.train, [split.train, split.valid])
     columns: Mapping[str, Any] = {"user_index": test.users, **test.per_user}
     with atomic_path(directory.path / "test_per_user.parquet") as temporary:

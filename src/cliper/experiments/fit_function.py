@@ -55,13 +55,13 @@ def fit(
     if not str(out):
         raise InputError("no directory for the run", where="out", remedy="name one: out='runs/…'")
     tree: dict[str, Any] = deepcopy(dict(settings or {}))
-    uses_features = backbone_entry(backbone).backbone.uses_features
-    if features is not None and not uses_features:
+    use = backbone_entry(backbone).features
+    if features is not None and use == "none":
         raise InputError(
             f"{backbone} uses no features, these would have no effect", where="features",
             remedy="leave them out",
         )  # fmt: skip
-    if features is None and uses_features:
+    if features is None and use == "required":
         raise InputError(
             f"{backbone} needs item features", where="features",
             remedy="give features=cliper.represent(dataset)",

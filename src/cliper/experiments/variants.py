@@ -34,20 +34,21 @@ class Variant:
 def plan(
     backbones: Sequence[str], features: Sequence[str], fusions: Sequence[str]
 ) -> list[Variant]:
-    """The variants: every backbone on every kind; one that uses no features appears once."""
+    """The variants: every backbone on every kind that it can use; a feature-free one once."""
     variants: list[Variant] = []
     for backbone in backbones:
-        if not backbone_entry(backbone).backbone.uses_features:
+        use = backbone_entry(backbone).features
+        if use == "none":
             variants.append(Variant(backbone, "none"))
             continue
-        if not set(features) - {"none"}:
+        if use == "required" and not set(features) - {"none"}:
             raise InputError(
                 f"{backbone} needs item features",
                 where="--features",
                 remedy="name vanilla, cliper or random",
             )
         for kind in features:
-            if kind == "none":
+            if kind == "none" and use == "required":
                 continue
             names = fusions if kind == "cliper" else [None]
             variants += [Variant(backbone, kind, fusion) for fusion in names]

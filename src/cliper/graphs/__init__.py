@@ -1,11 +1,13 @@
 """Sparse graphs as pure functions: user-item adjacencies, item kNN graphs, edge sampling."""
 
 from cliper.graphs.bipartite import normalized_adjacency, sample_edges
+from cliper.graphs.edges import EdgeGraph
 from cliper.graphs.knn import knn_graph, nearest_neighbours
 from cliper.graphs.propagation import layer_mean
 from cliper.graphs.sparse import SparseGraph
 
 __all__ = [
+    "EdgeGraph",
     "SparseGraph",
     "knn_graph",
     "layer_mean",

@@ -2,8 +2,8 @@
 
 from cliper.ranking.evaluate import Evaluation, evaluate
 from cliper.ranking.rank import CHUNK_SIZE, Ranking, rank
-from cliper.ranking.scorer import FactorScorer, ScoreFunction
 from cliper.ranking.topk import top_k
+from cliper.scoring import FactorScorer, ScoreFunction
 
 __all__ = [
     "CHUNK_SIZE",

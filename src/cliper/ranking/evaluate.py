@@ -11,7 +11,7 @@ from cliper.errors import InputError
 from cliper.metrics import mean_over_users, per_user
 from cliper.ranking.pairs import Pairs
 from cliper.ranking.rank import CHUNK_SIZE, rank
-from cliper.ranking.scorer import FactorScorer, ScoreFunction
+from cliper.scoring import FactorScorer, ScoreFunction
 from cliper.types import BoolArray, IndexArray
 
 

@@ -12,8 +12,8 @@ from cliper.data.interactions import Interactions
 from cliper.errors import InputError, MismatchError
 from cliper.progress import task
 from cliper.ranking.pairs import Pairs
-from cliper.ranking.scorer import FactorScorer, ScoreFunction
 from cliper.ranking.topk import top_k
+from cliper.scoring import FactorScorer, ScoreFunction, Scorer
 from cliper.types import FloatArray, IndexArray
 
 CHUNK_SIZE = 256
@@ -48,8 +48,8 @@ def rank(
     """The k best items of each user, of equal scores the lower item index first.
 
     Args:
-        scorer: factors, or a function from user indices (B,) to scores (B, N). Factors are
-            restricted to the candidates before they are multiplied.
+        scorer: a `Scorer`, or a function from user indices (B,) to scores (B, N). A `Scorer` is
+            restricted to the candidates before it scores.
         users: user indices (U,).
         k: how many.
         exclude: pairs that are never returned (training positives).
@@ -100,11 +100,13 @@ class _Scores:
         self.scorer, self.shape = scorer, shape
         self.columns = None if columns is None else torch.from_numpy(columns)
         self.buffer: Tensor | None = None
-        if isinstance(scorer, FactorScorer):
-            self._check(len(scorer.items), len(scorer.users))
+        if isinstance(scorer, Scorer):
+            n_users, n_items = scorer.shape
+            self._check(n_items, n_users)
             if self.columns is not None:
-                scorer = scorer.restrict(self.columns.to(scorer.items.device))
+                scorer = scorer.restrict(self.columns)
             self.scorer = scorer
+        if isinstance(scorer, FactorScorer):
             rows = min(chunk_size, len(scorer.users))
             self.buffer = scorer.items.new_empty(max(rows, 1) * len(scorer.items))
 
@@ -116,6 +118,8 @@ class _Scores:
             out = self.buffer[: len(users) * n].view(len(users), n)
             return self.scorer(users.to(self.scorer.users.device), out)
         scores = self.scorer(users)
+        if isinstance(self.scorer, Scorer):
+            return scores  # fresh memory, and the candidates alone
         self._check(scores.shape[1])
         if self.columns is not None:
             return scores[:, self.columns.to(scores.device)]

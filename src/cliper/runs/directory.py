@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from cliper.data.readers.formats import reading
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json, write_text
 from cliper.runs.record import Results
+from cliper.scoring import Scorer, restore_scorer
 from cliper.types import IndexArray
 
 
@@ -96,15 +97,22 @@ class RunDirectory:
             )
         return loaded
 
-    def write_model(self, state: Mapping[str, Tensor], users: Tensor, items: Tensor) -> None:
-        """Write the parameters and, for serving, the final representations."""
-        for name, tensors in (
-            ("model.safetensors", dict(state)),
-            ("embeddings.safetensors", {"users": users, "items": items}),
+    def write_model(self, state: Mapping[str, Tensor], scorer: Scorer) -> None:
+        """Write the parameters and, for serving, the scorer."""
+        for name, tensors, about in (
+            ("model.safetensors", dict(state), None),
+            ("embeddings.safetensors", scorer.tensors(), {"scorer": scorer.kind}),
         ):
             flat = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
             with atomic_path(self.path / name) as temporary:
-                save_file(flat, temporary)
+                save_file(flat, temporary, metadata=about)
+
+    def read_scorer(self) -> Scorer:
+        """What the run ranks with."""
+        tensors = self.read_tensors("embeddings.safetensors")
+        with safe_open(self.path / "embeddings.safetensors", framework="pt") as file:
+            kind = (file.metadata() or {}).get("scorer", "factors")
+        return restore_scorer(kind, tensors)
 
     def read_tensors(self, name: str) -> dict[str, Tensor]:
         """Read `model.safetensors` or `embeddings.safetensors`."""

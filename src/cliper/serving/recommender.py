@@ -13,6 +13,7 @@ from cliper.errors import InputError
 from cliper.ranking.rank import CHUNK_SIZE
 from cliper.ranking.topk import top_k
 from cliper.runs import RunDirectory
+from cliper.scoring import Scorer
 from cliper.types import IndexArray
 
 
@@ -27,12 +28,11 @@ class Recommendation:
 
 
 class Recommender:
-    """Final representations and what each user has already; no dataset, no training code.
+    """A final scorer and what each user has already; no dataset, no training code.
 
     Args:
         users, items: vocabularies of M and N ids.
-        user_vectors: (M, d).
-        item_vectors: (N, d).
+        scorer: scores of M users and N items.
         seen_user, seen_item: parallel index arrays of what is never recommended again.
         train_counts: training interactions per item (N,); 0 marks a cold item.
     """
@@ -41,14 +41,13 @@ class Recommender:
         self,
         users: Vocabulary,
         items: Vocabulary,
-        user_vectors: Tensor,
-        item_vectors: Tensor,
+        scorer: Scorer,
         seen_user: IndexArray,
         seen_item: IndexArray,
         train_counts: IndexArray,
     ) -> None:
         self.users, self.items = users, items
-        self.user_vectors, self.item_vectors = user_vectors, item_vectors
+        self.scorer = scorer
         order = np.argsort(seen_user, kind="stable")
         self._seen_item = seen_item[order]
         self._seen_start = np.searchsorted(seen_user[order], np.arange(len(users) + 1))
@@ -64,8 +63,7 @@ class Recommender:
         run = RunDirectory(Path(path))
         run.require()
         users, items, counts = run.read_vocabulary()
-        vectors = run.read_tensors("embeddings.safetensors")
-        return cls(users, items, vectors["users"], vectors["items"], *run.read_seen(), counts)
+        return cls(users, items, run.read_scorer(), *run.read_seen(), counts)
 
     def seen(self, user: int) -> IndexArray:
         """Item indices that a user has already."""
@@ -94,10 +92,10 @@ class Recommender:
         pool = self._pool(candidates)
         column = np.full(len(self.items), -1)
         column[pool.numpy()] = np.arange(len(pool))
-        offered = self.item_vectors[pool].T
+        offered = self.scorer.restrict(pool)
 
         def score(part: IndexArray) -> Tensor:
-            scores = self.user_vectors[torch.from_numpy(part)] @ offered
+            scores = offered(torch.from_numpy(part))
             if exclude_seen:
                 taken = [self.seen(int(row)) for row in part]
                 at = np.repeat(np.arange(len(part)), [len(t) for t in taken])
@@ -114,7 +112,7 @@ class Recommender:
         """The k items whose representations have the largest cosine with each given item's."""
         rows = self.items.indices(list(items), "item")
         pool = self._pool(candidates)
-        unit = torch.nn.functional.normalize(self.item_vectors, dim=1)
+        unit = torch.nn.functional.normalize(self.scorer.item_vectors(), dim=1)
         offered = unit[pool].T
 
         def score(part: IndexArray) -> Tensor:

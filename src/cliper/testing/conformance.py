@@ -18,6 +18,7 @@ import torch
 
 from cliper.backbones import Backbone, Batch, backbone_entry, create_backbone
 from cliper.representation.features import ItemFeatures
+from cliper.scoring import restore_scorer
 from cliper.testing.options import alternatives
 from cliper.testing.world import ToyWorld, toy_world
 from cliper.training import Trainer, TrainingConfig, UniformSampler
@@ -34,13 +35,19 @@ def feature_case(world: ToyWorld, case: str) -> ItemFeatures | None:
     return world.features.only(*case.split("+"))  # type: ignore[arg-type]
 
 
-def recall_at(users: torch.Tensor, items: torch.Tensor, world: ToyWorld, k: int) -> float:
-    """Mean Recall@k over cold test items only, by brute force."""
-    scores = (users @ items.T)[:, world.cold]
+@torch.inference_mode()
+def all_scores(backbone: Backbone, world: ToyWorld) -> torch.Tensor:
+    """Scores (M, N) of every user and item."""
+    return backbone.scorer()(torch.arange(world.train.n_users))
+
+
+def recall_at(scores: torch.Tensor, world: ToyWorld, k: int) -> float:
+    """Mean Recall@k over cold test items only, of scores (M, N), by brute force."""
+    scores = scores[:, world.cold]
     position = {int(item): at for at, item in enumerate(world.cold)}
     top = scores.topk(k, dim=1).indices
     recalls = []
-    for user in range(len(users)):
+    for user in range(len(scores)):
         mine = world.test.item_index[world.test.user_index == user]
         relevant = {position[int(i)] for i in mine if int(i) in position}
         recalls.append(len(relevant & set(top[user].tolist())) / max(1, min(k, len(relevant))))
@@ -59,7 +66,8 @@ class BackboneConformance:
         backbone: the registered name.
         options: settings to test with, where the defaults do not suit a world of 80 items.
         alternatives: for an option whose other value must be a particular one.
-        conditions: for an option that only acts together with others, those others.
+        conditions: for an option that only acts together with others, those others; `case` among
+            them names the features that it needs to act.
         epochs: how long solving the toy world may take.
     """
 
@@ -78,14 +86,20 @@ class BackboneConformance:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Each kind of features in turn; a feature-free backbone runs once."""
         if "case" in metafunc.fixturenames:
-            content = backbone_entry(self.backbone).backbone.uses_features
-            metafunc.parametrize("case", FEATURE_CASES if content else ("none",))
+            cases = {
+                "none": ("none",),
+                "optional": ("none", *FEATURE_CASES),
+                "required": FEATURE_CASES,
+            }
+            metafunc.parametrize("case", cases[backbone_entry(self.backbone).features])
 
     def create(self, world: ToyWorld, case: str, seed: int = 0, **options: Any) -> Backbone:
         """A fresh backbone on the world."""
         features = feature_case(world, case)
         chosen = {**self.options, **options}
-        return create_backbone(self.backbone, world.train, features, chosen, seed)
+        return create_backbone(
+            self.backbone, world.train, features, chosen, seed, fields=world.fields
+        )
 
     def train(self, world: ToyWorld, backbone: Backbone, epochs: int, seed: int = 0) -> None:
         """A few epochs with small batches."""
@@ -105,11 +119,18 @@ class BackboneConformance:
         return next(iter(sampler.epoch()))
 
     def test_shapes(self, world: ToyWorld, case: str) -> None:
-        """`embed` gives M and N finite rows of one width."""
-        users, items = self.create(world, case).embed()
-        assert (len(users), len(items)) == (world.train.n_users, world.train.n_items)
-        assert users.shape[1] == items.shape[1]
-        assert torch.isfinite(users).all() and torch.isfinite(items).all()
+        """The scorer gives a finite score to every pair, and comes back from its tensors."""
+        backbone = self.create(world, case).eval()
+        scorer = backbone.scorer()
+        scores = all_scores(backbone, world)
+        assert scorer.shape == scores.shape == (world.train.n_users, world.train.n_items)
+        assert torch.isfinite(scores).all()
+        assert len(scorer.item_vectors()) == world.train.n_items
+        users, some = torch.arange(5), torch.tensor([7, 3])
+        with torch.inference_mode():
+            again = restore_scorer(scorer.kind, scorer.tensors())
+            torch.testing.assert_close(again(users), scores[:5])
+            torch.testing.assert_close(scorer.restrict(some)(users), scores[:5][:, some])
 
     def test_every_parameter_gets_a_gradient_and_moves(self, world: ToyWorld, case: str) -> None:
         """No parameter is forgotten by the loss."""
@@ -142,7 +163,7 @@ class BackboneConformance:
         ):
             assert torch.equal(a, b), name
         if runs[0].is_trained:
-            assert not torch.equal(runs[0].embed()[0], runs[2].embed()[0])
+            assert not torch.equal(all_scores(runs[0], world), all_scores(runs[2], world))
 
     def test_save_and_load_give_the_same_scores(self, world: ToyWorld, case: str) -> None:
         """Parameters alone, put into a fresh backbone of the same seed, restore every score."""
@@ -151,8 +172,7 @@ class BackboneConformance:
         fresh = self.create(world, case)
         fresh.load_state_dict(trained.state_dict())
         trained.eval(), fresh.eval()
-        for a, b in zip(trained.embed(), fresh.embed(), strict=True):
-            assert torch.equal(a, b)
+        assert torch.equal(all_scores(trained, world), all_scores(fresh, world))
 
     def test_a_zero_feature_row_is_harmless(self, world: ToyWorld, case: str) -> None:
         """An item of which nothing is known gives no NaN, in scores or gradients."""
@@ -163,23 +183,25 @@ class BackboneConformance:
         for table in tables.values():
             table[0] = 0
         empty = ItemFeatures(features.items_hash, tables, features.mlp_width)
-        backbone = create_backbone(self.backbone, world.train, empty, self.options)
+        backbone = create_backbone(
+            self.backbone, world.train, empty, self.options, fields=world.fields
+        )
         self.train(world, backbone, epochs=1)
-        assert all(torch.isfinite(x).all() for x in backbone.embed())
+        assert torch.isfinite(all_scores(backbone.eval(), world)).all()
 
     def test_every_option_has_an_effect(self, world: ToyWorld) -> None:
         """Changing any one option changes what is learned."""
         entry = backbone_entry(self.backbone)
-        case = "image+text" if entry.backbone.uses_features else "none"
+        usual = "image+text" if entry.backbone.uses_features else "none"
         for name, value in {**alternatives(entry.config), **self.alternatives}.items():
-            condition = self.conditions.get(name, {})
+            condition = dict(self.conditions.get(name, {}))
+            case = condition.pop("case", usual)
             outcomes = []
             for options in (condition, {**condition, name: value}):
                 backbone = self.create(world, case, **options)
                 self.train(world, backbone, epochs=2)
-                outcomes.append(torch.cat([x.flatten() for x in backbone.embed()]))
-            same = outcomes[0].shape == outcomes[1].shape and torch.equal(*outcomes)
-            assert not same, f"{name}={value!r} has no effect"
+                outcomes.append(all_scores(backbone.eval(), world))
+            assert not torch.equal(*outcomes), f"{name}={value!r} has no effect"
 
     def test_cold_items_by_content(self, world: ToyWorld, case: str) -> None:
         """Content models find the cold items of a user's group; feature-free ones cannot.
@@ -189,9 +211,8 @@ class BackboneConformance:
         backbone = self.create(world, case)
         self.train(world, backbone, epochs=self.epochs)
         backbone.eval()
-        with torch.inference_mode():
-            recall = recall_at(*backbone.embed(), world, k=4)
-        if backbone.uses_features:
+        recall = recall_at(all_scores(backbone, world), world, k=4)
+        if case != "none" or "fields" in backbone.extra_inputs:
             assert recall > 0.8
         else:
             assert recall < 0.5

@@ -1,11 +1,12 @@
 """A tiny world that is solvable: taste is content, and content is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
-from cliper.data import Interactions, Vocabulary
+from cliper.data import Interactions, ItemFields, Vocabulary
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.types import IndexArray
 
@@ -19,12 +20,14 @@ class ToyWorld:
         test: what else they would take: held-out warm items and all cold items of their group.
         cold: indices of items that are not in `train`.
         features: image and text of every item, noisy copies of the group's own direction.
+        fields: categories and makers of every item as tokens, each of one group alone.
     """
 
     train: Interactions
     test: Interactions
     cold: IndexArray
     features: ItemFeatures
+    fields: ItemFields
 
 
 def toy_world(
@@ -64,6 +67,24 @@ def toy_world(
         {name: torch.from_numpy(table.astype(np.float32)) for name, table in tables.items()},
         kind="toy",
     )
+    stamps = generator.permutation(int(taken.sum()))  # no tie in time
     return ToyWorld(
-        interactions(taken), interactions(likes & ~taken), np.flatnonzero(cold), features
+        replace(interactions(taken), timestamp=stamps),
+        interactions(likes & ~taken),
+        np.flatnonzero(cold),
+        features,
+        _fields(item_ids, item_group, groups),
     )
+
+
+def _fields(items: Vocabulary, group: IndexArray, groups: int) -> ItemFields:
+    """One category per group, and two makers per group in turn."""
+    maker = 2 * group + np.arange(len(items)) // groups % 2
+    columns = np.concatenate([group, groups + maker])
+    rows = np.tile(np.arange(len(items)), 2)
+    matrix = sp.csr_matrix(
+        (np.ones(len(rows), np.float32), (rows, columns)), shape=(len(items), 3 * groups)
+    )
+    categories = [("categories", f"c{i}") for i in range(groups)]
+    makers = [("maker", f"m{i}") for i in range(2 * groups)]
+    return ItemFields(items.hash, matrix, (*categories, *makers))

@@ -21,11 +21,19 @@ class UniformSampler:
         train: the training interactions, n pairs.
         batch_size: rows per batch (the last one may be shorter).
         generator: source of order and negatives; its state is the sampler's whole state.
+        by_user: shuffle users instead of pairs, so that a batch holds all of a user's pairs (but
+            for those cut by its end): a model of sequences then reads each sequence once.
     """
 
     def __init__(
-        self, train: Interactions, batch_size: int, generator: np.random.Generator
+        self,
+        train: Interactions,
+        batch_size: int,
+        generator: np.random.Generator,
+        *,
+        by_user: bool = False,
     ) -> None:
+        self.by_user = by_user
         self.batch_size, self.generator, self.n_items = batch_size, generator, train.n_items
         self.pool: IndexArray = np.unique(train.item_index)
         # Sorted keys user·N + item: a negative is checked by binary search.
@@ -51,11 +59,17 @@ class UniformSampler:
 
     def epoch(self) -> Iterator[Batch]:
         """One pass over the training pairs in a fresh order."""
-        order = self.generator.permutation(len(self.users))
+        order = self._order()
         users, positives = self.users[order], self.positives[order]
         columns = [torch.from_numpy(c) for c in (users, positives, self.negatives(users))]
         for parts in zip(*(torch.split(c, self.batch_size) for c in columns), strict=True):
             yield Batch(*parts)
+
+    def _order(self) -> IndexArray:
+        if not self.by_user:
+            return self.generator.permutation(len(self.users))
+        place = self.generator.permutation(int(self.users.max(initial=-1)) + 1)
+        return np.argsort(place[self.users], kind="stable")
 
     def _is_positive(self, users: IndexArray, items: IndexArray) -> np.ndarray:
         keys = users * self.n_items + items

@@ -81,7 +81,10 @@ class Trainer:
         self.backbone, self.config, self.validate = backbone.to(config.device), config, validate
         self.checkpoint, self.identity = checkpoint, identity
         self.sampler = UniformSampler(
-            train, config.batch_size, np.random.default_rng([config.seed, 1])
+            train,
+            config.batch_size,
+            np.random.default_rng([config.seed, 1]),
+            by_user=backbone.by_sequence,
         )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.history = History()

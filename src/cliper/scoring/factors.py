@@ -1,19 +1,19 @@
-"""What gives scores: user and item factors, or any function."""
+"""Scores that are inner products."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from cliper.errors import MismatchError
-
-ScoreFunction = Callable[[Tensor], Tensor]
-"""User indices (B,) to scores (B, N) of all items."""
+from cliper.scoring.base import Scorer, register_scorer
 
 
+@register_scorer
 @dataclass(frozen=True, eq=False)
-class FactorScorer:
+class FactorScorer(Scorer):
     """Scores that are inner products, the fast path: one GEMM a chunk, into a reused buffer.
 
     Attributes:
@@ -24,6 +24,7 @@ class FactorScorer:
     [[4.0]]
     """
 
+    kind: ClassVar[str] = "factors"
     users: Tensor
     items: Tensor
 
@@ -33,10 +34,28 @@ class FactorScorer:
         if self.users.shape[1] != self.items.shape[1]:
             raise MismatchError("user and item factors differ in width")
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(M, N)."""
+        return len(self.users), len(self.items)
+
     def __call__(self, users: Tensor, out: Tensor | None = None) -> Tensor:
         """Scores (B, N) of users (B,), in `out` where one is given."""
         return torch.mm(self.users[users], self.items.T, out=out)
 
-    def restrict(self, candidates: Tensor) -> "FactorScorer":
+    def restrict(self, candidates: Tensor) -> Self:
         """The same scores for the items `candidates` (n,) alone, as columns 0 … n-1."""
-        return FactorScorer(self.users, self.items[candidates])
+        return type(self)(self.users, self.items[candidates.to(self.items.device)])
+
+    def item_vectors(self) -> Tensor:
+        """The item factors."""
+        return self.items
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The two tables."""
+        return {"users": self.users, "items": self.items}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """From the two tables."""
+        return cls(tensors["users"], tensors["items"])

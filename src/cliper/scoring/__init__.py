@@ -1,0 +1,14 @@
+"""Scorers: what is left of a trained model, enough to rank with and to save."""
+
+from cliper.scoring.base import ScoreFunction, Scorer, register_scorer, restore_scorer
+from cliper.scoring.factors import FactorScorer
+from cliper.scoring.history import HistoryScorer
+
+__all__ = [
+    "FactorScorer",
+    "HistoryScorer",
+    "ScoreFunction",
+    "Scorer",
+    "register_scorer",
+    "restore_scorer",
+]

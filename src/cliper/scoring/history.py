@@ -1,0 +1,94 @@
+"""Scores from what a user took: one weight per pair of items."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from cliper.scoring.base import Scorer, register_scorer
+
+
+@register_scorer
+class HistoryScorer(Scorer):
+    """score(u, i) = Σ_{j in history of u} W_ji, on the CPU (both sides are sparse as a rule).
+
+    Args:
+        history: (M, N) sparse, what users have taken.
+        weights: (N, N'), sparse where most pairs weigh nothing, else a dense array.
+
+    >>> history = sp.csr_matrix([[1.0, 1.0]])
+    >>> HistoryScorer(history, np.array([[0.0, 2.0], [3.0, 0.0]]))(torch.tensor([0])).tolist()
+    [[3.0, 2.0]]
+    """
+
+    kind: ClassVar[str] = "history"
+
+    def __init__(
+        self, history: sp.csr_matrix, weights: sp.csr_matrix | np.ndarray | Tensor
+    ) -> None:
+        self.history = sp.csr_matrix(history, dtype=np.float32)
+        if isinstance(weights, Tensor):
+            weights = weights.detach().cpu().numpy()
+        self.is_sparse = sp.issparse(weights)
+        self.weights = (
+            sp.csr_matrix(weights, dtype=np.float32)
+            if self.is_sparse
+            else np.asarray(weights, dtype=np.float32)
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(M, N')."""
+        return self.history.shape[0], self.weights.shape[1]
+
+    def __call__(self, users: Tensor) -> Tensor:
+        """Scores (B, N') of users (B,)."""
+        scores = self.history[users.cpu().numpy()] @ self.weights
+        dense = scores.toarray() if self.is_sparse else scores
+        return torch.from_numpy(np.ascontiguousarray(dense)).to(users.device)
+
+    def restrict(self, candidates: Tensor) -> Self:
+        """The columns `candidates` alone."""
+        return type(self)(self.history, self.weights[:, candidates.cpu().numpy()])
+
+    def item_vectors(self) -> Tensor:
+        """An item is what each other item says about it: the columns of W, (N', N) dense."""
+        turned: Any = self.weights.T
+        return torch.from_numpy(
+            np.ascontiguousarray(turned.toarray() if self.is_sparse else turned)
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """CSR arrays of the history and, dense or CSR, the weights."""
+        tensors = _csr_tensors("history", self.history)
+        if self.is_sparse:
+            return tensors | _csr_tensors("weights", self.weights)
+        return tensors | {"weights": torch.from_numpy(self.weights)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """From what `tensors` gave."""
+        dense = tensors.get("weights")
+        return cls(
+            _csr_matrix("history", tensors),
+            dense if dense is not None else _csr_matrix("weights", tensors),
+        )
+
+
+def _csr_tensors(name: str, matrix: sp.csr_matrix) -> dict[str, Tensor]:
+    arrays = {
+        "starts": matrix.indptr.astype(np.int64),
+        "columns": matrix.indices.astype(np.int64),
+        "values": matrix.data,
+        "shape": np.asarray(matrix.shape, dtype=np.int64),
+    }
+    return {f"{name}.{part}": torch.from_numpy(array) for part, array in arrays.items()}
+
+
+def _csr_matrix(name: str, tensors: Mapping[str, Tensor]) -> sp.csr_matrix:
+    parts = {p: tensors[f"{name}.{p}"].numpy() for p in ("values", "columns", "starts", "shape")}
+    shape = tuple(int(n) for n in parts["shape"])
+    return sp.csr_matrix((parts["values"], parts["columns"], parts["starts"]), shape=shape)

@@ -1,0 +1,53 @@
+"""Graphs with weighted edges against dense matrices and numerical gradients."""
+
+import numpy as np
+import pytest
+import torch
+
+from cliper.graphs import EdgeGraph
+
+ROWS, COLUMNS = np.array([2, 0, 0, 3, 2, 1]), np.array([4, 1, 0, 2, 0, 3])  # row 4 is empty
+
+
+@pytest.fixture
+def graph() -> EdgeGraph:
+    return EdgeGraph(ROWS, COLUMNS, (5, 6))
+
+
+def dense(graph: EdgeGraph, values: torch.Tensor) -> torch.Tensor:
+    matrix = torch.zeros(graph.shape, dtype=values.dtype)
+    for row, column, value in zip(graph.rows, graph.columns, values, strict=True):
+        matrix[row, column] += value
+    return matrix
+
+
+def test_edges_are_sorted_and_complete(graph: EdgeGraph) -> None:
+    pairs = list(zip(graph.rows.tolist(), graph.columns.tolist(), strict=True))
+    assert pairs == sorted(zip(ROWS.tolist(), COLUMNS.tolist(), strict=True))
+
+
+def test_product_softmax_and_sums_are_those_of_the_dense_matrix(graph: EdgeGraph) -> None:
+    values, x = torch.randn(6), torch.randn(6, 3)
+    torch.testing.assert_close(graph(values, x), dense(graph, values) @ x)
+    torch.testing.assert_close(graph.row_sum(values), dense(graph, values).sum(1))
+    left = torch.randn(5, 3)
+    products = torch.stack([left[r] @ x[c] for r, c in zip(graph.rows, graph.columns, strict=True)])
+    torch.testing.assert_close(graph.dot(left, x), products)
+    weights = graph.softmax(values * 50)
+    for row in range(5):
+        mine = graph.rows == row
+        torch.testing.assert_close(weights[mine], torch.softmax(50 * values[mine], 0))
+
+
+def test_gradients_numerically(graph: EdgeGraph) -> None:
+    values = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    left = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(graph, (values, x))
+    assert torch.autograd.gradcheck(graph.dot, (left, x))
+    assert torch.autograd.gradcheck(graph.softmax, (values,))
+
+
+def test_a_repeated_edge_is_refused() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        EdgeGraph(np.array([0, 0]), np.array([1, 1]), (2, 2))

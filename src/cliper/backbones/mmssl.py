@@ -7,25 +7,25 @@ Wei, Huang, Xia and Zhang, "Multi-Modal Self-Supervised Learning for Recommendat
 - an observed row is made soft, Ǎ_u = softmax((R_u + s·Gumbel)/τ_g) + ζ cos(h_u, h_i) (3.1.3);
 - min over the generator, max over D of Σ_m E D(Ǎ) - E D(Â^m) - λ_1 E(‖∇D(ξǍ + (1-ξ)Â^m)‖ - 1)²,
   D of two layers and a sigmoid (3.1.2-3.1.4);
-- ê^m aggregates the free rows e over the k items that Â^m puts nearest each user, 1/√|N^m|; heads
-  of attention over the modalities, ē^m = ‖_h Σ_m' softmax_m'((ê^m W_Q)_h·(ê^m' W_K)_h/√(d/H)) ê_h^m',
-  let one view depend on the other (3.2.1);
+- ê^m aggregates the free rows e over the k items that Â^m puts nearest each user, by 1/√|N^m|;
+  attention between the modalities of a node, lets one view depend on the
+  other: ē^m = ‖_h Σ_m' softmax_m'((ê^m W_Q)_h · (ê^m' W_K)_h / √(d/H)) ê_h^m' (3.2.1);
 - h = LightGCN's layer mean of e + η norm(mean_m ē^m) (3.2.2);
-- L_C = -Σ_m mean_u log(exp(s(ē_u^m, h_u)/τ) / Σ_u'[exp(s(ē_u^m, h_u')/τ) + exp(s(ē_u^m, ē_u'^m)/τ)])
-  over the batch's users, s the cosine (3.2.3);
+- L_C = -Σ_m mean_u log(exp(s(ē_u^m, h_u)) / Σ_u'[exp(s(ē_u^m, h_u')) + exp(s(ē_u^m, ē_u'^m))])
+  over some of the batch's users, s the cosine divided by τ (3.2.3);
 - ŷ = ĥ_u · ĥ_i with ĥ = h + ω Σ_m norm(f^m); BPR + λ_2 L_C + λ_3 L_adv + λ_4 L2 (3.3).
 
-Deviations. One optimiser steps on one sum, so the min-max is a gradient reversal: D's gradient is
-as it is, the generator's has its sign turned. λ_3 then scales both, of which Adam cancels D's. Rows
+Deviations: one optimiser steps on one sum, so the min-max is a gradient reversal: D's gradient is
+as it is, the generator's has its sign turned. λ_3 then scales both, and Adam cancels it for D. Rows
 are made and judged for a few users of the batch. Both kinds of rows are scaled to length 1: a
-cosine row is a hundred times longer than an observed one, and D would look no further. D has layer
-norms in place of batch norms (the penalty is one row's) and no dropout, and its width is fixed
-instead of a share of N. The published Gumbel noise has s = 1; the largest of N draws is then about
-log N, and drowns the ones of R. u' = u is left out of the second sum of L_C. A head has its columns
-of ê as values, which needs no output map; one modality alone has nothing to attend to. The
-neighbours by Â^m are found anew at each epoch's start, rows of a chunk of users at a time.
-An item without training interactions has t_i^m in place of f_i^m, of which it is a smoothed copy,
-and a free row of zero. Each modality is divided by its mean row norm.
+cosine row is a hundred times longer than an observed one, and D would look no further. D has no
+batch norm (the penalty is one row's; on rows of length 1 a norm's slope is far from 1) and no
+dropout, and its width is fixed instead of a share of N. The published Gumbel noise has s = 1; the
+largest of N draws is then about log N, and drowns the ones of R. u' = u is left out of the second
+sum of L_C. A head has its columns of ê as values, which needs no output map; one modality alone
+has nothing to attend to. The neighbours by Â^m are found anew at each epoch's start, for a chunk of
+users at a time. An item without training interactions has t_i^m in place of f_i^m, which is a
+smoothed t_i^m, and a free row of zero. Each modality is divided by its mean row norm.
 """
 
 import math
@@ -74,22 +74,24 @@ class MmsslConfig(BackboneConfig):
     discriminator_width: int = Field(64, ge=1, le=4096, description="hidden width of D")
     gradient_penalty: float = Field(1.0, ge=0, le=100, description="λ_1")
     gumbel_noise: float = Field(
-        0.1, ge=0, le=1, description="s, scale of the noise on observed rows"
+        0.1, ge=0, le=1, description="s, noise on observed rows"
     )
     gumbel_temperature: float = Field(0.2, gt=0, le=10, description="τ_g of the observed rows")
-    auxiliary_weight: float = Field(0.1, ge=0, le=10, description="ζ, scores in the observed rows")
+    auxiliary_weight: float = Field(0.1, ge=0, le=10, description="ζ, scores in observed rows")
     l2: float = Field(1e-5, ge=0, le=10, description="λ_4, penalty on the batch's free rows")
 
 
 class Reversal(torch.autograd.Function):
-    """The identity, whose gradient has its sign turned: what minimises behind it, maximises here."""
+    """The identity with its gradient's sign turned: what is minimised behind it rises before it."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        """The rows as they are."""
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        """The gradient, turned."""
         return -gradient
 
 
@@ -206,13 +208,13 @@ class Mmssl(Backbone):
 
     @torch.no_grad()
     def find_relations(self) -> None:
-        """The k items that Â^m puts nearest each user, and the way back, as a graph per modality."""
+        """A graph per modality: the k items that Â^m puts nearest each user, and the way back."""
         k = min(self.config.neighbours, self.n_items)
         silent = np.repeat(np.diff(self.matrix.indptr) == 0, k)  # a user of whom nothing is known
         for m, (users, items) in self.modality_aware(dropout=0.0).items():
             unit, catalogue = normalize(users, dim=1), normalize(items, dim=1)
-            chunks = unit.split(max(1, CHUNK_FLOATS // self.n_items))
-            nearest = torch.cat([(rows @ catalogue.T).topk(k, dim=1).indices for rows in chunks])
+            chunks = torch.split(unit, max(1, CHUNK_FLOATS // self.n_items))
+            nearest = torch.cat([(rows @ catalogue.T).topk(k).indices for rows in chunks])
             columns = nearest.cpu().numpy().ravel()
             rows = np.repeat(np.arange(self.n_users), k)
             matrix = sp.csr_matrix(
@@ -264,7 +266,7 @@ class Mmssl(Backbone):
         content = self.modality_aware(config.dropout if self.training else 0.0).values()
         items = torch.cat([batch.positives, batch.negatives])
         rows = torch.cat([batch.users, items + self.n_users])
-        h_user, h_item = nodes.index_select(0, rows).split([len(batch), len(items)])
+        h_user, h_item = torch.split(nodes.index_select(0, rows), [len(batch), len(items)])
         user = self.final(h_user, *(f_u.index_select(0, batch.users) for f_u, _ in content))
         item = self.final(h_item, *(f_i.index_select(0, items) for _, f_i in content))
         positive, negative = item.chunk(2)
@@ -273,7 +275,7 @@ class Mmssl(Backbone):
             "l2": config.l2 * squared_norm(*self.nodes.index_select(0, rows).chunk(3)),
         }
         if config.contrast_weight > 0:
-            who = batch.users[: config.contrast_users].unique()
+            who = torch.unique(batch.users[: config.contrast_users])
             h = nodes.index_select(0, who)
             parts = [contrast(v.index_select(0, who), h, config.temperature) for v in views]
             terms["contrast"] = config.contrast_weight * torch.stack(parts).sum()
@@ -303,7 +305,7 @@ class Mmssl(Backbone):
         gap = self.discriminator(reversed_rows).mean() - self.discriminator(observed).mean()
         share = torch.rand(len(rows), 1, generator=self.noise).to(rows)
         between = share * observed.repeat(len(made), 1) + (1 - share) * rows.detach()
-        penalty = self.discriminator.penalty(between)
+        penalty: Tensor = self.discriminator.penalty(between)
         return len(made) * (gap + self.config.gradient_penalty * penalty)
 
 

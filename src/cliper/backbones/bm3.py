@@ -45,7 +45,7 @@ class Bm3Config(BackboneConfig):
     n_layers: int = Field(2, ge=0, le=16, description="propagation layers K")
     dropout: float = Field(0.5, ge=0, lt=1, description="p, share of a target's entries dropped")
     modality_weight: float = Field(1.0, ge=0, le=10, description="on L_align and L_mask")
-    l2: float = Field(0.1, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
+    l2: float = Field(0.01, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
     content_weight: float = Field(
         0.0, ge=0, le=10, description="aligned content added to h_i of known items when ranking"
     )

@@ -73,9 +73,7 @@ class MmsslConfig(BackboneConfig):
     adversarial_users: int = Field(64, ge=1, le=4096, description="rows made and judged per step")
     discriminator_width: int = Field(64, ge=1, le=4096, description="hidden width of D")
     gradient_penalty: float = Field(1.0, ge=0, le=100, description="λ_1")
-    gumbel_noise: float = Field(
-        0.1, ge=0, le=1, description="s, noise on observed rows"
-    )
+    gumbel_noise: float = Field(0.1, ge=0, le=1, description="s, noise on observed rows")
     gumbel_temperature: float = Field(0.2, gt=0, le=10, description="τ_g of the observed rows")
     auxiliary_weight: float = Field(0.1, ge=0, le=10, description="ζ, scores in observed rows")
     l2: float = Field(1e-5, ge=0, le=10, description="λ_4, penalty on the batch's free rows")

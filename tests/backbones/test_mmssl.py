@@ -245,7 +245,7 @@ def test_without_a_duel_there_is_no_discriminator(tiny) -> None:
 def test_one_modality_attends_to_nothing(tiny) -> None:
     model = create_backbone("mmssl", tiny.train, tiny.features.only("text"), OPTIONS)
     assert model.attention is None
-    h, (view,) = model.propagate()
+    _, (view,) = model.propagate()
     tiny.close(view, model.relations["text"](model.nodes).detach().numpy())
 
 

@@ -300,11 +300,11 @@ class Mmssl(Backbone):
         assert self.discriminator is not None
         rows = torch.cat(made)
         reversed_rows = cast(Tensor, Reversal.apply(rows))  # type: ignore[no-untyped-call]
-        gap = self.discriminator(reversed_rows).mean() - self.discriminator(observed).mean()
+        gap: Tensor = self.discriminator(reversed_rows).mean() - self.discriminator(observed).mean()
         share = torch.rand(len(rows), 1, generator=self.noise).to(rows)
         between = share * observed.repeat(len(made), 1) + (1 - share) * rows.detach()
         penalty: Tensor = self.discriminator.penalty(between)
-        return len(made) * (gap + self.config.gradient_penalty * penalty)
+        return (gap + self.config.gradient_penalty * penalty) * len(made)
 
 
 def relation_rows(users: Tensor, items: Tensor) -> Tensor:

@@ -1,0 +1,153 @@
+"""BM3: representations that predict their own perturbed copies, without negatives.
+
+Zhou, Zhou, Liu, Zeng, Miao, Wang, You and Jiang, "Bootstrap Latent Representations for Multi-modal
+Recommendation", WWW 2023 (arXiv 2207.05969):
+- h_u, h_i: LightGCN's layer mean, items with their free row added once more (Section 3.1);
+- h_m = W_m e_m + b_m, the features in the same space;
+- a target ḣ is a copy of h with a share p of its entries dropped, behind a stop-gradient, and
+  h̃ = W_p h + b_p a prediction of it, by one predictor for users, items and modalities;
+- with C(a, b) = -cos(a, b), means over the batch's pairs (Section 3.2):
+  L_rec = C(h̃_u, ḣ_i) + C(h̃_i, ḣ_u), L_align = Σ_m C(h̃_m, ḣ_i), L_mask = Σ_m C(h̃_m, ḣ_m),
+  L = L_rec + L_align + L_mask + λ L2(h_u, h_i);
+- a score is h̃_u · h̃_i (Section 3.3).
+
+Deviations: an item without training interactions is outside every term above, so its h_i would be
+noise or zero. What stands in for it is what L_align has trained to point where h_i points: the sum
+of the unit h̃_m, at the mean length of the other items' h_i. `content_weight` adds the same to the
+items that have interactions; 0, the default, is the paper. `modality_weight` scales L_align and
+L_mask, which the paper weighs 1; `predictor_bias: false` leaves b_p out, which all predictions can
+collapse into where interactions are dense. Each modality is divided by its mean row norm.
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, normalize
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    cold_items,
+    embedding_table,
+    feature_tables,
+    projection,
+    unit_scale,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
+from cliper.losses import squared_norm
+from cliper.representation.features import ItemFeatures
+
+
+class Bm3Config(BackboneConfig):
+    """Settings of BM3; the paper searches K in {1, 2}, p in {0.3, 0.5}, λ in {0.1, 0.01}."""
+
+    n_layers: int = Field(2, ge=0, le=16, description="propagation layers K")
+    dropout: float = Field(0.5, ge=0, lt=1, description="p, share of a target's entries dropped")
+    modality_weight: float = Field(1.0, ge=0, le=10, description="on L_align and L_mask")
+    l2: float = Field(0.01, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
+    predictor_bias: bool = Field(True, description="b_p, as published; without it less collapses")
+    content_weight: float = Field(
+        0.0, ge=0, le=10, description="aligned content added to h_i of known items when ranking"
+    )
+
+
+def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """A linear map with a bias, which a cosine does not cancel."""
+    linear = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(linear.weight, generator=generator)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+def unlike(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean of C(a, b) = -cos(a, b) over the rows of two (B, d)."""
+    return -cosine_similarity(prediction, target, dim=1).mean()
+
+
+@register_backbone("bm3", Bm3Config, "LightGCN that predicts dropped-out copies; no negatives")
+class Bm3(Backbone):
+    """One node table, one map per modality, one predictor for all."""
+
+    uses_features = True
+
+    def __init__(
+        self,
+        config: Bm3Config,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.config = config
+        d = config.embedding_size
+        cold = cold_items(interactions)
+        self.nodes = embedding_table(
+            self.n_users + self.n_items, d, generator, zero=cold + self.n_users
+        )
+        known = torch.ones(self.n_items, 1)
+        known[cold] = 0
+        self.register_buffer("known", known, persistent=False)
+        self.graph = SparseGraph(normalized_adjacency(interactions.matrix()), symmetric=True)
+        tables = feature_tables(unit_scale(features), generator)
+        self.features = nn.ModuleDict(tables)
+        self.content = nn.ModuleDict({m: affine(t.width, d, generator) for m, t in tables.items()})
+        predictor = affine if config.predictor_bias else projection
+        self.predictor = predictor(d, d, generator)
+        self.dropout_generator = torch.Generator().manual_seed(0)
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the drawing of what the targets lose."""
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        self.dropout_generator.manual_seed(seed)
+
+    def target(self, rows: Tensor) -> Tensor:
+        """ḣ of rows (B, d): a copy that lets no gradient through, entries dropped at random."""
+        copy = rows.detach()
+        if not self.training or self.config.dropout == 0:
+            return copy
+        # Uniform draws compared with p take a third of the time of Bernoulli draws.
+        kept = torch.rand(copy.shape, generator=self.dropout_generator) >= self.config.dropout
+        return copy * kept.to(copy)
+
+    def propagate(self) -> tuple[Tensor, Tensor]:
+        """h_u (M, d) and h_i (N, d), the latter with the free row as a residual."""
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
+        return nodes[: self.n_users], nodes[self.n_users :] + self.nodes[self.n_users :]
+
+    def aligned_content(self) -> Tensor:
+        """Where content says that h_i points: the sum of the unit h̃_m, normalised, (N, d)."""
+        predicted = [self.predictor(self.content[m](t())) for m, t in self.features.items()]
+        return normalize(torch.stack([normalize(p, dim=1) for p in predicted]).sum(0), dim=1)
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """h̃_u and h̃_i, with content in place of the h_i that nothing has trained."""
+        users, items = self.propagate()
+        known: Tensor = self.known  # type: ignore[assignment]
+        length = items.norm(dim=1).sum() / known.sum().clamp(min=1)
+        share = known * self.config.content_weight + (1 - known)
+        items = items + share * length * self.aligned_content()
+        return self.predictor(users), self.predictor(items)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """L_rec, L_align, L_mask and λ L2; the batch's negatives are not looked at."""
+        users, items = self.propagate()
+        user = users.index_select(0, batch.users)
+        item = items.index_select(0, batch.positives)
+        user_target, item_target = self.target(user), self.target(item)
+        align, mask = user.new_zeros(()), user.new_zeros(())
+        for modality, table in self.features.items():
+            content = self.content[modality](table(batch.positives))
+            predicted = self.predictor(content)
+            align = align + unlike(predicted, item_target)
+            mask = mask + unlike(predicted, self.target(content))
+        reconstruct = unlike(self.predictor(user), item_target)
+        return {
+            "reconstruct": reconstruct + unlike(self.predictor(item), user_target),
+            "align": self.config.modality_weight * align,
+            "mask": self.config.modality_weight * mask,
+            "l2": self.config.l2 * squared_norm(user, item),
+        }

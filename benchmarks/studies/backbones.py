@@ -43,7 +43,11 @@ GRIDS: dict[str, dict[str, list]] = {
         "backbone.exclude_positive": [True, False],
         "training.batch_size": [8192],
     },
-    "bm3": {"backbone.n_layers": [1, 2], "backbone.l2": [1e-2, 1e-1]},
+    "bm3": {
+        "backbone.n_layers": [1, 2],
+        "backbone.predictor_bias": [True, False],
+        "training.learning_rate": [1e-3, 5e-3],
+    },
     "bpr": {"backbone.l2": [1e-3, 1e-2, 3e-2, 1e-1]},
     "deepstyle": {"backbone.l2": [1e-2, 1e-1], "backbone.content_l2": [0.0, 1e-3]},
     "dualgnn": {"backbone.l2": [1e-2, 1e-1], "backbone.n_layers": [1, 2]},
@@ -64,7 +68,7 @@ GRIDS: dict[str, dict[str, list]] = {
     "mgat": {"backbone.l2": [1e-4, 1e-2], "backbone.n_layers": [1, 2]},
     "mgcn": {"backbone.contrast_weight": [1e-3, 1e-2], "backbone.l2": [1e-4, 1e-2]},
     "mmgcn": {"backbone.n_layers": [1, 2], "backbone.l2": [1e-3, 1e-1]},
-    "mmssl": {"backbone.content_weight": [0.1, 0.5], "backbone.l2": [1e-5, 1e-2]},
+    "mmssl": {"backbone.content_weight": [0.2, 0.5], "backbone.contrast_weight": [0.03, 0.003]},
     "neumf": {"backbone.n_layers": [2, 3], "backbone.l2": [0.0, 1e-3]},
     "ngcf": {"backbone.n_layers": [1, 2], "backbone.message_dropout": [0.0, 0.1]},
     "pgl": {

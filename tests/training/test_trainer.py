@@ -1,5 +1,6 @@
 """The loop: it learns, stops, keeps the best, and survives being killed."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,18 @@ def test_a_world_in_which_everybody_took_everything_teaches_nothing() -> None:
 def test_a_backbone_without_training_is_only_validated() -> None:
     history = Trainer(build(backbone="popularity"), WORLD.train, config(), validate).fit()
     assert history.epochs_run == 0 and np.isfinite(history.best["recall@20"])
+
+
+def test_checkpoints_come_as_often_as_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock finds it four seconds on: every third epoch or so is saved."""
+    from cliper.training import trainer as module
+
+    clock, saved = itertools.count(step=4), []
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(module, "save_checkpoint", lambda *_: saved.append(1))
+    settings = config(max_epochs=30, patience=30, checkpoint_seconds=10)
+    file = tmp_path / "checkpoint"
+    Trainer(build(), WORLD.train, settings, validate, checkpoint=file).fit()
+    assert 6 <= len(saved) <= 12

@@ -15,8 +15,8 @@ Deviations: an item without training interactions is outside every term above, s
 noise or zero. What stands in for it is what L_align has trained to point where h_i points: the sum
 of the unit h̃_m, at the mean length of the other items' h_i. `content_weight` adds the same to the
 items that have interactions; 0, the default, is the paper. `modality_weight` scales L_align and
-L_mask, which the paper weighs 1; `predictor_bias: false` leaves b_p out, which all predictions can
-collapse into where interactions are dense. Each modality is divided by its mean row norm.
+L_mask, which the paper weighs 1; `predictor_bias: false` leaves b_p out, a constant
+that all predictions could share. Each modality is divided by its mean row norm.
 """
 
 import torch
@@ -48,7 +48,7 @@ class Bm3Config(BackboneConfig):
     dropout: float = Field(0.5, ge=0, lt=1, description="p, share of a target's entries dropped")
     modality_weight: float = Field(1.0, ge=0, le=10, description="on L_align and L_mask")
     l2: float = Field(0.01, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
-    predictor_bias: bool = Field(True, description="b_p, as published; without it less collapses")
+    predictor_bias: bool = Field(True, description="b_p, as published")
     content_weight: float = Field(
         0.0, ge=0, le=10, description="aligned content added to h_i of known items when ranking"
     )

@@ -138,8 +138,7 @@ class Trainer:
                 progress.advance(note=self._note(record))
                 if time.monotonic() - saved_at >= self.config.checkpoint_seconds:
                     self._save()
-                    # The first checkpoint comes early, the next ones as often as asked for.
-        saved_at = time.monotonic() - max(0.0, self.config.checkpoint_seconds - 5)
+                    saved_at = time.monotonic()
         if self.best_parameters:
             self.backbone.load_state_dict(self.best_parameters)
         else:  # no epoch at all: the untrained model is what there is

@@ -2,10 +2,12 @@
 
 from cliper.scoring.base import ScoreFunction, Scorer, register_scorer, restore_scorer
 from cliper.scoring.factors import FactorScorer
+from cliper.scoring.filter import FilterScorer
 from cliper.scoring.history import HistoryScorer
 
 __all__ = [
     "FactorScorer",
+    "FilterScorer",
     "HistoryScorer",
     "ScoreFunction",
     "Scorer",

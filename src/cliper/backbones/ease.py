@@ -5,7 +5,7 @@ min_B ‖X − XB‖² + λ‖B‖² with diag(B) = 0 (Eq. 1-2), solved by P = (
 B_ij = −P_ij / P_jj off the diagonal (Eq. 8). score(u, ·) = X_u B (Eq. 3).
 
 The one model here that holds a dense N×N matrix: its weights are one by definition. Fitting takes
-12 N² bytes, the inverse in float64 and B in float32 (600 MB for the 7,050 items of Amazon-Baby), and
+12 N² bytes, the inverse in float64 and B in float32 (600 MB for the 7,050 items of Amazon-Baby);
 above `MAX_BYTES` it is refused.
 
 Deviation: none. The inverse is taken in float64 by Cholesky in place: it is a second at N = 7,000

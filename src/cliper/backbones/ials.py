@@ -4,8 +4,8 @@ Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets"
 min Σ_ui c_ui (p_ui − x_u·y_i)² + λ (Σ‖x_u‖² + Σ‖y_i‖²), p_ui = r_ui, c_ui = 1 + α r_ui, each x_u
 (Eq. 4) and y_i (Eq. 5) solved exactly in turn. The solver is that of the library `implicit` (MIT).
 
-Deviations: r_ui is 1 for a pair that occurs, 0 else. Items without an interaction have zero factors,
-which is what Eq. 5 gives them.
+Deviation: r_ui is 1 for a pair that occurs, 0 else. An item without an interaction has zero
+factors, which is what Eq. 5 gives it.
 """
 
 import warnings
@@ -45,8 +45,11 @@ class Ials(Backbone):
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        from implicit.cpu.als import AlternatingLeastSquares  # a second to import: only when built
-        from threadpoolctl import threadpool_limits
+        # Slow to import, so only when it is built.
+        from implicit.cpu.als import (  # type: ignore[import-untyped]
+            AlternatingLeastSquares,
+        )
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         d = config.embedding_size
         with warnings.catch_warnings():  # about BLAS threads, of which there is one below

@@ -4,12 +4,12 @@ Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", ACM TOIS 22
 score(u, i) = Σ_{j in R(u)} sim(j, i) with sim kept for the k most similar j of each i alone.
 
 Without features the similarity is the cosine of two columns of R, |U_i ∩ U_j| over
-√(|U_i| |U_j|) + shrinkage (the damping of Bell and Koren, ICDM 2007). With features it is the cosine
-of what is known of the items, the k nearest per modality, averaged over the modalities: the
-simplest content model, which any learned one must beat on cold items.
+√(|U_i| |U_j|) + shrinkage (damping in the manner of Bell and Koren, ICDM 2007). With features it is
+the cosine of what is known of the items, the k nearest per modality, averaged over the modalities:
+the simplest content model, which any learned one must beat on cold items.
 
-Deviations: the k neighbours are those of the item that is scored, and are looked for among the items
-with training interactions only. The paper takes the neighbours of the items in the history; a
+Deviations: the k neighbours are those of the item that is scored, and are looked for among the
+items with training interactions only. The paper takes the neighbours of the items in the history; a
 cold item would then compete with all others for a place in their lists and mostly get none.
 """
 

@@ -163,7 +163,7 @@ class Sequential(Backbone):
     def last_states(self, sequences: Sequences, items: Tensor) -> Tensor:
         """The state after all that each user did, (M, d), some users at a time."""
         found = []
-        for users in torch.arange(self.n_users, device=items.device).split(USERS_AT_ONCE):
+        for users in torch.split(torch.arange(self.n_users, device=items.device), USERS_AT_ONCE):
             begin, end = sequences.windows(users, self.max_length)
             lengths = end - begin
             read = sequences.items[ragged(begin, end)]

@@ -1,7 +1,7 @@
 """Scores from a polynomial of a sparse item graph."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -90,6 +90,6 @@ class FilterScorer(Scorer):
         )
 
 
-def _dense(matrix: sp.csr_matrix | np.ndarray) -> np.ndarray:
+def _dense(matrix: Any) -> np.ndarray:
     dense: np.ndarray = matrix.toarray() if sp.issparse(matrix) else matrix
     return dense

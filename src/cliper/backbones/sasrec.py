@@ -47,9 +47,9 @@ class Block(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """Eq. 2-3 of (B, L, d): each place attends to itself and those before it."""
-        attended: Tensor = scaled_dot_product_attention(
-            self.query(x), self.key(x), self.value(x), is_causal=True
-        )
+        # With an axis for its one head PyTorch takes the kernel that never holds (B, L, L).
+        q, k, v = (w(x).unsqueeze(1) for w in (self.query, self.key, self.value))
+        attended: Tensor = scaled_dot_product_attention(q, k, v, is_causal=True).squeeze(1)
         return attended
 
     def forward_layer(self, x: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Losses as pure functions of scores and representations."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -43,6 +45,28 @@ def info_nce(anchor: Tensor, positive: Tensor, temperature: float) -> Tensor:
     >>> round(float(info_nce(torch.eye(2), torch.eye(2), temperature=1.0)), 4)
     0.3133
     """
-    left, right = functional.normalize(anchor, dim=1), functional.normalize(positive, dim=1)
-    target = torch.arange(len(left), device=left.device)
-    return functional.cross_entropy(left @ right.T / temperature, target)
+    left = functional.normalize(anchor, dim=1) / temperature
+    right = functional.normalize(positive, dim=1)
+    return cast(Tensor, _InBatch.apply(left, right))  # type: ignore[no-untyped-call]
+
+
+class _InBatch(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor) -> Tensor:
+        logits = left @ right.T
+        own, top = logits.diagonal().clone(), logits.amax(dim=1, keepdim=True)
+        weights = logits.sub_(top).exp_()
+        total = weights.sum(dim=1, keepdim=True)
+        ctx.save_for_backward(left, right, weights, total)
+        return ((total.log() + top)[:, 0] - own).mean()
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        left, right, weights, total = ctx.saved_tensors  # type: ignore[attr-defined]
+        # The softmax's denominator scales rows (n, d), never the (n, n) weights.
+        share = gradient / len(left)
+        scale = share / total
+        by_left = (weights @ right) * scale - right * share
+        return by_left, weights.T @ (left * scale) - left * share

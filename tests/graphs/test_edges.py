@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
-from cliper.graphs import EdgeGraph
+from cliper.graphs import EdgeGraph, SparseGraph
+from cliper.graphs.sparse import product
 
 ROWS, COLUMNS = np.array([2, 0, 0, 3, 2, 1]), np.array([4, 1, 0, 2, 0, 3])  # row 4 is empty
 
@@ -51,3 +53,15 @@ def test_gradients_numerically(graph: EdgeGraph) -> None:
 def test_a_repeated_edge_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         EdgeGraph(np.array([0, 0]), np.array([1, 1]), (2, 2))
+
+
+def test_a_product_ignores_what_its_memory_held() -> None:
+    matrix = sp.random(50, 40, 0.2, format="csr", random_state=0, dtype=np.float32)
+    x = torch.randn(40, 3)
+    csr = SparseGraph(matrix, symmetric=False).tensor
+    for _ in range(20):  # freed memory full of NaN is what `new_empty` is likely to get
+        poison = torch.full((50, 3), torch.nan)
+        del poison
+        torch.testing.assert_close(product(csr, x), csr.to_dense() @ x)
+    nan = torch.full((50, 3), torch.nan)
+    torch.testing.assert_close(torch.addmm(nan, csr, x, beta=0), csr.to_dense() @ x)

@@ -1,6 +1,7 @@
 """Sparse graphs as pure functions: user-item adjacencies, item kNN graphs, edge sampling."""
 
 from cliper.graphs.bipartite import normalized_adjacency, sample_edges
+from cliper.graphs.cooccurrence import cooccurrence_graph
 from cliper.graphs.edges import EdgeGraph
 from cliper.graphs.knn import knn_graph, nearest_neighbours
 from cliper.graphs.propagation import layer_mean
@@ -9,6 +10,7 @@ from cliper.graphs.sparse import SparseGraph
 __all__ = [
     "EdgeGraph",
     "SparseGraph",
+    "cooccurrence_graph",
     "knn_graph",
     "layer_mean",
     "nearest_neighbours",

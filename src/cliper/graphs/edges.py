@@ -5,6 +5,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from cliper.graphs.sparse import product
 from cliper.types import IndexArray
 
 
@@ -97,9 +98,7 @@ class EdgeGraph(nn.Module):
 
 def _sampled(graph: EdgeGraph, left: Tensor, right: Tensor) -> Tensor:
     pattern = graph.matrix(left.new_zeros(len(graph)))
-    products = torch.sparse.sampled_addmm(
-        pattern, left.contiguous(), right.T.contiguous(), beta=0.0
-    )
+    products = torch.sparse.sampled_addmm(pattern, left.contiguous(), right.T, beta=0.0)
     values: Tensor = products.values()
     return values
 
@@ -111,7 +110,7 @@ class _EdgeProduct(torch.autograd.Function):
     ) -> Tensor:
         ctx.graph = graph  # type: ignore[attr-defined]
         ctx.save_for_backward(values, x)
-        return graph.matrix(values) @ x
+        return product(graph.matrix(values), x)
 
     @staticmethod
     def backward(
@@ -122,7 +121,7 @@ class _EdgeProduct(torch.autograd.Function):
         needs = ctx.needs_input_grad  # type: ignore[attr-defined]
         gradient = gradient.contiguous()
         by_value = _sampled(graph, gradient, x) if needs[1] else None
-        by_x = graph.turned(values) @ gradient if needs[2] else None
+        by_x = product(graph.turned(values), gradient) if needs[2] else None
         return None, by_value, by_x
 
 
@@ -142,6 +141,6 @@ class _EdgeDot(torch.autograd.Function):
         left, right = ctx.saved_tensors  # type: ignore[attr-defined]
         graph: EdgeGraph = ctx.graph  # type: ignore[attr-defined]
         needs = ctx.needs_input_grad  # type: ignore[attr-defined]
-        by_left = graph.matrix(gradient) @ right if needs[1] else None
-        by_right = graph.turned(gradient) @ left if needs[2] else None
+        by_left = product(graph.matrix(gradient), right) if needs[1] else None
+        by_right = product(graph.turned(gradient), left) if needs[2] else None
         return None, by_left, by_right

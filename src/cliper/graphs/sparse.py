@@ -9,6 +9,16 @@ import torch
 from torch import Tensor, nn
 
 
+def product(matrix: Tensor, x: Tensor) -> Tensor:
+    """A @ x of a CSR tensor (m, n) and x (n, d): (m, d).
+
+    `matrix @ x` clears its result and copies it once more, which costs half as much as the product
+    itself; `addmm` with beta = 0 (whatever its first argument holds is ignored) does neither.
+    """
+    out = x.new_empty(matrix.shape[0], x.shape[1])
+    return torch.addmm(out, matrix, x, beta=0, out=out)
+
+
 class SparseGraph(nn.Module):
     """A fixed sparse matrix A (n, m) with `A @ x` and its gradient `Aᵀ @ g`.
 
@@ -68,10 +78,10 @@ class _Product(torch.autograd.Function):
         ctx: torch.autograd.function.FunctionCtx, matrix: Tensor, transposed: Tensor, x: Tensor
     ) -> Tensor:
         ctx.transposed = transposed  # type: ignore[attr-defined]
-        return matrix @ x
+        return product(matrix, x)
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
     ) -> tuple[None, None, Tensor]:
-        return None, None, ctx.transposed @ gradient.contiguous()  # type: ignore[attr-defined]
+        return None, None, product(ctx.transposed, gradient.contiguous())  # type: ignore[attr-defined]

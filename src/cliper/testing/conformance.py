@@ -193,7 +193,10 @@ class BackboneConformance:
         """Changing any one option changes what is learned."""
         entry = backbone_entry(self.backbone)
         usual = "image+text" if entry.backbone.uses_features else "none"
-        for name, value in {**alternatives(entry.config), **self.alternatives}.items():
+        for name, value in {
+            **alternatives(entry.config, but=self.alternatives),
+            **self.alternatives,
+        }.items():
             condition = dict(self.conditions.get(name, {}))
             case = condition.pop("case", usual)
             outcomes = []

@@ -1,5 +1,6 @@
 """Another legal value for each option of a strict configuration."""
 
+from collections.abc import Collection
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -7,8 +8,8 @@ from pydantic import ValidationError
 from cliper.config import StrictConfig
 
 
-def alternatives(config: type[StrictConfig]) -> dict[str, Any]:
-    """For every option of `config` a value that differs from its default and is allowed.
+def alternatives(config: type[StrictConfig], but: Collection[str] = ()) -> dict[str, Any]:
+    """For every option of `config` (but some) a value other than its default that is allowed.
 
     >>> class C(StrictConfig):
     ...     depth: int = 2
@@ -17,7 +18,9 @@ def alternatives(config: type[StrictConfig]) -> dict[str, Any]:
     {'depth': 3, 'wide': True}
     """
     return {
-        name: _another(config, name, field.default) for name, field in config.model_fields.items()
+        name: _another(config, name, field.default)
+        for name, field in config.model_fields.items()
+        if name not in but
     }
 
 

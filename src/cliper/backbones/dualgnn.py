@@ -1,0 +1,166 @@
+"""DualGNN: modalities weighted user by user, tastes shared between users with common items.
+
+Wang, Wei, Yin, Wu, Song and Nie, "DualGNN: Dual Graph Neural Network for Multimedia
+Recommendation", IEEE Transactions on Multimedia 2021 (doi 10.1109/TMM.2021.3138298):
+- single-modal: x_m = [p_m ; LeakyReLU(W_m f + b_m)], rows scaled to length one; on the user-item
+  graph z_m = x_m + Â x_m + ... + Â^L x_m;
+- multi-modal: h_u = Σ_m α_um z_um with α_u = softmax(w_u), learned for every user; an item is
+  h_i = Σ_m z_im;
+- user co-occurrence graph: e_u = h_u + Σ_v a_uv h_v over the k users v with most items in common
+  with u, a_u the soft-max of the numbers of common items (or their mean).
+A score is e_u·h_i; BPR with L2 on the preferences.
+
+Deviations: the map of the content is one layer wide d (a hidden layer costs more than all the rest
+of a step), each modality divided by its mean row norm before it. w_u starts at zero: all modalities
+count the same until the data says otherwise. With one modality there is nothing to weigh and
+no w. The L2 is a mean over elements, which one λ suits whatever d is.
+"""
+
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, leaky_relu
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    embedding_table,
+    feature_tables,
+    unit_scale,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
+from cliper.graphs.cooccurrence import cooccurrence_graph
+from cliper.losses import bpr, dot
+from cliper.representation.features import ItemFeatures
+
+
+class DualGnnConfig(BackboneConfig):
+    """Settings of DualGNN; defaults from the paper's experiments."""
+
+    n_layers: int = Field(2, ge=0, le=16, description="user-item layers L")
+    neighbours: int = Field(40, ge=1, le=1000, description="k of the user co-occurrence graph")
+    neighbour_weights: Literal["softmax", "mean"] = Field(
+        "softmax", description="a_uv by the number of common items, or all alike"
+    )
+    l2: float = Field(0.1, ge=0, le=10, description="λ on the batch's preferences")
+
+
+@register_backbone("dualgnn", DualGnnConfig, "modality weights per user + a graph between users")
+class DualGnn(Backbone):
+    """Preferences per modality, weights per user, and two fixed graphs."""
+
+    uses_features = True
+    neighbours: Tensor
+    neighbour_weights: Tensor
+
+    def __init__(
+        self,
+        config: DualGnnConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.n_layers, self.l2, d = config.n_layers, config.l2, config.embedding_size
+        matrix = interactions.matrix()
+        self.graph = SparseGraph(normalized_adjacency(matrix), symmetric=True)
+        common = cooccurrence_graph(matrix, config.neighbours)
+        neighbours, weights = neighbour_table(common, config.neighbour_weights)
+        self.register_buffer("neighbours", neighbours, persistent=False)
+        self.register_buffer("neighbour_weights", weights, persistent=False)
+        tables = feature_tables(unit_scale(features), generator)
+        self.features = nn.ModuleDict(tables)
+        # The modalities lie side by side, here and in the graph that they share: one product.
+        self.preferences = embedding_table(self.n_users, len(tables) * d, generator)
+        self.content = nn.ModuleDict(
+            {m: _linear(table.width, d, generator) for m, table in tables.items()}
+        )
+        self.modality_logits = (
+            nn.Parameter(torch.zeros(self.n_users, len(tables))) if len(tables) > 1 else None
+        )
+
+    def propagate(self) -> tuple[Tensor, Tensor]:
+        """h of the users (M, d) and of the items (N, d)."""
+        content = [
+            leaky_relu(self.content[m](table()), inplace=True) for m, table in self.features.items()
+        ]
+        free = self.preferences.view(self.n_users, len(content), -1)
+        # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
+        length = self.n_layers + 1
+        x = torch.cat([of_length(free, length), of_length(torch.stack(content, dim=1), length)])
+        z = layer_mean(self.graph, x.flatten(1), self.n_layers).view_as(x)
+        of_users, of_items = torch.split(z, [self.n_users, self.n_items])
+        if self.modality_logits is None:
+            return of_users.squeeze(1), of_items.squeeze(1)
+        share = self.modality_logits.softmax(dim=1)
+        return (share[:, :, None] * of_users).sum(1), of_items.sum(1)
+
+    def with_neighbours(self, h: Tensor, users: Tensor | None = None) -> Tensor:
+        """e_u = h_u + Σ_v a_uv h_v of all users (M, d), or of `users` (b,): (b, d)."""
+        if users is None:
+            rows, weights, own = self.neighbours, self.neighbour_weights, h
+        else:
+            rows = self.neighbours.index_select(0, users)
+            weights = self.neighbour_weights.index_select(0, users)
+            own = h.index_select(0, users)
+        return own + embedding_bag(rows, h, mode="sum", per_sample_weights=weights)
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """Users with their neighbours, and items."""
+        users, items = self.propagate()
+        return self.with_neighbours(users), items
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR, and L2 on the preferences of the batch's users."""
+        users, items = self.propagate()
+        user = self.with_neighbours(users, batch.users)
+        rows = torch.cat([batch.positives, batch.negatives])
+        positive, negative = items.index_select(0, rows).chunk(2)
+        free = self.preferences.index_select(0, batch.users)
+        return {
+            "bpr": bpr(dot(user, positive), dot(user, negative)),
+            "l2": self.l2 * free.pow(2).mean(),
+        }
+
+
+def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tensor]:
+    """Neighbours and their weights a_uv, both (M, k), padded with index 0 and weight 0.
+
+    Args:
+        common: numbers of common items of each user's neighbours, CSR (M, M).
+        weighting: `softmax` of the numbers over each row, or `mean`.
+    """
+    degrees = np.diff(common.indptr)
+    width = max(1, int(degrees.max(initial=0)))
+    present = np.arange(width) < degrees[:, None]
+    neighbours = np.zeros(present.shape, dtype=np.int64)
+    neighbours[present] = common.indices
+    logits = np.full(present.shape, -np.inf, dtype=np.float32)
+    logits[present] = common.data if weighting == "softmax" else 0.0
+    # A user without neighbours has only -inf: no weights at all.
+    weights = torch.from_numpy(logits).softmax(dim=1).nan_to_num(0.0)
+    return torch.from_numpy(neighbours), weights
+
+
+def of_length(x: Tensor, length: float) -> Tensor:
+    """The rows x (..., d) scaled to a length; a row of zeros stays."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    scaled: Tensor = x * (length / norm.clamp(min=1e-6))
+    return scaled
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    # The bias matters under LeakyReLU, and keeps a row without features away from length zero.
+    linear = nn.Linear(inputs, outputs)
+    bound = inputs**-0.5
+    nn.init.uniform_(linear.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(linear.bias, -bound, bound, generator=generator)
+    return linear

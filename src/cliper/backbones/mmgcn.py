@@ -1,0 +1,185 @@
+"""MMGCN: one graph convolution per modality, tied together by the IDs.
+
+Wei, Wang, Nie, He, Hong and Chua, "MMGCN: Multi-modal Graph Convolution Network for Personalized
+Recommendation of Micro-video", ACM MM 2019. For each modality, with x⁰ of a user a learned
+preference and x⁰ of an item its content, a layer is
+- aggregation: h = LeakyReLU(mean over the neighbours of W₁ x);
+- combination: x̂ = LeakyReLU(W₂ x) + id, with an ID embedding that modalities and layers share,
+  then x ← LeakyReLU(W₃ [h ‖ x̂]) (g_co) or LeakyReLU(W₃ h + x̂) (g_ele).
+After L layers the modalities are added up; a score is an inner product; BPR with L2.
+
+Deviations: content enters through a map to width d, each modality divided by its mean row norm, so
+that preference and content are equally wide from the first layer on. The modalities are averaged,
+not added: a score does not grow with their number. The L2 is on the batch's ID embeddings and
+preferences as a mean over their elements, which one λ suits whatever d is; the maps have none. The
+max aggregation is not offered. The ID of an item without training interactions is zero. For a
+share `id_dropout` of the batch's items the training scores are those of a cold item: no neighbours
+and no ID in any layer (after Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017); 0, the default,
+is the paper, which forgets what content says as soon as IDs explain the training pairs.
+"""
+
+from typing import Literal, cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    cold_items,
+    embedding_table,
+    feature_tables,
+    projection,
+    unit_scale,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph
+from cliper.losses import bpr, dot
+from cliper.representation.features import ItemFeatures
+
+
+class MmgcnConfig(BackboneConfig):
+    """Settings of MMGCN; defaults from the paper, Section 3.3."""
+
+    n_layers: int = Field(3, ge=1, le=16, description="layers L")
+    combination: Literal["concatenate", "add"] = Field(
+        "concatenate", description="how a layer joins neighbours and self, Eq. 4 or Eq. 5"
+    )
+    l2: float = Field(1e-3, ge=0, le=10, description="λ on ID embeddings and preferences")
+    id_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the batch's items that are seen as cold"
+    )
+
+
+class Layer(nn.Module):
+    """W₁, W₂ and W₃ of one layer and modality: nodes (n, d) to nodes (n, d)."""
+
+    def __init__(self, width: int, combination: str, generator: torch.Generator) -> None:
+        super().__init__()
+        self.aggregate = projection(width, width, generator)
+        self.own = projection(width, width, generator)
+        # W₃ [h ‖ x̂] is the sum of two products: nothing needs to be concatenated.
+        self.join = projection(width, width, generator)
+        self.join_own = (
+            projection(width, width, generator) if combination == "concatenate" else nn.Identity()
+        )
+
+    def forward(
+        self, x: Tensor, gathered: Tensor | None = None, id: Tensor | None = None
+    ) -> Tensor:
+        """The layer's output for nodes x whose neighbours' mean is `gathered`, all (n, d).
+
+        Without `gathered` and `id`: for nodes that have neither neighbours nor a trained ID.
+        """
+        own = leaky_relu(self.own(x), inplace=True)
+        joined: Tensor = self.join_own(own if id is None else own + id)
+        if gathered is not None:
+            h = leaky_relu(self.aggregate(gathered), inplace=True)
+            joined = torch.addmm(joined, h, self.join.weight.T)
+        return leaky_relu(joined)
+
+
+@register_backbone("mmgcn", MmgcnConfig, "a graph convolution per modality, tied by shared IDs")
+class Mmgcn(Backbone):
+    """Users and items are one node set, in one copy of the graph per modality."""
+
+    uses_features = True
+
+    def __init__(
+        self,
+        config: MmgcnConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.l2, self.id_dropout, d = config.l2, config.id_dropout, config.embedding_size
+        self.dropout_generator = torch.Generator().manual_seed(0)
+        self.mean = SparseGraph(mean_adjacency(interactions.matrix()), symmetric=False)
+        cold = cold_items(interactions) + self.n_users
+        self.ids = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        tables = feature_tables(unit_scale(features), generator)
+        self.features = nn.ModuleDict(tables)
+        self.preferences = nn.ParameterDict(
+            {m: embedding_table(self.n_users, d, generator) for m in tables}
+        )
+        self.content = nn.ModuleDict(
+            {m: projection(table.width, d, generator) for m, table in tables.items()}
+        )
+        self.layers = nn.ModuleDict(
+            {
+                m: nn.ModuleList(
+                    Layer(d, config.combination, generator) for _ in range(config.n_layers)
+                )
+                for m in tables
+            }
+        )
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the drawing of the items that are seen as cold."""
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        self.dropout_generator.manual_seed(seed)
+
+    def stack(self, modality: str) -> list[Layer]:
+        """The layers of one modality, first to last."""
+        return [cast(Layer, layer) for layer in cast(nn.ModuleList, self.layers[modality])]
+
+    def propagate(self, rows: Tensor | None = None) -> Tensor:
+        """Mean over the modalities of the last layer: all nodes (M + N, d), or `rows` (b, d)."""
+        outputs = []
+        for modality, table in self.features.items():
+            x = torch.cat([self.preferences[modality], self.content[modality](table())])
+            *layers, last = self.stack(modality)
+            for layer in layers:
+                x = layer(x, self.mean(x), self.ids)
+            # W₁ comes after the mean (they commute), so that only the wanted rows go through it.
+            inputs = (x, self.mean(x), self.ids)
+            outputs.append(last(*(t if rows is None else t.index_select(0, rows) for t in inputs)))
+        return torch.stack(outputs).mean(0)
+
+    def isolated(self, items: Tensor) -> Tensor:
+        """What items (n,) would be without any interaction, from content alone: (n, d)."""
+        outputs = []
+        for modality, table in self.features.items():
+            x = self.content[modality](table(items))
+            for layer in self.stack(modality):
+                x = layer(x)
+            outputs.append(x)
+        return torch.stack(outputs).mean(0)
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """The nodes, split into users and items."""
+        nodes = self.propagate()
+        return nodes[: self.n_users], nodes[self.n_users :]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR on the batch's nodes, L2 on their IDs and on their users' preferences."""
+        items = torch.cat([batch.positives, batch.negatives])
+        rows = torch.cat([batch.users, items + self.n_users])
+        needed, place = torch.unique(rows, return_inverse=True)
+        nodes = self.propagate(needed).index_select(0, place)
+        user, item = nodes[: len(batch)], nodes[len(batch) :]
+        if self.id_dropout > 0:
+            drawn = torch.rand(len(items), generator=self.dropout_generator) < self.id_dropout
+            chosen = drawn.nonzero().squeeze(1).to(items.device)
+            item = item.index_copy(0, chosen, self.isolated(items.index_select(0, chosen)))
+        positive, negative = item.chunk(2)
+        penalty = self.ids.index_select(0, rows).pow(2).mean()
+        for preference in self.preferences.values():
+            penalty = penalty + preference.index_select(0, batch.users).pow(2).mean()
+        return {"bpr": bpr(dot(user, positive), dot(user, negative)), "l2": self.l2 * penalty}
+
+
+def mean_adjacency(interactions: sp.csr_matrix) -> sp.csr_matrix:
+    """D⁻¹ [[0, R], [Rᵀ, 0]]: a row averages its neighbours; an isolated node's row is empty."""
+    adjacency = sp.bmat([[None, interactions], [interactions.T, None]], format="csr")
+    degrees = np.asarray(adjacency.sum(axis=1)).ravel()
+    inverse = np.divide(1.0, degrees, out=np.zeros_like(degrees), where=degrees > 0)
+    return sp.csr_matrix(sp.diags(inverse) @ adjacency, dtype=np.float32)

@@ -1,0 +1,217 @@
+"""SLMRec: one graph convolution per channel, and self-supervision between the channels.
+
+Tao, Liu, Xia, Wang, Yang, Huang and Chua, "Self-supervised Learning for Multimedia
+Recommendation", IEEE Transactions on Multimedia 25 (2022; doi 10.1109/TMM.2022.3187556),
+Section III:
+- channels c: ID, image, text. Items x_i^c are an ID embedding or W_c f_i, users one table that
+  all channels share; each channel goes through LightGCN's layer mean over K layers;
+- fusion: users and items each concatenate their channels and map them, W [x^ID ‖ x^v ‖ x^t];
+- main loss: InfoNCE of a batch's pairs at temperature τ, the other rows as negatives;
+- self-supervision at temperature τ', weighted, on the batch's items, by one of three tasks:
+  FD, feature dropout: two views of the fused item, each with its own dropout of the features;
+  FM, feature masking: two views, each without one channel;
+  FAC, fine and coarse: z = G x^ID meets H_v x^v in a fine space, then G' z meets H_t x^t in a
+  coarse one; each contrast draws an item's two sides together.
+
+Deviations: a score is the cosine of the fused rows, as it is what InfoNCE trains (the published
+sigmoid before ranking saturates and makes ties). An item that a batch holds twice enters the
+self-supervision once, or it would be its own negative. The two masked channels of FM are drawn
+anew in each step and for all items at once; dropout in FD falls on W_c f_i, not on the ID. With
+one modality FAC has the fine space alone. Each modality is divided by its mean row norm. The ID
+embedding of an item without training interactions starts at zero. The sampler's negatives are
+not used: every loss finds its negatives in the batch.
+
+All of this but the cosine is linear and the graph bipartite. So what comes from the users, the
+same in every channel, is propagated once; what comes from the items with all channels side by
+side; users are fused before the last product, not after; each product needs one half of the
+adjacency; and a masked channel is the users' part alone. The layer mean's 1/(K+1) cancels in
+every cosine and is left out.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from cliper.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    Batch,
+    cold_items,
+    embedding_table,
+    feature_tables,
+    projection,
+    unit_scale,
+)
+from cliper.backbones.registry import register_backbone
+from cliper.data import Interactions
+from cliper.graphs import SparseGraph, normalized_adjacency
+from cliper.losses import info_nce, squared_norm
+from cliper.representation.features import ItemFeatures
+
+
+class SlmRecConfig(BackboneConfig):
+    """Settings of SLMRec; defaults as its authors publish them, unless said otherwise."""
+
+    n_layers: int = Field(3, ge=0, le=16, description="user-item layers K")
+    task: Literal["fac", "fd", "fm"] = Field("fac", description="self-supervised task")
+    temperature: float = Field(0.2, ge=0.01, le=10, description="τ of the main loss")
+    ssl_temperature: float = Field(0.1, ge=0.01, le=10, description="τ' of the task")
+    ssl_weight: float = Field(0.1, ge=0, le=100, description="weight of the task")
+    feature_dropout: float = Field(0.1, ge=0, lt=1, description="share dropped in each view of FD")
+    l2: float = Field(1e-4, ge=0, le=10, description="penalty on the batch's ID embeddings")
+
+
+def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, n_layers: int) -> Tensor:
+    """Sum of the even powers up to `n_layers` of a bipartite adjacency, on the side of x (n, w).
+
+    There and back again is one even power more. The odd powers, on the other side, are `there` of
+    the even ones up to `n_layers` - 1.
+    """
+    total = x
+    for _ in range(n_layers // 2):
+        total = x + back(there(total))
+    return total
+
+
+@register_backbone("slmrec", SlmRecConfig, "graph channels contrasted with one another")
+class SlmRec(Backbone):
+    """One user table, one item table per channel, two fusing maps."""
+
+    uses_features = True
+
+    def __init__(
+        self,
+        config: SlmRecConfig,
+        interactions: Interactions,
+        features: ItemFeatures | None,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(config, interactions, features, generator)
+        assert features is not None
+        self.config = config
+        d = config.embedding_size
+        self.users = embedding_table(self.n_users, d, generator)
+        self.items = embedding_table(self.n_items, d, generator, zero=cold_items(interactions))
+        tables = feature_tables(unit_scale(features), generator)
+        self.features = nn.ModuleDict(tables)
+        self.content = nn.ModuleDict(
+            {m: projection(t.width, d, generator) for m, t in tables.items()}
+        )
+        self.n_channels = 1 + len(tables)
+        self.fuse_users = projection(self.n_channels * d, d, generator)
+        self.fuse_items = projection(self.n_channels * d, d, generator)
+        block = normalized_adjacency(interactions.matrix())[: self.n_users, self.n_users :]
+        self.to_users = SparseGraph(block, symmetric=False)
+        self.to_items = SparseGraph(block.T, symmetric=False)
+        contrasts = len(tables) if config.task == "fac" and config.ssl_weight > 0 else 0
+        # G and H of the fine space, then of the coarse one.
+        self.anchors = nn.ModuleList(projection(d, d, generator) for _ in range(contrasts))
+        self.others = nn.ModuleList(projection(d, d, generator) for _ in range(contrasts))
+        self.noise = torch.Generator().manual_seed(0)
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the dropout and the masks."""
+        self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
+
+    def channels(self) -> Tensor:
+        """Every item's ID embedding and projected features side by side: (N, C·d)."""
+        maps = [self.content[m](table()) for m, table in self.features.items()]
+        return torch.cat([self.items, *maps], dim=1)
+
+    def propagate(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """LightGCN's sum over layers, users' fusion of the items' part done on the way.
+
+        Args:
+            x: the items' channels (N, C·d).
+
+        Returns:
+            What the user table gives any channel of users (M, d) and of items (N, d), what x
+            gives the fused users (M, d), and what it gives the items' channels (N, C·d).
+        """
+        k, to_users, to_items = self.config.n_layers, self.to_users, self.to_items
+        items = echoes(x, to_users, to_items, k)
+        users = echoes(self.users, to_items, to_users, k)
+        if k == 0:  # neither side hears of the other
+            return users, torch.zeros_like(self.items), torch.zeros_like(users), items
+        # With an odd K the last layer adds nothing to the side it starts from.
+        before = items if k % 2 else echoes(x, to_users, to_items, k - 1)
+        users_before = users if k % 2 else echoes(self.users, to_items, to_users, k - 1)
+        return users, to_items(users_before), to_users(self.fuse_users(before)), items
+
+    def embed(self) -> tuple[Tensor, Tensor]:
+        """Fused rows of length 1: their inner product is the cosine that is trained."""
+        c = self.n_channels
+        users, common, fused, items = self.propagate(self.channels())
+        users = self.fuse_users(users.repeat(1, c)) + fused
+        items = self.fuse_items(items + common.repeat(1, c))
+        return normalize(users, dim=1), normalize(items, dim=1)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """InfoNCE of the batch's pairs, the self-supervised task on its items, L2."""
+        config, c = self.config, self.n_channels
+        x = self.channels()
+        users, common, fused, items = self.propagate(x)
+        user = self.fuse_users(users.index_select(0, batch.users).repeat(1, c))
+        user = user + fused.index_select(0, batch.users)
+        distinct, place = batch.positives.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        common = common.index_select(0, distinct)
+        item = items.index_select(0, distinct) + common.repeat(1, c)
+        positive = self.fuse_items(item).index_select(0, place)
+        free = (
+            self.users.index_select(0, batch.users),
+            self.items.index_select(0, batch.positives),
+        )
+        terms = {
+            "main": info_nce(user, positive, config.temperature),
+            "l2": config.l2 * squared_norm(*free),
+        }
+        if config.ssl_weight > 0:
+            if config.task == "fac":
+                task = self.fine_and_coarse(item)
+            elif config.task == "fm":
+                task = self.masked_views(item, common)
+            else:
+                task = self.dropped_views(x, distinct, item, common)
+            terms[config.task] = config.ssl_weight * task
+        return terms
+
+    def contrast(self, left: Tensor, right: Tensor) -> Tensor:
+        """InfoNCE of an item's two sides (n, d) at τ'."""
+        return info_nce(left, right, self.config.ssl_temperature)
+
+    def fine_and_coarse(self, item: Tensor) -> Tensor:
+        """FAC: the ID channel meets the first modality, then both meet the second."""
+        z, *content = item.chunk(self.n_channels, dim=1)
+        losses = []
+        for anchor, other, x in zip(self.anchors, self.others, content, strict=True):
+            z = anchor(z)
+            losses.append(self.contrast(z, other(x)))
+        return torch.stack(losses).sum()
+
+    def masked_views(self, item: Tensor, common: Tensor) -> Tensor:
+        """FM: the fused item without one channel and without another."""
+        drawn = torch.randperm(self.n_channels, generator=self.noise)[:2].tolist()
+        views = []
+        for masked in drawn:
+            parts = list(item.chunk(self.n_channels, dim=1))
+            parts[masked] = common  # what the users bring is no feature of the item
+            views.append(self.fuse_items(torch.cat(parts, dim=1)))
+        return self.contrast(*views)
+
+    def dropped_views(self, x: Tensor, rows: Tensor, item: Tensor, common: Tensor) -> Tensor:
+        """FD: the fused item under two draws of dropped features."""
+        d, keep = self.config.embedding_size, 1 - self.config.feature_dropout
+        features = x[:, d:]
+        drawn = torch.rand(2, *features.shape, generator=self.noise).to(x.device)
+        dropped = torch.cat([features * (draw < keep).to(x) / keep for draw in drawn], dim=1)
+        heard = echoes(dropped, self.to_users, self.to_items, self.config.n_layers)
+        views = [
+            self.fuse_items(
+                torch.cat([item[:, :d], view + common.repeat(1, self.n_channels - 1)], dim=1)
+            )
+            for view in heard.index_select(0, rows).chunk(2, dim=1)
+        ]
+        return self.contrast(*views)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from implicit.nearest_neighbours import CosineRecommender
 
 from cliper.backbones import create_backbone
 from cliper.errors import InputError
@@ -69,3 +70,15 @@ def test_by_content(tiny, k: int, modalities) -> None:
 def test_shrinkage_is_refused_where_it_has_no_effect(tiny) -> None:
     with pytest.raises(InputError, match="no effect"):
         create_backbone("itemknn", tiny.train, tiny.features, {"shrinkage": 1.0})
+
+
+@pytest.mark.filterwarnings("ignore:Method expects CSR")
+def test_cosines_are_those_of_the_library(tiny) -> None:
+    """Where every neighbour is kept, of `implicit`'s item-kNN."""
+    history = tiny.train.matrix()
+    theirs = CosineRecommender(K=tiny.N + 1)
+    theirs.fit(history.astype(np.float64), show_progress=False)
+    similarity = theirs.similarity.toarray()
+    np.fill_diagonal(similarity, 0)
+    scores = create_backbone("itemknn", tiny.train).scorer()(torch.arange(tiny.M))
+    tiny.close(scores, history.toarray() @ similarity.T)

@@ -46,9 +46,7 @@ class Ials(Backbone):
     ) -> None:
         super().__init__(config, interactions, features, generator)
         # Slow to import, so only when it is built.
-        from implicit.cpu.als import (  # type: ignore[import-untyped]
-            AlternatingLeastSquares,
-        )
+        from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         d = config.embedding_size

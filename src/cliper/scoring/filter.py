@@ -1,7 +1,7 @@
 """Scores from a polynomial of a sparse item graph."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,6 +44,7 @@ class FilterScorer(Scorer):
         self.candidates = candidates
         # P is symmetric: the rows of the candidates are their columns.
         self.last = self.graph if candidates is None else self.graph[candidates.cpu().numpy()]
+        self.columns = self.graph if candidates is None else self.last.T.tocsr()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,15 +53,19 @@ class FilterScorer(Scorer):
 
     def __call__(self, users: Tensor) -> Tensor:
         """Scores (B, N') of users (B,)."""
-        first: sp.csr_matrix = self.history[users.cpu().numpy()].T.tocsr()
+        taken = self.history[users.cpu().numpy()]
         *lower, highest = self.coefficients
-        # Columns are users here: a sparse row times a dense block runs over contiguous memory.
-        filtered = first * np.float32(highest)
-        for coefficient in reversed(lower):
-            filtered = _dense(self.graph @ filtered)
-            filtered += (first * np.float32(coefficient)).toarray()
-        scores = _dense(self.last @ filtered)
-        return torch.from_numpy(np.ascontiguousarray(scores.T)).to(users.device)
+        # The first product is of two sparse matrices, and by far the cheapest.
+        first = (taken * np.float32(highest)) @ (self.graph if lower else self.columns)
+        scores = first.toarray()
+        if lower:
+            # Columns are users here: a sparse row times a dense block runs over contiguous memory.
+            block, turned = np.ascontiguousarray(scores.T), taken.T.toarray()
+            for power, coefficient in reversed(list(enumerate(lower))):
+                block += np.float32(coefficient) * turned
+                block = (self.graph if power else self.last) @ block
+            scores = np.ascontiguousarray(block.T)
+        return torch.from_numpy(scores).to(users.device)
 
     def restrict(self, candidates: Tensor) -> Self:
         """The same scores for `candidates` alone, cut at the last product."""
@@ -88,8 +93,3 @@ class FilterScorer(Scorer):
             tensors["coefficients"].tolist(),
             tensors.get("candidates"),
         )
-
-
-def _dense(matrix: Any) -> np.ndarray:
-    dense: np.ndarray = matrix.toarray() if sp.issparse(matrix) else matrix
-    return dense

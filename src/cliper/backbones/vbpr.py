@@ -6,12 +6,13 @@ He and McAuley, "VBPR: Visual Bayesian Personalized Ranking from Implicit Feedba
 Deviations: f_i is the image and the text, each with its own E and β' (as the literature now uses
 VBPR; `modalities: image` is the original). Training scores omit γ_u·γ_i + β_i for a share
 `id_dropout` of the triples (Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017), so that content
-learns to stand alone, as it must for cold items; 0, the default, is the paper. γ_i and β_i of an
+learns to stand alone, as it must for cold items; 0, the default, is the paper. E (f_i - f_j) is one
+product instead of two (the map is linear). γ_i and β_i of an
 item without training interactions are zero: its score is its content's. Each modality is divided
 by its mean row norm, so that one penalty and one learning rate suit whatever encoder made it.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -25,13 +26,14 @@ from cliper.backbones.base import (
     cold_items,
     embedding_table,
     feature_tables,
+    projected_difference,
     projection,
     unit_scale,
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.losses import dot, squared_norm
-from cliper.representation.features import ItemFeatures
+from cliper.representation.features import FeatureTable, ItemFeatures
 
 
 class VbprConfig(BackboneConfig):
@@ -82,34 +84,33 @@ class Vbpr(Backbone):
         seed = int(torch.randint(2**62, (1,), generator=generator).item())
         self.dropout_generator.manual_seed(seed)
 
-    def describe(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """γ_i (n, d), E f_i (n, d) and the two biases β_i, β'·f_i (n, 2), of all items or some."""
-        if rows is not None and len(rows) >= self.n_items:
-            # More rows than items: project every item once and pick.
-            return tuple(part.index_select(0, rows) for part in self.describe())  # type: ignore[return-value]
-        maps = [self.content[m](table(rows)) for m, table in self.features.items()]
-        content = torch.stack(maps).sum(0)
-        free: Tensor = self.items
-        bias: Tensor = self.item_bias
-        if rows is not None:
-            free, bias = free.index_select(0, rows), bias.index_select(0, rows)
-        return free, content[:, :-1], torch.cat([bias, content[:, -1:]], dim=1)
-
     def embed(self) -> tuple[Tensor, Tensor]:
         """Users [γ_u, θ_u, 1] and items [γ_i, E f_i, β_i + β'·f_i]."""
-        free, content, bias = self.describe()
-        items = torch.cat([free, content, bias.sum(dim=1, keepdim=True)], dim=1)
+        maps = [self.content[m](table()) for m, table in self.features.items()]
+        content = torch.stack(maps).sum(0)
+        bias = self.item_bias + content[:, -1:]
+        items = torch.cat([self.items, content[:, :-1], bias], dim=1)
         return torch.cat([self.users, self.users.new_ones(self.n_users, 1)], dim=1), items
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples; L2 on the factors in the batch and on the content maps."""
         gamma, theta = self.users.index_select(0, batch.users).chunk(2, dim=1)
-        described = self.describe(torch.cat([batch.positives, batch.negatives]))
-        (free, not_free), (content, not_content), (bias, not_bias) = (
-            part.chunk(2) for part in described
-        )
-        by_id = dot(gamma, free - not_free) + bias[:, 0] - not_bias[:, 0]
-        by_content = dot(theta, content - not_content) + bias[:, 1] - not_bias[:, 1]
+        items = torch.cat([batch.positives, batch.negatives])
+        free, not_free = self.items.index_select(0, items).chunk(2)
+        bias, not_bias = self.item_bias.index_select(0, items)[:, 0].chunk(2)
+        # Only differences of scores count, and the maps are linear: half as many rows to project.
+        differences = [
+            projected_difference(
+                cast(FeatureTable, table),
+                cast(nn.Linear, self.content[modality]),
+                batch.positives,
+                batch.negatives,
+            )
+            for modality, table in self.features.items()
+        ]
+        content = torch.stack(differences).sum(0)
+        by_id = dot(gamma, free - not_free) + bias - not_bias
+        by_content = dot(theta, content[:, :-1]) + content[:, -1]
         if self.id_dropout > 0:
             drawn = torch.rand(len(batch), generator=self.dropout_generator)
             by_id = by_id * (drawn >= self.id_dropout).to(by_id)

@@ -61,7 +61,7 @@ GRIDS: dict[str, dict[str, list]] = {
     "grcn": {"backbone.l2": [1e-3, 1e-1], "backbone.fusion": ["confidence", "mean"]},
     "gru4rec": {"backbone.dropout": [0.0, 0.3], "backbone.ranking": ["bpr", "top1"]},
     "ials": {"backbone.confidence": [1, 5, 20, 40], "backbone.l2": [1, 30]},
-    "itemknn": {"backbone.k": [10, 20, 50, 100], "backbone.shrinkage": [0, 10]},
+    "itemknn": {"backbone.k": [5, 10, 20, 50, 100, 200, 400, 800]},
     "lattice": {"backbone.raw_weight": [0.5, 0.9], "backbone.n_item_layers": [1, 2]},
     "lgmrec": {"backbone.global_weight": [0.3, 0.6], "backbone.n_hyperedges": [4, 32]},
     "lightgcn": {"backbone.n_layers": [2, 3], "backbone.l2": [1e-4, 1e-2]},
@@ -175,13 +175,19 @@ def table(outcomes: list[Outcome]) -> str:
         lift = "" if test is None else f"{100 * test.lift:+.1f} %"
         p = ["" if test is None else f"{q[name]:.3f}" for q in (whole.p_users, whole.p_seeds)]
         lines.append(
-            f"| {outcome.variant.backbone} | {label(outcome)} "
+            f"| {outcome.variant.backbone} | {features_of(outcome)} "
             f"| {recall.mean():.2f} ± {recall.std(ddof=1):.2f} "
             f"| {ndcg.mean():.2f} ± {ndcg.std(ddof=1):.2f} | {lift} | {p[0]} | {p[1]} "
             f"| {epoch:.2f} | {statistics.mean(r.epochs_run for r in records):.0f} "
             f"| {max(r.peak_memory_mb for r in records):.0f} |"
         )
     return "\n".join(lines)
+
+
+def features_of(outcome: Outcome) -> str:
+    """What a variant knows of the items, e.g. `ids and fields`."""
+    has_fields = "fields" in backbone_entry(outcome.variant.backbone).backbone.extra_inputs
+    return label(outcome).replace("ids only", "ids and fields" if has_fields else "ids only")
 
 
 def write_table(arguments: argparse.Namespace) -> None:
@@ -203,7 +209,7 @@ weights follow the seed), d 64, training and validation positives masked. Every 
 the same eight configurations of its backbone on the first seed's validation split. Significance is
 paired, Holm-corrected over the table. Time is one epoch of training with {arguments.threads} thread
 beside {arguments.jobs - 1} other process; memory is the peak of the process that ran all of that
-backbone's variants, {"the import of PyTorch included"}.
+backbone's variants, the import of PyTorch included.
 
 {table(outcomes)}
 {absent}

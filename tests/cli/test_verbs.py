@@ -145,7 +145,7 @@ def test_similar_items_by_cosine(cliper, bpr_run):
     answer = cliper("similar", bpr_run, "--item", "item-5", "item-6", "-k", 31, "--json")
     rows = [r for r in answer.json["similar"] if r["item_id"] == "item-6"]
     recommender = Recommender.load(bpr_run)
-    vectors = recommender.scorer.item_vectors().numpy()
+    vectors = recommender.scorer.tensors()["items"].numpy()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     ids = recommender.items.ids()
     cosine = unit @ unit[ids.index("item-6")]

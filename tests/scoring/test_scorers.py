@@ -21,7 +21,10 @@ def test_history_scorer(weights) -> None:
     users, some = torch.tensor([3, 0]), torch.tensor([6, 2])
     np.testing.assert_allclose(scorer(users), dense[[3, 0]], rtol=1e-6)
     np.testing.assert_allclose(scorer.restrict(some)(users), dense[[3, 0]][:, [6, 2]], rtol=1e-6)
-    np.testing.assert_allclose(scorer.item_vectors(), WEIGHTS.toarray().T, rtol=1e-6)
+    columns = WEIGHTS.toarray().T
+    lengths = np.maximum(np.linalg.norm(columns, axis=1), 1e-12)
+    cosines = columns @ columns.T / np.outer(lengths, lengths)
+    np.testing.assert_allclose(scorer.similarities(some), cosines[[6, 2]], rtol=1e-5, atol=1e-7)
     again = restore_scorer("history", scorer.tensors())
     assert torch.equal(again(users), scorer(users)) and again.shape == (5, 7)
     ranked = rank(scorer, [3, 0], 2, candidates=[2, 4, 6])

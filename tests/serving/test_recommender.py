@@ -48,7 +48,7 @@ def test_the_best_by_score_then_by_index(exclude_seen: bool, pool: list[int] | N
 
 def test_similar_items_by_cosine_then_by_index_and_never_the_item_itself() -> None:
     model = recommender()
-    vectors = model.scorer.item_vectors().numpy().astype(np.float64)
+    vectors = model.scorer.tensors()["items"].numpy().astype(np.float64)
     norms = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
     cosines = (vectors / norms[:, None]) @ (vectors / norms[:, None]).T
     for row in (0, 11, 39):

@@ -35,8 +35,8 @@ class Scorer(ABC):
         """The same scores for the items `candidates` (n,) alone, as columns 0 … n-1."""
 
     @abstractmethod
-    def item_vectors(self) -> Tensor:
-        """What items are compared by: (N, any), dense."""
+    def similarities(self, items: Tensor) -> Tensor:
+        """Cosines (B, N) of the items (B,) with all items, by what the model knows of each."""
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:

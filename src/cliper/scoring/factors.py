@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cliper.errors import MismatchError
 from cliper.scoring.base import Scorer, register_scorer
+from cliper.scoring.cosines import cosines
 
 
 @register_scorer
@@ -47,9 +48,9 @@ class FactorScorer(Scorer):
         """The same scores for the items `candidates` (n,) alone, as columns 0 … n-1."""
         return type(self)(self.users, self.items[candidates.to(self.items.device)])
 
-    def item_vectors(self) -> Tensor:
-        """The item factors."""
-        return self.items
+    def similarities(self, items: Tensor) -> Tensor:
+        """Cosines of the item factors, (B, N)."""
+        return cosines(self.items, items)
 
     def tensors(self) -> dict[str, Tensor]:
         """The two tables."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cliper.scoring.base import Scorer, register_scorer
-from cliper.scoring.history import _csr_matrix, _csr_tensors
+from cliper.scoring.cosines import sparse_cosines
+from cliper.scoring.history import csr_from, csr_tensors
 
 
 @register_scorer
@@ -74,13 +75,13 @@ class FilterScorer(Scorer):
             candidates = self.candidates[candidates]
         return type(self)(self.history, self.graph, self.coefficients, candidates)
 
-    def item_vectors(self) -> Tensor:
-        """An item is its row of P, what the graph says of it and each other: (N', N) dense."""
-        return torch.from_numpy(self.last.toarray())
+    def similarities(self, items: Tensor) -> Tensor:
+        """An item is its row of P, what the graph says of it and each other: cosines (B, N')."""
+        return sparse_cosines(self.last, items)
 
     def tensors(self) -> dict[str, Tensor]:
         """CSR arrays of history and graph, the coefficients and the candidates."""
-        tensors = _csr_tensors("history", self.history) | _csr_tensors("graph", self.graph)
+        tensors = csr_tensors("history", self.history) | csr_tensors("graph", self.graph)
         tensors["coefficients"] = torch.tensor(self.coefficients, dtype=torch.float64)
         return tensors if self.candidates is None else tensors | {"candidates": self.candidates}
 
@@ -88,8 +89,8 @@ class FilterScorer(Scorer):
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
         """From what `tensors` gave."""
         return cls(
-            _csr_matrix("history", tensors),
-            _csr_matrix("graph", tensors),
+            csr_from("history", tensors),
+            csr_from("graph", tensors),
             tensors["coefficients"].tolist(),
             tensors.get("candidates"),
         )

@@ -1,7 +1,7 @@
 """Scores from what a user took: one weight per pair of items."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cliper.scoring.base import Scorer, register_scorer
+from cliper.scoring.cosines import cosines, sparse_cosines
 
 
 @register_scorer
@@ -54,18 +55,18 @@ class HistoryScorer(Scorer):
         """The columns `candidates` alone."""
         return type(self)(self.history, self.weights[:, candidates.cpu().numpy()])
 
-    def item_vectors(self) -> Tensor:
-        """An item is what each other item says about it: the columns of W, (N', N) dense."""
-        turned: Any = self.weights.T
-        return torch.from_numpy(
-            np.ascontiguousarray(turned.toarray() if self.is_sparse else turned)
-        )
+    def similarities(self, items: Tensor) -> Tensor:
+        """An item is what each other item says about it, a column of W: cosines (B, N')."""
+        columns: Any = self.weights.T
+        if self.is_sparse:
+            return sparse_cosines(columns.tocsr(), items)
+        return cosines(torch.from_numpy(columns), items)
 
     def tensors(self) -> dict[str, Tensor]:
         """CSR arrays of the history and, dense or CSR, the weights."""
-        tensors = _csr_tensors("history", self.history)
+        tensors = csr_tensors("history", self.history)
         if self.is_sparse:
-            return tensors | _csr_tensors("weights", self.weights)
+            return tensors | csr_tensors("weights", self.weights)
         return tensors | {"weights": torch.from_numpy(self.weights)}
 
     @classmethod
@@ -73,12 +74,13 @@ class HistoryScorer(Scorer):
         """From what `tensors` gave."""
         dense = tensors.get("weights")
         return cls(
-            _csr_matrix("history", tensors),
-            dense if dense is not None else _csr_matrix("weights", tensors),
+            csr_from("history", tensors),
+            dense if dense is not None else csr_from("weights", tensors),
         )
 
 
-def _csr_tensors(name: str, matrix: sp.csr_matrix) -> dict[str, Tensor]:
+def csr_tensors(name: str, matrix: sp.csr_matrix) -> dict[str, Tensor]:
+    """The arrays of a CSR matrix as tensors `name.values`, …"""
     arrays = {
         "starts": matrix.indptr.astype(np.int64),
         "columns": matrix.indices.astype(np.int64),
@@ -88,7 +90,8 @@ def _csr_tensors(name: str, matrix: sp.csr_matrix) -> dict[str, Tensor]:
     return {f"{name}.{part}": torch.from_numpy(array) for part, array in arrays.items()}
 
 
-def _csr_matrix(name: str, tensors: Mapping[str, Tensor]) -> sp.csr_matrix:
+def csr_from(name: str, tensors: Mapping[str, Tensor]) -> sp.csr_matrix:
+    """The CSR matrix that `csr_tensors` took apart."""
     parts = {p: tensors[f"{name}.{p}"].numpy() for p in ("values", "columns", "starts", "shape")}
     shape = tuple(int(n) for n in parts["shape"])
     return sp.csr_matrix((parts["values"], parts["columns"], parts["starts"]), shape=shape)

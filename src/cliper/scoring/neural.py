@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cliper.errors import MismatchError
 from cliper.scoring.base import Scorer, register_scorer
+from cliper.scoring.cosines import cosines
 
 CHUNK_FLOATS = 2**20  # 4 MiB of hidden activations at a time: they stay in the cache
 
@@ -75,9 +76,9 @@ class NeuralScorer(Scorer):
         items = self.items[candidates.to(self.items.device)]
         return type(self)(self.users, items, self.layers, self.h)
 
-    def item_vectors(self) -> Tensor:
-        """Both embeddings of each item, side by side."""
-        return self.items
+    def similarities(self, items: Tensor) -> Tensor:
+        """Cosines of both embeddings of each item, side by side: (B, N)."""
+        return cosines(self.items, items)
 
     def tensors(self) -> dict[str, Tensor]:
         """The tables and the weights, layers numbered from 0."""

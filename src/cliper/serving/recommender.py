@@ -112,12 +112,10 @@ class Recommender:
         """The k items whose representations have the largest cosine with each given item's."""
         rows = self.items.indices(list(items), "item")
         pool = self._pool(candidates)
-        unit = torch.nn.functional.normalize(self.scorer.item_vectors(), dim=1)
-        offered = unit[pool].T
 
         def score(part: IndexArray) -> Tensor:
             own = torch.from_numpy(part)
-            scores = unit[own] @ offered
+            scores = self.scorer.similarities(own)[:, pool]
             return scores.masked_fill_(own[:, None] == pool[None, :], -torch.inf)
 
         return self._answer(list(items), rows, score, pool, k)

@@ -1,7 +1,7 @@
 """Scores from what a user took: one weight per pair of items."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp

@@ -179,3 +179,15 @@ class TestDualGnn(BackboneConformance):
     backbone = "dualgnn"
     # A user of the toy world has 19 others with a common item, fewer than the default asks for.
     alternatives = {"neighbours": 5}  # noqa: RUF012
+
+
+def test_the_hand_written_gradients_numerically() -> None:
+    from cliper.backbones.dualgnn import of_length, weighted_sum
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(4, 2, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    weights = torch.rand(4, 2, dtype=torch.float64, generator=generator, requires_grad=True)
+    torch.testing.assert_close(of_length(x, 3.0).norm(dim=-1), torch.full((4, 2), 3.0).double())
+    torch.testing.assert_close(weighted_sum(x, weights), torch.einsum("ncd,nc->nd", x, weights))
+    assert torch.autograd.gradcheck(lambda t: of_length(t, 3.0), x)
+    assert torch.autograd.gradcheck(weighted_sum, (x, weights))

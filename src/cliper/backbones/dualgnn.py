@@ -16,7 +16,7 @@ count the same until the data says otherwise. With one modality there is nothing
 no w. The L2 is a mean over elements, which one λ suits whatever d is.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -101,7 +101,7 @@ class DualGnn(Backbone):
         if self.modality_logits is None:
             return of_users.squeeze(1), of_items.squeeze(1)
         share = self.modality_logits.softmax(dim=1)
-        return (share[:, :, None] * of_users).sum(1), of_items.sum(1)
+        return weighted_sum(of_users, share), of_items.sum(1)
 
     def with_neighbours(self, h: Tensor, users: Tensor | None = None) -> Tensor:
         """e_u = h_u + Σ_v a_uv h_v of all users (M, d), or of `users` (b,): (b, d)."""
@@ -152,9 +152,52 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
 
 def of_length(x: Tensor, length: float) -> Tensor:
     """The rows x (..., d) scaled to a length; a row of zeros stays."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    scaled: Tensor = x * (length / norm.clamp(min=1e-6))
-    return scaled
+    return cast(Tensor, _OfLength.apply(x, length))  # type: ignore[no-untyped-call]
+
+
+def weighted_sum(x: Tensor, weights: Tensor) -> Tensor:
+    """Σ_c weights[:, c] x[:, c] for x (n, C, d) and weights (n, C): (n, d)."""
+    return cast(Tensor, _WeightedSum.apply(x, weights))  # type: ignore[no-untyped-call]
+
+
+# Both are a few lines of autograd's own; by hand they take half the passes over all the users'
+# rows, which are most of what a step costs beside its products.
+
+
+class _OfLength(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, length: float) -> Tensor:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale = length / norm.clamp(min=1e-6)
+        y: Tensor = x * scale
+        ctx.save_for_backward(y, scale)
+        ctx.length = length  # type: ignore[attr-defined]
+        return y
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        y, scale = ctx.saved_tensors  # type: ignore[attr-defined]
+        along = (gradient * y).sum(dim=-1, keepdim=True) / ctx.length**2  # type: ignore[attr-defined]
+        by_x: Tensor = torch.addcmul(gradient, y, along, value=-1).mul_(scale)
+        return by_x, None
+
+
+class _WeightedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weights)
+        total: Tensor = x[:, 0] * weights[:, :1]
+        for c in range(1, x.shape[1]):
+            total.addcmul_(x[:, c], weights[:, c : c + 1])
+        return total
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        x, weights = ctx.saved_tensors  # type: ignore[attr-defined]
+        by_weight = [(gradient * x[:, c]).sum(dim=1) for c in range(x.shape[1])]
+        return gradient[:, None] * weights[:, :, None], torch.stack(by_weight, dim=1)
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -163,7 +163,7 @@ def main() -> None:
     lines = [
         f"{date.today()}, {platform.machine()}, {torch.get_num_threads()} threads, torch "
         f"{torch.__version__}. Times in seconds; products of Â at width 64 in ms: the fastest "
-        "there is (no allocation), and the plain `A @ x`. Bounds are scaled by the one and by the other.",
+        "there is (no allocation), and the plain `A @ x`. Bounds are scaled by either.",
         "",
         "| backbone | epoch | products | bound, scaled | kept | built | scorer "
         "| rank 1,024 users | peak MiB |",

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from cliper.encoders import hub
-from cliper.encoders.clip import ClipEncoder, Model, load_clip
-from cliper.encoders.clip_images import ClipPreprocessing
-from cliper.encoders.long_clip import load_openai_layout
+from cliper.encoders.families.clip import ClipEncoder, Model, load_clip
+from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
+from cliper.encoders.families.long_clip import load_openai_layout
+from cliper.encoders.preprocessing import ImagePreprocessing
 from cliper.encoders.registry import EncoderOptions
-from cliper.encoders.tokenize import ClipTokenizer, load_tokenizer
 from cliper.errors import InputError
 
 # Every CLIP that OpenAI published, and Long-CLIP, use one tokeniser; this repository has it.
@@ -79,7 +79,7 @@ def _encoder(
     name: str,
     model: Model,
     tokenizer: ClipTokenizer,
-    preprocessing: ClipPreprocessing,
+    preprocessing: ImagePreprocessing,
     options: EncoderOptions,
 ) -> ClipEncoder:
     return ClipEncoder(

@@ -16,11 +16,11 @@ import torch
 import transformers
 
 from cliper import progress
-from cliper.encoders.clip_images import ClipPreprocessing, load_preprocessing
+from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
 from cliper.encoders.images import ImageFailure, decode_batches
 from cliper.encoders.limits import LongText, TextCounts, limited
+from cliper.encoders.preprocessing import ImagePreprocessing, load_preprocessing
 from cliper.encoders.text_batches import encode_sequences, mean_by_owner
-from cliper.encoders.tokenize import ClipTokenizer, load_tokenizer
 from cliper.errors import InputError
 from cliper.files import read_json
 from cliper.types import FloatArray
@@ -61,7 +61,7 @@ class ClipEncoder:
         name: str,
         model: Model,
         tokenizer: ClipTokenizer,
-        preprocessing: ClipPreprocessing,
+        preprocessing: ImagePreprocessing,
         *,
         device: str = "cpu",
         dtype: str = "float32",
@@ -149,7 +149,7 @@ class ClipEncoder:
         return features
 
 
-def load_clip(folder: Path) -> tuple[Model, ClipTokenizer, ClipPreprocessing]:
+def load_clip(folder: Path) -> tuple[Model, ClipTokenizer, ImagePreprocessing]:
     """Read a folder in `transformers`' layout: config, weights, tokeniser, preprocessing.
 
     Never touches the network. Weights are safetensors, or a `pytorch_model.bin` that is loaded
@@ -209,7 +209,7 @@ def _check_tokens(tokenizer: ClipTokenizer, vocab_size: int, pooled_at: int, nam
         )
 
 
-def _check_size(preprocessing: ClipPreprocessing, expected: int, name: str) -> None:
+def _check_size(preprocessing: ImagePreprocessing, expected: int, name: str) -> None:
     if preprocessing.shape != (expected, expected):
         raise InputError(
             f"the preprocessing gives pictures of {preprocessing.shape}, the image tower expects "
@@ -222,7 +222,7 @@ def _check_size(preprocessing: ClipPreprocessing, expected: int, name: str) -> N
 def _hash(
     model: Model,
     tokenizer: ClipTokenizer,
-    preprocessing: ClipPreprocessing,
+    preprocessing: ImagePreprocessing,
     long_text: str,
     dtype: str,
 ) -> str:

@@ -67,6 +67,8 @@ class Dataset:
             for name in self.catalogue.fields:
                 digest.update(repr((name, self.catalogue.values(name))).encode())
             digest.update(repr(self.catalogue.images).encode())
+            if self.catalogue.image_urls is not None:
+                digest.update(repr(("image_urls", self.catalogue.image_urls)).encode())
         for modality, feature in sorted(self.about.get("features", {}).items()):
             digest.update(repr((modality, feature["sha256"])).encode())
         return digest.hexdigest()
@@ -90,13 +92,8 @@ class Dataset:
             pq.write_table(pa.table(columns), temporary)
         with atomic_path(path / "users.parquet") as temporary:
             pq.write_table(pa.table({"user_id": self.users.array}), temporary)
-        table = pa.table({"item_id": self.items.array})
-        if self.catalogue is not None:
-            for name in self.catalogue.fields:
-                table = table.append_column(name, self.catalogue.table.column(name))
-            table = table.append_column("image", pa.array(self.catalogue.images, pa.string()))
         with atomic_path(path / "items.parquet") as temporary:
-            pq.write_table(table, temporary)
+            pq.write_table(self._items_table(), temporary)
         header = {
             **self.about,
             "schema": SCHEMA,
@@ -111,6 +108,18 @@ class Dataset:
         }
         write_json(path / "dataset.json", header)
         return Dataset.load(path)
+
+    def _items_table(self) -> pa.Table:
+        table = pa.table({"item_id": self.items.array})
+        if self.catalogue is None:
+            return table
+        for name in self.catalogue.fields:
+            table = table.append_column(name, self.catalogue.table.column(name))
+        table = table.append_column("image", pa.array(self.catalogue.images, pa.string()))
+        if self.catalogue.image_urls is not None:
+            urls = [list(one) or None for one in self.catalogue.image_urls]
+            table = table.append_column("image_urls", pa.array(urls, pa.list_(pa.string())))
+        return table
 
     @classmethod
     def load(cls, path: Path | str) -> "Dataset":
@@ -161,14 +170,28 @@ class Dataset:
         )
         catalogue = None
         if about.get("has_catalogue") and "image" in table.column_names:
+            reserved = [n for n in ("item_id", "image", "image_urls") if n in table.column_names]
             catalogue = Catalogue(
                 items,
-                table.drop_columns(["item_id", "image"]),
+                table.drop_columns(reserved),
                 tuple(table["image"].to_pylist()),
                 path,
+                _image_urls(table, path / "items.parquet"),
             )
         given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
         return cls(about.get("name", path.name), interactions, catalogue, path, given, about)
+
+
+def _image_urls(table: pa.Table, where: Path) -> tuple[tuple[str, ...], ...] | None:
+    """The reserved column `image_urls`, if there is one."""
+    if "image_urls" not in table.column_names:
+        return None
+    column = table["image_urls"]
+    if column.type != pa.list_(pa.string()):
+        raise InputError(
+            f"the column 'image_urls' holds {column.type}", where=str(where), remedy=_AGAIN
+        )
+    return tuple(tuple(filter(None, one or ())) for one in column.to_pylist())
 
 
 def _read(path: Path, *needed: str) -> pa.Table:

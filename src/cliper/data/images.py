@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from cliper.data.ledger import Ledger
+from cliper.data.ledger import SAMPLES, Ledger
 from cliper.errors import InputError
 from cliper.progress import task
 
@@ -26,6 +26,7 @@ MAX_BYTES = 64 * 2**20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # What Pillow's decoders raise on damaged files.
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, TypeError)
+TO_FETCH = "named by address, to be fetched by `cliper images`"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -38,7 +39,12 @@ class _Checked:
 
 
 def store_images(
-    names: Sequence[str | None], item_ids: Sequence[str], root: Path, out: Path, ledger: Ledger
+    names: Sequence[str | None],
+    item_ids: Sequence[str],
+    root: Path,
+    out: Path,
+    ledger: Ledger,
+    urls: Sequence[tuple[str, ...]] | None = None,
 ) -> tuple[str | None, ...]:
     """Verify N images and put them under `out/images/`.
 
@@ -52,6 +58,7 @@ def store_images(
         item_ids: for the samples in the ledger.
         root: the folder that the paths start from.
         out: the dataset directory.
+        urls: addresses that pictures can be fetched from later, per item; only for the counts.
 
     Returns:
         Paths relative to `out`, None where an item has no usable image, (N,).
@@ -82,7 +89,15 @@ def store_images(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    ledger.drop("images", "the item names no image", len(names) - len(wanted))
+    fetchable = [i for i in range(len(names)) if stored[i] is None and urls is not None and urls[i]]
+    samples = [f"item {item_ids[i]}: {urls[i][0]}" for i in fetchable[:SAMPLES] if urls]
+    ledger.change("images", TO_FETCH, len(fetchable), samples)
+    unnamed = sum(name is None for name in names)
+    ledger.drop(
+        "images",
+        "the item names no image",
+        unnamed - sum(names[i] is None for i in fetchable),
+    )
     return tuple(stored)
 
 

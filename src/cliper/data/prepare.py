@@ -179,10 +179,11 @@ def _catalogue(
         names = find_images(item_ids, root)
     else:
         names = [None] * len(item_ids)
-    stored = store_images(names, item_ids, root, work, ledger)
+    urls = None if raw.image_urls is None else tuple(raw.image_urls[row] for row in rows)
+    stored = store_images(names, item_ids, root, work, ledger, urls)
     fields = {field: raw.table.column(field).take(pa.array(rows)) for field in _fields(raw)}
     table = pa.table(fields) if fields else pa.table({"item_id": item_ids}).select([])
-    return Catalogue(vocabulary, table, stored, work)
+    return Catalogue(vocabulary, table, stored, work, urls)
 
 
 def _fields(raw: RawCatalogue) -> list[str]:

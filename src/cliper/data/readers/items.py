@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from cliper.data.ledger import Ledger
+from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_path
 from cliper.data.readers.chunks import Chunk, read_chunks, require
 from cliper.data.readers.fields import FieldColumn
 from cliper.data.readers.formats import recognise
@@ -25,20 +26,23 @@ class RawCatalogue:
     Attributes:
         ids: item ids (n,), each once, in the file's order.
         table: Arrow table (n rows) of the fields, string or list<string>.
-        images: what the column `image` says (n,), or None when the file has no such column.
+        images: paths that the column `image` names (n,), or None when the file has no such column.
         n_read: rows of the file.
+        image_urls: addresses of pictures (n,), the preferred first; None when no item has one.
     """
 
     ids: list[str]
     table: pa.Table
     images: list[str | None] | None
     n_read: int
+    image_urls: list[tuple[str, ...]] | None = None
 
 
 def read_items(path: Path, ledger: Ledger) -> RawCatalogue:
-    """Read a file with `item_id`, fields, and perhaps `image` (a path).
+    """Read a file with `item_id`, fields, and perhaps `image` (a path or an http(s) address).
 
-    A row without an id is dropped and counted; see `fields` for what becomes of the values.
+    Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id is
+    dropped and counted; see `fields` for what becomes of the values.
 
     Raises:
         InputError: no `item_id`, an id that occurs twice, or a broken file (see `read_chunks`).
@@ -77,11 +81,13 @@ def read_items(path: Path, ledger: Ledger) -> RawCatalogue:
     if not ids:
         raise InputError("the file holds no items", where=source.name, remedy="add rows of items")
     image = fields.pop("image", None)
+    address_columns = [fields.pop(name) for name in ADDRESS_COLUMNS if name in fields]
     table = pa.table({name: column.array() for name, column in fields.items()})
     if not fields:  # a table without columns has no rows, so it takes its length from the ids
         table = pa.table({"item_id": ids}).select([])
-    images = None if image is None else [_path(value) for value in image.values]
-    return RawCatalogue(ids, table, images, n_read)
+    images = None if image is None else [local_path(value) for value in image.values]
+    urls = addresses(image, address_columns, ids, ledger)
+    return RawCatalogue(ids, table, images, n_read, urls)
 
 
 def _open_fields(
@@ -110,8 +116,3 @@ def _values(chunk: Chunk, name: str) -> list[Any]:
         return [None] * len(chunk.numbers)
     values: list[Any] = column.to_pylist() if isinstance(column, pa.Array) else column
     return values
-
-
-def _path(value: str | list[str] | None) -> str | None:
-    """The image path of one item: of several, the first."""
-    return value[0] if isinstance(value, list) else value

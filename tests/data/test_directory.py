@@ -1,6 +1,5 @@
 """A dataset directory survives a process that is killed at any moment of its replacement."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -104,4 +103,4 @@ def test_siblings_of_other_datasets_are_left_alone(tmp_path: Path) -> None:
         (tmp_path / name / "dataset").mkdir(parents=True)
     replace(tmp_path / "shop", "new")
     assert set(names) < {entry.name for entry in tmp_path.iterdir()}
-    assert os.listdir(tmp_path / "shop") == ["dataset.json"]
+    assert [entry.name for entry in (tmp_path / "shop").iterdir()] == ["dataset.json"]

@@ -64,8 +64,10 @@ def test_what_ascii_writes_comes_back(value: dict[str, Any]) -> None:
 @example("{'a': 'x' 'y'}")
 @example("{'a': '''x''', 'b': ''}")
 @example("{'a': ''''}")
-@example(r"{'a': '\/ \N{DIGIT ONE} \07 \a \
-'}")
+@example(
+    r"{'a': '\/ \N{DIGIT ONE} \07 \a \
+'}"
+)
 @example("{'a': u'x', 'b': b'y', 'c': r'\\d'}")
 @example("{'a': 1_000, 'b': 0x1F, 'c': 1., 'd': -0, 'e': 1e400, 'f': 2+3j}")
 @example("{'a': NaN, 'b': Infinity}")
@@ -95,7 +97,7 @@ def test_usual_lines_never_reach_the_syntax_tree(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(literal, "_evaluate", lambda text: pytest.fail(text))
     value = {
         "asin": "0000031852",
-        "title": "Girl's \"Ballet\" Tutu \\ café \x80 caf\\xe9\n",
+        "title": 'Girl\'s "Ballet" Tutu \\ café \x80 caf\\xe9\n',
         "price": 3.17,
         "related": {"also_bought": ["B00JHONN1S", "B002BZX8Z6"], "buy_after_viewing": []},
         "salesRank": {"Toys & Games": 211836},

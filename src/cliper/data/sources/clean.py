@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_BLOCK = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.S | re.I)
+_SCRIPT = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.S | re.I)
 _INLINE = re.compile(
-    r"</?(?:a|abbr|b|big|cite|code|em|font|i|mark|q|s|small|span|strong|sub|sup|tt|u)"
+    r"<!--.*?(?:-->|\Z)|</?(?:a|abbr|b|big|cite|code|em|font|i|mark|q|s|small|span|strong|sub|sup|tt|u)"
     r"(?:\s[^<>]*)?>",
-    re.I,
+    re.S | re.I,
 )
 _TAG = re.compile(r"</?[a-z][^<>]*>|<![a-z][^<>]*>", re.I)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -29,7 +29,7 @@ def clean_text(text: str) -> str:
     if "&" in text:
         text = _unescaped(_unescaped(text))  # twice: some files were escaped twice
     if "<" in text:
-        text = _TAG.sub(" ", _INLINE.sub("", _BLOCK.sub(" ", text)))
+        text = _TAG.sub(" ", _INLINE.sub("", _SCRIPT.sub(" ", text)))
     return " ".join(text.split())
 
 

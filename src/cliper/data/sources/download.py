@@ -19,7 +19,6 @@ from cliper.types import JsonObject
 
 _TRIES = 6  # in a row without a single new byte
 _TIMEOUT = httpx2.Timeout(30.0, read=60.0)
-_PIECE = 2**18
 _LONGEST_WAIT = 60.0
 _BY_HAND = "fetch it by hand into a folder and name that folder"
 
@@ -139,7 +138,7 @@ class Downloads:
         ):
             stream.seek(start)
             progress.advance(start)
-            for piece in answer.iter_raw(_PIECE):
+            for piece in answer.iter_raw():  # as they come: nothing waits in a buffer to be lost
                 done += len(piece)
                 self._refuse_size(done, address)
                 stream.write(piece)

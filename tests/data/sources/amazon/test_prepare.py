@@ -150,7 +150,7 @@ def test_the_smallest_log_is_taken_unless_named(tmp_path: Path, year: int) -> No
     dataset = prepare(tmp_path, year, k_core=0)
     assert (dataset.about["options"]["log"], dataset.about["read"]["rows"]) == ("ratings", 600)
     assert prepare(tmp_path, year, k_core=0, log="reviews").about["read"]["rows"] == 700
-    with pytest.raises(InputError, match="no ratings or reviews of .*officially at https://"):
+    with pytest.raises(InputError, match=r"no ratings or reviews of .*officially at https://"):
         prepare(tmp_path, year, log="5-core")
     five = {
         2014: "reviews_Baby_5.json.gz",

@@ -85,7 +85,10 @@ def split_pairs(
     >>> len(parts.train), len(parts.valid), len(parts.report)
     (40, 5, 5)
     """
-    _, group, sizes = torch.unique(image_group, return_inverse=True, return_counts=True)
+    first, group = distinct(image_group)
+    # Numbered in order of first appearance, so that how groups were numbered has no say.
+    group = first.argsort().argsort()[group]
+    sizes = torch.bincount(group)
     order = torch.randperm(len(sizes), generator=generator)
     wanted = min(at_most, round(share * len(image_group)))
     filled = sizes[order].cumsum(0)
@@ -94,6 +97,18 @@ def split_pairs(
     part = part_of_group[group]
     report, valid, train = ((part == p).nonzero()[:, 0] for p in range(3))
     return Parts(train, valid, report)
+
+
+def distinct(group: Tensor) -> tuple[Tensor, Tensor]:
+    """The first position of each group (g,), and for each position (n,) which group it is.
+
+    >>> distinct(torch.tensor([7, 3, 7]))
+    (tensor([1, 0]), tensor([1, 0, 1]))
+    """
+    kinds, number = torch.unique(group, return_inverse=True)
+    places = torch.arange(len(group), device=group.device)
+    first = torch.full_like(kinds, len(group)).scatter_reduce_(0, number, places, "amin")
+    return first, number
 
 
 def row_groups(rows: FloatArray, present: BoolArray) -> IndexArray:

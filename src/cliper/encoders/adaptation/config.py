@@ -14,6 +14,9 @@ KINDS: tuple[AdaptationKind, ...] = get_args(AdaptationKind)
 class _Shared(StrictConfig):
     """What both kinds have; the fit draws from `seed` alone."""
 
+    fit_on: Literal["all", "train"] = Field(
+        "all", description="items whose content is seen: all, or those with a training interaction"
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of split, batches and first values")
     patience: int = Field(5, ge=1, le=1000, description="epochs without a better held-out MRR")
     weight_decay: float = Field(0.01, ge=0, description="pulls towards the pre-trained encoder")

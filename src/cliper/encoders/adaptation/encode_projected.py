@@ -1,53 +1,21 @@
 """A dataset through an encoder and its projection: fitted once, kept beside the report."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-
-from cliper.encoders.adaptation.adapt import RECIPE, choose, fit_projection
-from cliper.encoders.adaptation.config import (
-    AdaptationConfig,
-    ProjectionAdaptation,
-    adapted_name,
-)
+from cliper.encoders.adaptation.adapt import choose, fit_projection
+from cliper.encoders.adaptation.config import ProjectionAdaptation, adapted_name
+from cliper.encoders.adaptation.content import Content, adaptation_folder
 from cliper.encoders.adaptation.projection import Projection
 from cliper.encoders.adaptation.report import AdaptationReport
 from cliper.encoders.assembled import assemble, load_assembled
 from cliper.encoders.base import DualEncoder
-from cliper.encoders.encode_content import about_encodings, encoder_folder, encodings_key
+from cliper.encoders.encode_content import about_encodings, encoder_folder
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.store import ABSENT, KEY, KeyArray, RowStore
-from cliper.errors import InputError
-from cliper.types import BoolArray, IndexArray
+from cliper.encoders.store import RowStore
+from cliper.types import BoolArray
 
 PROJECTION_FILE = "projection.safetensors"
-
-
-@dataclass(frozen=True, eq=False)
-class Content:
-    """What a dataset's encodings are made of, by content.
-
-    Attributes:
-        names: the C views.
-        texts: keys (C, N).
-        image: keys (N,), empty where there is no picture or one that cannot be used.
-    """
-
-    names: tuple[str, ...]
-    texts: KeyArray
-    image: KeyArray
-
-    def key(self, digest: str) -> str:
-        """The key of this content in an encoder's space."""
-        return encodings_key(digest, self.names, self.texts, self.image)
-
-    def groups(self, rows: IndexArray) -> tuple[IndexArray, IndexArray]:
-        """Numbers (C, n) and (n,) of the items at `rows` (n,): equal where content is."""
-        texts = np.unique(self.texts[:, rows], return_inverse=True)[1]
-        pictures = np.unique(self.image[rows], return_inverse=True)[1]
-        return texts.reshape(len(self.texts), len(rows)), pictures
 
 
 def encode_projected(
@@ -115,35 +83,6 @@ def find_projected(
         return folder / "none"
     projection = Projection.load(folder / PROJECTION_FILE)
     return folder / content.key(_digest(encoder, projection))[:16]
-
-
-def adaptation_folder(
-    root: Path,
-    encoder: str,
-    base_key: str,
-    config: AdaptationConfig,
-    fit_on: BoolArray | None,
-) -> Path:
-    """Named by all that decides a fit: encoder, content, settings, recipe, seed, who was seen.
-
-    Raises:
-        InputError: `config.fit_on` and `fit_on` do not go together.
-    """
-    if (config.fit_on == "train") != (fit_on is not None):
-        raise InputError(
-            "'train' needs a split, and has none here",
-            where="encoder.adapt.fit_on",
-            remedy="leave it out, or set it for 'train', 'compare' or 'run'",
-        )
-    digest = sha256(f"{RECIPE}; {config.model_dump_json()}; {base_key}".encode())
-    if fit_on is not None:
-        digest.update(np.packbits(fit_on).tobytes())
-    return encoder_folder(root, adapted_name(encoder, config.kind), digest.hexdigest())
-
-
-def usable_image(image: KeyArray, present: BoolArray) -> KeyArray:
-    """Image keys (N,) with those of useless pictures emptied."""
-    return np.where(present, image, ABSENT).astype(KEY)
 
 
 def _digest(encoder: DualEncoder, projection: Projection) -> str:

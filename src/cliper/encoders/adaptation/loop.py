@@ -173,7 +173,7 @@ def _step(
         raise InputError(
             "the adaptation diverged: its loss is not a number",
             where="encoder.adapt.learning_rate",
-            remedy="lower it",
+            remedy="lower it, or look for encodings that are infinite",
         )
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]

@@ -74,9 +74,9 @@ class AdaptationReport:
             return head + f"{self.train} pairs are too few: nothing was trained.\n"
         lines = [
             f"`{kind}`, fitted on {self.train} items with a picture and a text; {self.valid} "
-            f"others chose epoch {self.best_epoch} of {self.epochs_run}, {self.report} others are counted "
-            f"here. Learned temperature {self.temperature:.3f}, {self.seconds:.1f} s. Each cell: "
-            "before → after.\n",
+            f"others chose epoch {self.best_epoch} of {self.epochs_run}, {self.report} others are "
+            f"counted here. Learned temperature {self.temperature:.3f}, {self.seconds:.1f} s. "
+            "Each cell: before → after.\n",
             "| view | direction | R@1 | R@5 | R@10 | MRR (chance) | median rank |",
             "|---|---|---|---|---|---|---|",
         ]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cliper.encoders.pairs import PairTable
+from cliper.encoders.pairs import PairTable, distinct
 from cliper.types import JsonObject
 
 
@@ -17,7 +17,7 @@ class Direction:
 
     Attributes:
         queries: how many asked.
-        candidates: among how many the partner was looked for.
+        candidates: among how many different pictures or texts the partner was looked for.
         recall_at_1, recall_at_5, recall_at_10: share of queries with their partner at that rank
             or before.
         mrr: mean of 1 / rank.
@@ -75,9 +75,10 @@ def score_retrieval(
 ) -> Retrieval | None:
     """Rank every picture for every text of n items, and the other way round, by cosine.
 
-    A candidate that equals the partner (same text of the view, or same picture) cannot be ahead
-    of it. Candidates that tie with the partner count half, so that a constant encoder scores what
-    chance does.
+    Candidates are the different pictures, and the different texts of a view. Where several items
+    share a text, each of their pictures is a right answer to it and none is ahead of another; the
+    same the other way round. Candidates that tie with the partner count half, so that a constant
+    encoder scores no better than chance.
 
     Args:
         text: (C, n, D); image: (n, D).
@@ -120,26 +121,37 @@ class _Queries:
 
 
 def _queries(
-    rows: Tensor, image: Tensor, present: Tensor, group: Tensor, image_group: Tensor
+    rows: Tensor, image: Tensor, present: Tensor, text_group: Tensor, image_group: Tensor
 ) -> _Queries:
+    """Both directions of one view: items that have it ask, all pictures are candidates."""
     asking = present.nonzero()[:, 0]
-    cosines = normalize(rows[asking].float(), dim=-1) @ image.T
-    own = cosines.gather(1, asking[:, None])
-    equal = (group[asking, None] == group) & present  # an absent view has no text to be equal
-    equal |= image_group[asking, None] == image_group
-    rival = ~equal
-    back, back_rival = cosines[:, asking].T, rival[:, asking].T
-    return _Queries(
-        _ranks(cosines, own, rival), _ranks(back, own, back_rival),
-        torch.full_like(asking, len(image)), torch.full_like(asking, len(asking)),
-        own[:, 0], cosines[rival],
-    )  # fmt: skip
+    text, group = normalize(rows[asking].float(), dim=-1), text_group[asking]
+    first_image, image_number = distinct(image_group)
+    first_text, text_number = distinct(group)
+    own_image = image_number[asking]
+    to_image, matched, unmatched = _ranks(text, image[first_image], own_image, group)
+    to_text, _, _ = _ranks(image[asking], text[first_text], text_number, own_image)
+    images, texts = (torch.full_like(asking, len(first)) for first in (first_image, first_text))
+    return _Queries(to_image, to_text, images, texts, matched, unmatched)
 
 
-def _ranks(cosines: Tensor, own: Tensor, rival: Tensor) -> Tensor:
-    ahead = ((cosines > own) & rival).sum(1)
-    level = ((cosines == own) & rival).sum(1)
-    return 1 + ahead + level / 2
+def _ranks(
+    queries: Tensor, candidates: Tensor, own: Tensor, group: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ranks (q,) of the queries' own candidates, their cosines, and those of wrong candidates.
+
+    Args:
+        queries: (q, D); candidates: (c, D), all different things, both of unit length.
+        own: (q,) each query's candidate.
+        group: (q,), equal where queries are: then each other's candidates are right as well.
+    """
+    cosines = queries @ candidates.T
+    equal = (group[:, None] == group).to(cosines.dtype)
+    wrong = torch.zeros_like(cosines).index_add_(1, own, equal) == 0
+    mine = cosines.gather(1, own[:, None])
+    ahead = ((cosines > mine) & wrong).sum(1)
+    level = ((cosines == mine) & wrong).sum(1)
+    return 1 + ahead + level / 2, mine[:, 0], cosines[wrong]
 
 
 def _scored(queries: _Queries) -> ViewRetrieval:

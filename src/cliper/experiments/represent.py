@@ -47,6 +47,7 @@ def represent(
     adapt: AdaptationConfig | None = None,
     fit_on: BoolArray | None = None,
     on_report: OnReport | None = None,
+    threshold: float | None = None,
 ) -> ItemFeatures:
     """Represent a dataset's items; encodes what the dataset's store does not hold yet.
 
@@ -65,6 +66,7 @@ def represent(
         adapt: adapt the encoder to this catalogue first (`cliper.encoders.adaptation`).
         fit_on: bool (N,), the items that an adaptation with `fit_on: train` may see.
         on_report: called with what was encoded and what was reused.
+        threshold: of the attention: views less similar to the image are masked, the best stays.
 
     Raises:
         InputError: an unknown encoder, view or fusion; a dataset that has nothing to encode.
@@ -78,7 +80,7 @@ def represent(
                 where=dataset.name,
                 remedy="leave them out",
             )
-        return _given(dataset, kind, fusion, temperature, normalize_views, views)
+        return _given(dataset, kind, fusion, temperature, normalize_views, views, threshold)
     rendered = rendered_views(dataset, templates, views)
     running = {
         "device": device,
@@ -101,7 +103,7 @@ def represent(
         fit_on=fit_on,
         **running,  # type: ignore[arg-type]
     )
-    return cliper_features(encodings, fusion, temperature, normalize_views)
+    return cliper_features(encodings, fusion, temperature, normalize_views, threshold=threshold)
 
 
 def represent_experiment(
@@ -134,6 +136,7 @@ def represent_experiment(
             adapt=config.encoder.adapt,
             fit_on=items_in_training(dataset, config),
             on_report=on_report,
+            threshold=config.fusion.threshold if attention else None,
         )
     wanted = config.features.modalities
     if "modalities" not in config.features.model_fields_set:
@@ -195,6 +198,7 @@ def _given(
     temperature: float | None,
     normalize_views: bool,
     views: Sequence[str] | None,
+    threshold: float | None,
 ) -> ItemFeatures:
     """The features of `prepare mmrec`; vanilla text of several views is their mean."""
     given = given_features(dataset)
@@ -205,7 +209,7 @@ def _given(
                 where=dataset.name,
                 remedy="use --features vanilla, or give text_feat.npy as views × items × width",
             )
-        return cliper_features(given, fusion, temperature, normalize_views, views)
+        return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
     count = given.text_present.sum(axis=0)

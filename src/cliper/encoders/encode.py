@@ -59,10 +59,11 @@ def encode_dataset(
 
     Raises:
         InputError: no catalogue, no directory, an unknown encoder, weights that are not there,
-            an adaptation of `embedded`.
+            an adaptation of `embedded`, `fit_on` without a use for it.
         MismatchError: the views are another catalogue's.
     """
     started = perf_counter()
+    _check(encoder_name, adapt, fit_on)
     keys, image, paths, gone = content(dataset, views.texts)
     report = EncodeReport(encoder_name)
     report.fail("no such file", gone)
@@ -71,7 +72,6 @@ def encode_dataset(
         long_text=long_text, allow_download=allow_download,
     )  # fmt: skip
     if encoder_name == "embedded":
-        _refuse_adapting(adapt)
         if long_text != "truncate":
             raise InputError(
                 f"long_text {long_text!r} has no effect on 'embedded', which truncates",
@@ -114,10 +114,10 @@ def load_encodings(
     Raises:
         InputError: the store does not have it; the message names the command that makes it.
     """
+    _check(encoder, adapt, fit_on)
     keys, image, paths, _ = content(dataset, views.texts)
     root = store_root(dataset)
     if encoder == "embedded":
-        _refuse_adapting(adapt)
         folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
     elif adapt is not None:
         folder = find_adapted(
@@ -136,8 +136,16 @@ def load_encodings(
     return _belonging_to(dataset, load_assembled(folder))
 
 
-def _refuse_adapting(adapt: AdaptationConfig | None) -> None:
-    if adapt is not None:
+def _check(encoder: str, adapt: AdaptationConfig | None, fit_on: BoolArray | None) -> None:
+    """Refuse an adaptation that makes no sense, before anything costly is done."""
+    wanted = adapt is not None and adapt.fit_on == "train"
+    if wanted != (fit_on is not None):
+        raise InputError(
+            "'train' needs a split, and has none here" if wanted else "is not 'train'",
+            where="encoder.adapt.fit_on",
+            remedy="leave it out, or set it for 'train', 'compare' or 'run'",
+        )
+    if adapt is not None and encoder == "embedded":
         raise InputError(
             "'embedded' is fitted on this catalogue already, there is nothing to adapt it to",
             where="encoder.adapt",

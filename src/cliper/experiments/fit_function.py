@@ -105,15 +105,16 @@ def describe_features(features: ItemFeatures | None) -> dict[str, dict[str, Any]
     return sections
 
 
-def _put(tree: dict[str, Any], section: str, values: Mapping[str, Any]) -> None:
+def _put(tree: dict[str, Any], section: str, values: Mapping[str, Any], inside: str = "") -> None:
     """Add values to a section; a setting that is given twice and differently is refused."""
     node = tree.setdefault(section, {})
     for key, value in values.items():
         if isinstance(value, Mapping):
-            _put(node, key, value)
+            _put(node, key, value, f"{inside}{section}.")
         elif node.setdefault(key, value) != value:
             raise InputError(
-                f"given twice: {node[key]!r} in settings, and {value!r}", where=f"{section}.{key}"
+                f"given twice: {node[key]!r} in settings, and {value!r}",
+                where=f"{inside}{section}.{key}",
             )
     if not node:
         del tree[section]

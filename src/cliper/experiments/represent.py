@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cliper.data import Dataset
-from cliper.data.splits import make_split
 from cliper.encoders.adaptation import AdaptationConfig
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
@@ -15,7 +14,7 @@ from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
 from cliper.experiments.adaptation import with_figure
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.fit import default_split
+from cliper.experiments.split import experiment_split
 from cliper.representation import (
     ItemFeatures,
     cliper_features,
@@ -168,7 +167,7 @@ def items_in_training(dataset: Dataset, config: ExperimentConfig) -> BoolArray |
     adapt = config.encoder.adapt
     if adapt is None or adapt.fit_on == "all":
         return None
-    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    split = experiment_split(dataset, config)
     return split.train.item_counts() > 0
 
 

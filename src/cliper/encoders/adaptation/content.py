@@ -10,7 +10,6 @@ from cliper.encoders.adaptation.adapt import RECIPE
 from cliper.encoders.adaptation.config import AdaptationConfig, adapted_name
 from cliper.encoders.encode_content import encoder_folder, encodings_key
 from cliper.encoders.store import KeyArray
-from cliper.errors import InputError
 from cliper.types import BoolArray, IndexArray
 
 
@@ -46,17 +45,7 @@ def adaptation_folder(
     config: AdaptationConfig,
     fit_on: BoolArray | None,
 ) -> Path:
-    """Named by all that decides a fit: encoder, content, settings, recipe, seed, who was seen.
-
-    Raises:
-        InputError: `config.fit_on` and `fit_on` do not go together.
-    """
-    if (config.fit_on == "train") != (fit_on is not None):
-        raise InputError(
-            "'train' needs a split, and has none here",
-            where="encoder.adapt.fit_on",
-            remedy="leave it out, or set it for 'train', 'compare' or 'run'",
-        )
+    """Named by all that decides a fit: encoder, content, settings, recipe, seed, who was seen."""
     digest = sha256(f"{RECIPE}; {config.model_dump_json()}; {base_key}".encode())
     if fit_on is not None:
         digest.update(np.packbits(fit_on).tobytes())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cliper.data.sources.clean import clean_text, has_html, texts
+from cliper.data.sources.clean import clean_text, texts
 
 
 class Reference(HTMLParser):
@@ -79,7 +79,6 @@ def test_as_a_parser_of_html_reads_it(text: str) -> None:
 )
 def test_what_is_no_html_stays(text: str, clean: str) -> None:
     assert clean_text(text) == clean
-    assert has_html(text) == (clean != " ".join(text.split()))
 
 
 def test_entities_are_those_of_the_standard() -> None:

@@ -54,7 +54,7 @@ def amazon(
     compared with the paper's Table 1.
 
     \b
-    Examples:
+    Example:
       cliper prepare amazon --year 2014 --category baby --source amazon/ --out data/baby
       cliper prepare amazon --year 2014 --category baby --out data/baby \\
         --source https://snap.stanford.edu/data/amazon/productGraph/categoryFiles

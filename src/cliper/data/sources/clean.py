@@ -33,11 +33,6 @@ def clean_text(text: str) -> str:
     return " ".join(text.split())
 
 
-def has_html(text: str) -> bool:
-    """Whether `clean_text` would change more than white space."""
-    return clean_text(text) != " ".join(text.split())
-
-
 def texts(value: Any) -> Iterator[str]:
     """The texts in a value, however its lists are nested; numbers as text, the rest left out.
 
@@ -51,7 +46,9 @@ def texts(value: Any) -> Iterator[str]:
             yield one
         elif isinstance(one, list | tuple):
             pending.extend(reversed(one))
-        elif isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one):
+        elif isinstance(one, bool):
+            continue
+        elif isinstance(one, int) or (isinstance(one, float) and math.isfinite(one)):
             yield str(one)
 
 

@@ -1,17 +1,24 @@
 """Large files fetched whole: resumed after an interruption, bounded, checked, kept.
 
-Unlike pictures (`cliper images`), whose addresses come out of a catalogue, these come from the
-person at the keyboard. So any host is allowed, and the bytes go to disk as they come.
+Unlike pictures (`cliper.data.fetch`), whose addresses come out of a catalogue, these come from the
+person at the keyboard. So any host is allowed, and the bytes go to disk as they come. Both wait by
+the same rules.
 """
 
+import datetime
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import httpx2
+from filelock import FileLock
 
+from cliper.data.fetch.download import parse_address
+from cliper.data.fetch.outcome import FetchError
+from cliper.data.fetch.retry import Backoff, retry_after
 from cliper.errors import InputError
 from cliper.files import read_json, write_json
 from cliper.progress import task
@@ -62,19 +69,42 @@ class Downloads:
             InputError: the file is too large, or no gzip though it is named so; the disk is full;
                 the server refuses, or cannot be reached after several tries.
         """
+        try:
+            parse_address(address)
+        except FetchError as error:
+            raise InputError(
+                f"no address that can be asked for: {error.failure.detail}", where=address
+            ) from None
         target = self.folder / name
         if target.is_file():
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
+        lock = target.with_name(f"{part.name}.lock")
+        with FileLock(lock):  # two at once would write into each other's part
+            if target.is_file():
+                return target
+            fetched = self._get(address, part)
+            if fetched:
+                _check(part, target.name, address)
+                part.replace(target)
+                _note(part).unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+        return target if fetched else None
+
+    def _get(self, address: str, part: Path) -> bool:
+        """Fetch into `part`, in as many tries as it takes; False where there is no such file."""
         failed = 0
+        backoff = Backoff(2.0, _LONGEST_WAIT, Random())
         with httpx2.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
             while True:
                 before = _size(part)
                 try:
-                    if not self._fetch(client, address, part):
-                        return None
-                    break
+                    return self._fetch(client, address, part)
+                except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects):
+                    raise InputError(
+                        "it leads to no address that can be asked for", where=address
+                    ) from None
                 except (_Again, httpx2.TransportError, httpx2.DecodingError) as error:
                     failed = 1 if _size(part) > before else failed + 1
                     if failed >= _TRIES:
@@ -83,13 +113,8 @@ class Downloads:
                             f"out of reach: {why}", where=address, remedy=_BY_HAND
                         ) from None
                     asked = error.wait if isinstance(error, _Again) else None
-                    self.sleep(min(_LONGEST_WAIT, 2.0**failed if asked is None else asked))
-                except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects):
-                    raise InputError("no address that can be asked for", where=address) from None
-        _check(part, target.name, address)
-        part.replace(target)
-        _note(part).unlink(missing_ok=True)
-        return target
+                    wait = backoff.wait(failed) if asked is None else asked
+                    self.sleep(min(_LONGEST_WAIT, wait))
 
     def _fetch(self, client: httpx2.Client, address: str, part: Path) -> bool:
         """Fetch what is missing of the file; False where the server does not have it."""
@@ -106,7 +131,8 @@ class Downloads:
                 part.unlink()
                 raise _Again("the part that was kept does not fit the file", 0.0)
             if answer.status_code == 429 or answer.status_code >= 500:
-                wait = _retry_after(answer.headers.get("retry-after"))
+                now = datetime.datetime.now(datetime.UTC)
+                wait = retry_after(answer.headers.get("retry-after"), now)
                 raise _Again(f"HTTP {answer.status_code}", wait)
             if answer.status_code not in (200, 206):
                 raise InputError(f"HTTP {answer.status_code}", where=address, remedy=_BY_HAND)
@@ -181,11 +207,6 @@ def _validator(answer: httpx2.Response) -> str | None:
         return tag
     modified: str | None = answer.headers.get("last-modified")
     return modified
-
-
-def _retry_after(value: str | None) -> float | None:
-    text = (value or "").strip()
-    return float(text[:6]) if text.isascii() and text.isdigit() else None
 
 
 def _check(part: Path, name: str, address: str) -> None:

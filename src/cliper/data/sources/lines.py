@@ -71,7 +71,7 @@ class Broken:
         self._ledger, self._section = ledger, section
 
     def text(self, line: bytes | None, number: int) -> str | None:
-        """The stripped text of a line; None for one that is too long, "" for a blank one."""
+        """The text of a line; None for one that is too long, "" for a blank one."""
         if line is None:
             self.drop(f"a line of more than {MAX_LINE} bytes", number)
             return None
@@ -79,7 +79,7 @@ class Broken:
         if not utf8:
             what = "bytes that are not UTF-8 read as Latin-1"
             self._ledger.change(self._section, what, 1, [f"line {number}"])
-        return text.strip()
+        return text.rstrip("\r") if text.strip() else ""
 
     def drop(self, reason: str, number: int, sample: str = "") -> None:
         """Count a line that is no row."""
@@ -114,11 +114,11 @@ def read_records(
                 text = broken.text(line, number)
                 if text == "":
                     continue
-                record = None if text is None else _parsed(text, parse)
+                record = None if text is None else _parsed(text.strip(), parse)
                 if record is None:
                     lost += 1
                     if text is not None:
-                        broken.drop(f"not {what}", number, text)
+                        broken.drop(f"not {what}", number, text.strip())
                 found += record is not None
                 yield number, record
     if not found:

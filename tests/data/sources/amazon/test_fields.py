@@ -119,6 +119,10 @@ def test_values_of_any_type_are_no_reason_to_stop(tmp_path: Path) -> None:
         ["a", ["b", None, {"c": 1}]],
         {"a": 1},
         [{"hi_res": 5}],
+        {"hi_res": 5, "large": ["x"], "variant": {}},
+        10**400,
+        "\ud800",
+        ["\ud800"],
     ]
     keys = ["asin", "title", "brand", "category", "description", "price", "feature",
             "imageURL", "parent_asin", "store", "details", "images", "categories", "imUrl",

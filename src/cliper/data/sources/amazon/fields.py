@@ -140,7 +140,8 @@ def _sizes(images: Any) -> list[str]:
     """
     keys = ("hi_res", "large", "thumb")
     if isinstance(images, dict):
-        columns = {key: images.get(key) or [] for key in (*keys, "variant")}
+        named = {key: images.get(key) for key in (*keys, "variant")}
+        columns = {key: values for key, values in named.items() if isinstance(values, list)}
         count = max(map(len, columns.values()), default=0)
         images = [
             {key: values[i] for key, values in columns.items() if i < len(values)}

@@ -111,7 +111,13 @@ def _json_or_literal(text: str) -> Any:
 
 
 def identifier(value: Any) -> str | None:
-    """An id as text: stripped, None where there is none."""
+    """An id as text: stripped, None where there is none or one that no file could hold."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return (value.strip() or None) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    return value.strip() or None

@@ -38,8 +38,8 @@ def content_key(content: bytes) -> bytes:
 
 def text_keys(texts: Iterable[str | None]) -> KeyArray:
     """Keys (n,) of texts, empty where a text is None."""
-    keys = [ABSENT if t is None else content_key(t.encode("utf-8", "surrogatepass")) for t in texts]
-    return np.asarray(keys, dtype=KEY)
+    keys = (ABSENT if t is None else content_key(t.encode("utf-8", "surrogatepass")) for t in texts)
+    return np.fromiter(keys, dtype=KEY)
 
 
 class RowStore:

@@ -10,6 +10,7 @@ from cliper.cli.options import encoding_options, names, pairs
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
+from cliper.errors import InputError
 
 
 @verb("encode")
@@ -23,6 +24,13 @@ from cliper.cli.usage import verb
     show_default=True, help="What becomes of texts over the encoder's limit.",
 )  # fmt: skip
 @click.option("--download", is_flag=True, help="Fetch a hub model that is not in the local cache.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+    help="Who encodes: this process, or workers under Ray.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), help="Under Ray; 2 by default.")
+@click.option("--ray-address", metavar="A", help="Of a running cluster; else Ray starts here.")
+@click.option("--gpus-each", type=click.FloatRange(min=0), help="Share of a GPU a worker takes.")
 @json_option
 def command(
     dataset: Path,
@@ -34,6 +42,10 @@ def command(
     batch_size: int,
     long_text: Literal["truncate", "chunk-mean"],
     download: bool,
+    engine: str,
+    workers: int | None,
+    ray_address: str | None,
+    gpus_each: float | None,
     as_json: bool,
 ) -> None:
     """Encode every view and picture; what the store holds already is reused.
@@ -42,7 +54,18 @@ def command(
     Example:
       cliper encode data/films --encoder embedded --views title,director,global \\
         --template director='A film directed by {director}'
+      cliper encode data/films --encoder clip-vit-b-32 --engine ray --workers 8
     """
+    cluster = {"workers": workers, "address": ray_address, "gpus_each": gpus_each}
+    cluster = {key: value for key, value in cluster.items() if value is not None}
+    if cluster and engine != "ray":
+        option = {"address": "--ray-address", "gpus_each": "--gpus-each"}
+        first = next(iter(cluster))
+        raise InputError(
+            "has no effect in this process",
+            where=option.get(first, f"--{first}"),
+            remedy="add --engine ray, or leave it out",
+        )
     from cliper.data import Dataset
     from cliper.encoders.encode import encode_dataset
     from cliper.encoders.encode_report import EncodeReport
@@ -53,17 +76,20 @@ def command(
     rendered = rendered_views(loaded, pairs(templates, "--template") or None, include)
     keeps("what was encoded is kept; the same command goes on from there")
     reports: list[EncodeReport] = []
-    encodings = encode_dataset(
-        loaded,
-        encoder or "embedded",
-        rendered,
-        device=device,
-        dtype=dtype,
-        batch_size=batch_size,
-        long_text=long_text,
-        allow_download=download,
-        on_report=reports.append,
-    )
+    name = encoder or "embedded"
+    how: dict[str, Any] = {
+        "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "long_text": long_text,
+        "allow_download": download,
+    }
+    elsewhere = None
+    if engine == "ray":
+        from cliper.encoders.distributed import encode_on_ray
+
+        elsewhere = encode_on_ray(loaded, name, rendered, **cluster, **how)
+    encodings = encode_dataset(loaded, name, rendered, on_report=reports.append, **how)
     report = reports[0]
     _, n_items, width = encodings.text.shape
     facts: dict[str, Any] = {
@@ -81,6 +107,8 @@ def command(
         "missing_images": int(n_items - encodings.image_present.sum()),
         "key": encodings.key,
     }
+    if elsewhere is not None:
+        facts["distributed"] = {**asdict(elsewhere), "workers": sorted(elsewhere.workers)}
     if as_json:
         print_json({"dataset": str(dataset), **facts})
         return
@@ -110,5 +138,9 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         found, chance = facts["retrieval_recall_at_10"], facts["retrieval_chance"] or 0.0
         shown = f"{100 * found:.1f} % (by chance {100 * chance:.1f} %)"
         rows.append(("held-out retrieval Recall@10", shown))
+    if "distributed" in facts:
+        done = facts["distributed"]
+        rows.append((f"encoded by {len(done['workers'])} workers", done["texts"] + done["images"]))
+        rows.append(("seconds of the workers", done["seconds"]))
     rows.append(("seconds", facts["seconds"]))
     return rows

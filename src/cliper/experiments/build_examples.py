@@ -6,7 +6,7 @@ import numpy as np
 
 from cliper.data import Dataset, Split
 from cliper.encoders.encode import encode_dataset
-from cliper.experiments.compare import Outcome, label
+from cliper.experiments.comparison import Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.report import HIT, NEVER_BOUGHT, ReportItem, UserPanel, View, ViewPanel
 from cliper.experiments.represent import rendered_views

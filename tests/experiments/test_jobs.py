@@ -51,7 +51,7 @@ class Seen:
     def __init__(self) -> None:
         self.total, self.lines = 0.0, []
 
-    def task(self, description, total):
+    def task(self, description, total, unit=""):
         seen = self
 
         class Bar:
@@ -102,7 +102,7 @@ def test_a_lost_worker_and_wrong_work_cost_their_own_item_alone(dataset, tmp_pat
     killed = []
 
     class Killer(Seen):
-        def task(self, description, total):
+        def task(self, description, total, unit=""):
             if not killed:
                 killed.append(description)
                 os.kill(pool._workers[0].process.pid, signal.SIGKILL)

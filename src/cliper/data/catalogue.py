@@ -21,16 +21,22 @@ class Catalogue:
             null where the field is missing.
         images: paths relative to `image_root`, None where an item has no (usable) image.
         image_root: the folder that the image paths start from.
+        image_urls: addresses of pictures (http or https) per item, the preferred first, empty
+            where an item has none; None where the source names no address at all. They are no
+            field: `cliper images` fetches them.
     """
 
     items: Vocabulary
     table: pa.Table
     images: tuple[str | None, ...]
     image_root: Path
+    image_urls: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.items) == self.table.num_rows == len(self.images):
             raise MismatchError("a catalogue's table, images and vocabulary differ in length")
+        if self.image_urls is not None and len(self.image_urls) != len(self.items):
+            raise MismatchError("a catalogue's image addresses and vocabulary differ in length")
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -38,9 +38,15 @@ class FeatureCache:
 
 
 def feature_key(config: ExperimentConfig) -> str:
-    """Equal for experiments with equal features; random ones differ with the split's seed."""
+    """Equal for experiments with equal features.
+
+    Random features differ with the split's seed, and an adaptation that is fitted on training
+    items with the split.
+    """
     tree = config.resolved()
     parts = [tree.get(section) for section in ("views", "encoder", "features", "fusion")]
-    if config.features.kind == "random":
-        parts.append(config.split_seed)
+    adapt = config.encoder.adapt
+    by_split = adapt is not None and adapt.fit_on == "train"
+    if by_split or config.features.kind == "random":
+        parts.append(tree["split"])
     return json.dumps(parts, sort_keys=True)

@@ -181,8 +181,8 @@ class Pool:
         assert member.item is not None
         identifier = values[0]
         if what == "open":
-            stack = ExitStack()
-            shown = stack.enter_context(task(f"{member.item.name}: {values[1]}", values[2]))
+            stack, (_, description, total, unit) = ExitStack(), values
+            shown = stack.enter_context(task(f"{member.item.name}: {description}", total, unit))
             member.bars[identifier] = (stack, shown)
         elif what == "advance":
             member.bars[identifier][1].advance(values[1], values[2])

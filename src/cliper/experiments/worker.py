@@ -119,13 +119,13 @@ class _Forward:
         self._pipe, self._count = pipe, 0
 
     @contextmanager
-    def task(self, description: str, total: float | None) -> Iterator[Task]:
+    def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         if description in INNER:
             yield silent()
             return
         self._count += 1
         bar = _Throttled(self._pipe, self._count)
-        self._pipe.send(("open", self._count, description, total))
+        self._pipe.send(("open", self._count, description, total, unit))
         try:
             yield bar
         finally:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from cliper.encoders import create_encoder
-from cliper.encoders.long_clip import converted, merge_positions
+from cliper.encoders.families.long_clip import converted, merge_positions
 from cliper.errors import InputError
 
 LONG = 248

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from cliper.encoders.clip_images import (
-    ClipPreprocessing,
+from cliper.encoders.images import decode_batches
+from cliper.encoders.preprocessing import (
+    ImagePreprocessing,
     load_preprocessing,
     parse_preprocessing,
 )
-from cliper.encoders.images import decode_batches
 from cliper.errors import InputError
 
 
@@ -22,7 +22,7 @@ def noise(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def ours(preprocessing: ClipPreprocessing, image: Image.Image) -> np.ndarray:
+def ours(preprocessing: ImagePreprocessing, image: Image.Image) -> np.ndarray:
     pixels = torch.from_numpy(preprocessing.crop_pixels(image).copy())[None].permute(0, 3, 1, 2)
     return preprocessing.normalise(pixels).numpy()[0]
 
@@ -61,7 +61,7 @@ def test_pixels_equal_transformers(chosen, height, width):
 
 def test_the_default_is_openais():
     theirs = CLIPImageProcessorPil()
-    assert parse_preprocessing(theirs.to_dict(), where="x") == ClipPreprocessing()
+    assert parse_preprocessing(theirs.to_dict(), where="x") == ImagePreprocessing()
 
 
 def test_the_old_spelling_is_read():
@@ -76,21 +76,21 @@ def test_the_old_spelling_is_read():
         "image_mean": [0.48145466, 0.4578275, 0.40821073],
         "image_std": [0.26862954, 0.26130258, 0.27577711],
     }
-    assert parse_preprocessing(old, where="x") == ClipPreprocessing()
+    assert parse_preprocessing(old, where="x") == ImagePreprocessing()
 
 
 def test_the_joint_file_of_newer_versions_is_read(tmp_path):
     part = CLIPImageProcessorPil(size={"shortest_edge": 30}).to_dict()
     text = json.dumps({"image_processor": part, "processor_class": "CLIPProcessor"})
     (tmp_path / "processor_config.json").write_text(text)
-    assert load_preprocessing(tmp_path) == ClipPreprocessing(resize=30)
+    assert load_preprocessing(tmp_path) == ImagePreprocessing(resize=30)
     (tmp_path / "processor_config.json").write_text("{}")
     with pytest.raises(InputError, match=r"processor_config\.json: not an object"):
         load_preprocessing(tmp_path)
 
 
 def test_a_strip_does_not_become_gigapixels():
-    small = ClipPreprocessing(resize=24, crop=(24, 24))
+    small = ImagePreprocessing(resize=24, crop=(24, 24))
     strip = noise(2, 40_000)
     middle = strip.crop((20_000 - 16, 0, 20_000 + 16, 2))
     np.testing.assert_allclose(ours(small, strip), ours(small, middle), atol=1e-6)
@@ -98,7 +98,7 @@ def test_a_strip_does_not_become_gigapixels():
 
 
 def test_pictures_stay_channels_last_up_to_the_tower(pictures):
-    small = ClipPreprocessing(resize=24, crop=(24, 24))
+    small = ImagePreprocessing(resize=24, crop=(24, 24))
     (batch,) = decode_batches(pictures, small.crop_pixels, batch_size=8)
     normal = small.normalise(batch.pixels)
     assert normal.is_contiguous(memory_format=torch.channels_last)

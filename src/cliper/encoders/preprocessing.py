@@ -30,7 +30,7 @@ _MAX_ASPECT = 16
 
 
 @dataclass(frozen=True)
-class ClipPreprocessing:
+class ImagePreprocessing:
     """From a picture to the pixels that the image tower was trained on.
 
     Attributes:
@@ -88,7 +88,7 @@ class ClipPreprocessing:
         return image.resize((width, height), resample)
 
 
-def load_preprocessing(folder: Path) -> ClipPreprocessing:
+def load_preprocessing(folder: Path) -> ImagePreprocessing:
     """Read `preprocessor_config.json`, or the image part of a `processor_config.json`.
 
     Raises:
@@ -108,7 +108,7 @@ def load_preprocessing(folder: Path) -> ClipPreprocessing:
     )
 
 
-def parse_preprocessing(settings: Any, *, where: str) -> ClipPreprocessing:
+def parse_preprocessing(settings: Any, *, where: str) -> ImagePreprocessing:
     """The settings of a CLIP image processor, in today's spelling or the old one."""
     if not isinstance(settings, dict):
         raise InputError("not an object", where=where)
@@ -122,7 +122,7 @@ def parse_preprocessing(settings: Any, *, where: str) -> ClipPreprocessing:
         crop = settings.get("crop_size", 224)
         scale = float(settings.get("rescale_factor", 1 / 255))
         normalise = settings.get("do_normalize", True)
-        return ClipPreprocessing(
+        return ImagePreprocessing(
             resize=_resize_of(size) if settings.get("do_resize", True) else None,
             crop=_pair(crop) if settings.get("do_center_crop", True) else None,
             resample=int(settings.get("resample", 3)),

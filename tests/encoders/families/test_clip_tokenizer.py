@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from cliper.encoders.tokenize import OPENAI_MERGES, build_tokenizer, load_tokenizer, vocabulary_of
+from cliper.encoders.families.clip_tokenizer import (
+    OPENAI_MERGES,
+    build_tokenizer,
+    load_tokenizer,
+    vocabulary_of,
+)
 from cliper.errors import InputError
 
 TEXTS = [

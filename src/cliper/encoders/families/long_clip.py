@@ -15,10 +15,10 @@ from typing import Any
 import torch
 import transformers
 
-from cliper.encoders.clip_images import (
+from cliper.encoders.preprocessing import (
     PREPROCESSING_FILE,
     PROCESSOR_FILE,
-    ClipPreprocessing,
+    ImagePreprocessing,
     load_preprocessing,
 )
 from cliper.errors import InputError
@@ -55,7 +55,7 @@ _IGNORED = ("input_resolution", "context_length", "vocab_size", "positional_embe
 Weights = Mapping[str, torch.Tensor]
 
 
-def load_openai_layout(path: Path) -> tuple[transformers.CLIPModel, ClipPreprocessing]:
+def load_openai_layout(path: Path) -> tuple[transformers.CLIPModel, ImagePreprocessing]:
     """Read a `.pt` state dict (CLIP's or Long-CLIP's) without running code from it.
 
     The image preprocessing is OpenAI's at the tower's resolution, or what a
@@ -84,7 +84,7 @@ def load_openai_layout(path: Path) -> tuple[transformers.CLIPModel, ClipPreproce
     size *= weights["visual.conv1.weight"].shape[2]
     if any((path.parent / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE)):
         return model, load_preprocessing(path.parent)
-    return model, ClipPreprocessing(resize=size, crop=(size, size))
+    return model, ImagePreprocessing(resize=size, crop=(size, size))
 
 
 def merge_positions(weights: Weights) -> torch.Tensor:

@@ -1,30 +1,32 @@
-"""Where an encoder of the CLIP family comes from: a path, the hub, or a file in OpenAI's layout."""
+"""Where a dual encoder comes from: a path, the hub, or a file in OpenAI's layout."""
 
 from pathlib import Path
 
 from cliper.encoders import hub
-from cliper.encoders.clip import ClipEncoder, Model, load_clip
-from cliper.encoders.clip_images import ClipPreprocessing
-from cliper.encoders.long_clip import load_openai_layout
+from cliper.encoders.families import load_folder
+from cliper.encoders.families.clip import ClipTowers, check_tokenizer
+from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
+from cliper.encoders.families.long_clip import load_openai_layout
 from cliper.encoders.registry import EncoderOptions
-from cliper.encoders.tokenize import ClipTokenizer, load_tokenizer
+from cliper.encoders.towers import Parts
+from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
 
 # Every CLIP that OpenAI published, and Long-CLIP, use one tokeniser; this repository has it.
 TOKENIZER_REPOSITORY = "openai/clip-vit-large-patch14"
 
 
-def from_hub(name: str, repository: str, options: EncoderOptions) -> ClipEncoder:
+def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEncoder:
     """A model of the hub, or `options.weights` in its place, under `name`."""
     if options.weights is not None:
         return from_path(name, options.weights, options)
     if repository.count("/") != 1 or not all(repository.split("/")):
         raise InputError(f"{repository!r} is no repository", remedy="write hf:ORG/NAME")
     folder = hub.fetch_model(repository, allow_download=options.allow_download)
-    return _encoder(name, *load_clip(folder), options)
+    return _encoder(name, load_folder(folder), options)
 
 
-def from_path(name: str, path: Path, options: EncoderOptions) -> ClipEncoder:
+def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
     """A folder in `transformers`' layout, or a `.pt` in OpenAI's (or a folder with one in it).
 
     Raises:
@@ -32,7 +34,7 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> ClipEncoder:
     """
     if path.is_dir():
         if (path / "config.json").is_file():
-            return _encoder(name, *load_clip(path), options)
+            return _encoder(name, load_folder(path), options)
         archives = sorted(path.glob("*.pt"))
         if len(archives) != 1:
             raise InputError(
@@ -43,12 +45,13 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> ClipEncoder:
         raise InputError("no such file or folder", where=str(path))
     model, preprocessing = load_openai_layout(path)
     tokenizer = _tokenizer_for(path, allow_download=options.allow_download)
-    return _encoder(name, model, tokenizer, preprocessing, options)
+    check_tokenizer(tokenizer, model.config.text_config, where=str(path))
+    return _encoder(name, Parts(ClipTowers(model), tokenizer, preprocessing), options)
 
 
 def long_clip(
     name: str, repository: str, file: str, positions: int, options: EncoderOptions
-) -> ClipEncoder:
+) -> TwoTowerEncoder:
     """A Long-CLIP, from `options.weights` in either layout or from its `.pt` on the hub."""
     path = options.weights or hub.fetch_file(
         repository, file, allow_download=options.allow_download
@@ -75,18 +78,10 @@ def _tokenizer_for(path: Path, *, allow_download: bool) -> ClipTokenizer:
     return load_tokenizer(folder)
 
 
-def _encoder(
-    name: str,
-    model: Model,
-    tokenizer: ClipTokenizer,
-    preprocessing: ClipPreprocessing,
-    options: EncoderOptions,
-) -> ClipEncoder:
-    return ClipEncoder(
+def _encoder(name: str, parts: Parts, options: EncoderOptions) -> TwoTowerEncoder:
+    return TwoTowerEncoder(
         name,
-        model,
-        tokenizer,
-        preprocessing,
+        *parts,
         device=options.device,
         dtype=options.dtype,
         batch_size=options.batch_size,

@@ -51,6 +51,21 @@ class ClipTokenizer:
     longest: int
     hash: str
 
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The start token."""
+        return (self.start,)
+
+    @property
+    def after(self) -> tuple[int, ...]:
+        """The end token, where the text is pooled."""
+        return (self.end,)
+
+    @property
+    def pad(self) -> int:
+        """The end token: safe under both of CLIP's pooling rules (first end, first largest id)."""
+        return self.end
+
     def encode(self, texts: Sequence[str], *, keep: int | None = None) -> list[IndexArray]:
         """Texts (n) to n arrays of ids, int64.
 

@@ -30,10 +30,11 @@ VERBS = (
     "similar",
     "export",
     "report",
+    "describe",
     "list",
     "doctor",
 )
-PLANNED = ("study", "search", "serve", "describe", "bench")
+PLANNED = ("study", "search", "serve", "bench")
 
 
 class _Root(VerbGroup):

@@ -25,6 +25,7 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "study",
     "recommend",
     "similar",
     "export",
@@ -32,7 +33,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("images", "study", "search", "serve", "describe", "bench")
+PLANNED = ("images", "search", "serve", "describe", "bench")
 
 
 class _Root(VerbGroup):

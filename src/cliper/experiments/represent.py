@@ -1,10 +1,12 @@
 """From a dataset to what a backbone sees of its items, by way of the encoding store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cliper.data import Dataset
+from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
@@ -18,6 +20,7 @@ from cliper.representation import (
     vanilla_features,
 )
 from cliper.representation.given import GIVEN, given_features
+from cliper.representation.represent import choose_views
 from cliper.views import RenderedViews, render
 
 OnReport = Callable[[EncodeReport], None]
@@ -125,6 +128,35 @@ def represent_experiment(
     return features.only(*wanted)
 
 
+def experiment_encodings(
+    dataset: Dataset, config: ExperimentConfig, on_report: OnReport | None = None
+) -> Encodings:
+    """What `cliper` features are made of, before similarity and fusion: views and pictures.
+
+    Raises:
+        InputError: the dataset has nothing to encode, or brought features without views.
+    """
+    if "features" in dataset.about:
+        given = given_features(dataset)
+        if isinstance(given, ItemFeatures):
+            raise _no_views(dataset)
+        names, chosen = choose_views(given.views, config.views.include)
+        return replace(
+            given, views=names, text=given.text[chosen], text_present=given.text_present[chosen]
+        )
+    return encode_dataset(
+        dataset,
+        config.encoder.name,
+        rendered_views(dataset, config.views.templates, config.views.include),
+        device=config.encoder.device,
+        dtype=config.encoder.dtype,
+        batch_size=config.encoder.batch_size,
+        long_text=config.encoder.long_text,
+        allow_download=config.encoder.allow_download,
+        on_report=on_report,
+    )
+
+
 def rendered_views(
     dataset: Dataset,
     templates: Mapping[str, str] | None = None,
@@ -157,11 +189,7 @@ def _given(
     given = given_features(dataset)
     if kind == "cliper":
         if isinstance(given, ItemFeatures):
-            raise InputError(
-                "the given text features are one vector an item, there are no views to weigh",
-                where=dataset.name,
-                remedy="use --features vanilla, or give text_feat.npy as views × items × width",
-            )
+            raise _no_views(dataset)
         return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
@@ -169,4 +197,12 @@ def _given(
     text = given.text.sum(axis=0) / np.maximum(count, 1)[:, None].astype(np.float32)
     return vanilla_features(
         given.items_hash, given.image, given.image_present, text, count > 0, encoder=given.encoder
+    )
+
+
+def _no_views(dataset: Dataset) -> InputError:
+    return InputError(
+        "the given text features are one vector an item, there are no views to weigh",
+        where=dataset.name,
+        remedy="use --features vanilla, or give text_feat.npy as views × items × width",
     )

@@ -72,6 +72,7 @@ class Coldness(Study):
                 by_item, "Gain by how often the item was taken",
                 "training interactions of the item (*: ranked among cold items)",
                 f"Recall@{k}, points",
+                joined=False,  # cold items are ranked among others than the rest
             ),
             f"{self.name}-share": difference_lines(
                 by_share, "Gain by share of the training rows", "share of each user's rows",

@@ -46,11 +46,15 @@ def rank_correlation(
 ) -> RankCorrelation:
     """ρ of x and y (n,), its permutation test, and its interval over their draws (B, n).
 
-    Draws in which one side is all ties have no ρ and are left out.
+    Draws in which one side is all ties have no ρ and are left out; where the data itself is so,
+    ρ is given as 0 with an interval that says nothing.
     """
-    rho = float(spearman(x[None], y[None])[0])
     n = len(x)
     count = math.factorial(n)
+    least = 2 / count if n <= _EXACT else 2 / 10_000
+    rho = float(spearman(x[None], y[None])[0])
+    if math.isnan(rho):
+        return RankCorrelation(0.0, 1.0, least, -1.0, 1.0)
     result = stats.permutation_test(
         (x,),
         lambda shuffled: float(spearman(shuffled[None], y[None])[0]),
@@ -62,7 +66,6 @@ def rank_correlation(
     draws = spearman(x_draws, y_draws)
     draws = draws[np.isfinite(draws)]
     low, high = interval(draws) if len(draws) else (-1.0, 1.0)
-    least = 2 / count if n <= _EXACT else 2 / 10_000
     return RankCorrelation(rho, float(result.pvalue), least, low, high)
 
 

@@ -64,9 +64,6 @@ class Encoders(Study):
             found.append(Finding(f"Against random features: {words}."))
         if {"clip-vit-l-14", "long-clip-l"} <= set(made):
             found.append(Finding(f"{between(measured, 'long-clip-l', 'clip-vit-l-14')}."))
-        if measured.plan.skipped:
-            names = ", ".join(s.label for s in measured.plan.skipped)
-            found.append(Finding(f"Not measured here: {names}."))
         return found
 
 

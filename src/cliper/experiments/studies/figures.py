@@ -39,7 +39,7 @@ def difference_dots(points: Sequence[Point], title: str, axis: str) -> str:
         values = [100 * p.value for p in points]
         ax.axvline(0, color=INK, linewidth=1)
         ax.errorbar(
-            values, y, xerr=_reach(points), fmt="none", ecolor=SERIES[1], elinewidth=2, capsize=3
+            values, y, xerr=_reach(points), fmt="none", color=SERIES[1], elinewidth=2, capsize=3
         )
         ax.plot(values, y, "o", color=SERIES[1], markersize=6)
         ax.set_yticks(y, [short(p.label, 26) for p in points])
@@ -52,9 +52,17 @@ def difference_dots(points: Sequence[Point], title: str, axis: str) -> str:
 
 
 def difference_lines(
-    series: Mapping[str, Sequence[Point]], title: str, x_axis: str, y_axis: str
+    series: Mapping[str, Sequence[Point]],
+    title: str,
+    x_axis: str,
+    y_axis: str,
+    *,
+    joined: bool = True,
 ) -> str:
-    """Differences along an ordered scale, evenly spaced, with intervals; 0 is the reference."""
+    """Differences along an ordered scale, evenly spaced, with intervals; 0 is the reference.
+
+    `joined`: draw a line through the points of a series.
+    """
     ticks = list(dict.fromkeys(p.label for points in series.values() for p in points))
 
     def paint(ax: Axes) -> None:
@@ -64,10 +72,11 @@ def difference_lines(
             x = [ticks.index(p.label) + aside for p in points]
             tone = colour(order + 1)
             y = [100 * p.value for p in points]
-            ax.errorbar(x, y, yerr=_reach(points), fmt="none", ecolor=tone, elinewidth=1.6,
-                        capsize=3)  # fmt: skip
-            ax.plot(x, y, "o", color=tone, markersize=5, linewidth=1.8,
-                    linestyle=DASHES[order % len(DASHES)], label=visible(name))  # fmt: skip
+            line = DASHES[order % len(DASHES)] if joined else ""
+            reach = _reach(points)
+            ax.errorbar(x, y, reach, fmt="none", color=tone, elinewidth=1.6, capsize=3)
+            ax.plot(x, y, "o", color=tone, markersize=5, linewidth=1.8, linestyle=line,
+                    label=visible(name))  # fmt: skip
         ax.set_xticks(range(len(ticks)), [short(t, 12) for t in ticks])
         ax.set_xlabel(x_axis)
         ax.set_ylabel(y_axis)

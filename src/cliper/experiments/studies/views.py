@@ -91,7 +91,7 @@ def several_views(setting: Setting) -> tuple[str, ...]:
     """
     if len(setting.views) < 2:
         raise InputError(
-            f"{len(setting.views)} view to study",
+            f"{len(setting.views)} views to study",
             where="--views",
             remedy="a study of views needs two or more",
         )

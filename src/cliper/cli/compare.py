@@ -43,6 +43,7 @@ def command(
     fusions: str | None,
     seeds: int,
     encoder: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     temperature: str | None,
@@ -78,6 +79,7 @@ def command(
     )
     base = settings(
         encoder=encoder,
+        adapt=adapt,
         views=views,
         templates=templates,
         temperature=temperature,

@@ -49,6 +49,7 @@ def command(
     values: str | None,
     seeds: int,
     encoder: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     temperature: str | None,
@@ -79,6 +80,7 @@ def command(
     study = find_study(kind)
     base = settings(
         encoder=encoder,
+        adapt=adapt,
         views=views,
         templates=templates,
         temperature=temperature,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.data.catalogue import Catalogue
+from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
 from cliper.data.readers.formats import reading
 from cliper.data.vocabulary import Vocabulary
@@ -91,6 +92,17 @@ class Dataset:
             pq.write_table(pa.table(columns), temporary)
         with atomic_path(path / "users.parquet") as temporary:
             pq.write_table(pa.table({"user_id": self.users.array}), temporary)
+        return replace(self, path=path).save_catalogue()
+
+    def save_catalogue(self) -> "Dataset":
+        """Write `items.parquet` and `dataset.json` of a dataset whose other files are in place.
+
+        Raises:
+            InputError: the dataset has no directory.
+        """
+        path = self.path
+        if path is None:
+            raise InputError("a dataset without a directory", remedy="save it as a whole")
         with atomic_path(path / "items.parquet") as temporary:
             pq.write_table(self._items_table(), temporary)
         header = {
@@ -100,7 +112,7 @@ class Dataset:
             "counts": {
                 "users": len(self.users),
                 "items": len(self.items),
-                "interactions": len(log),
+                "interactions": len(self.interactions),
             },
             "has_catalogue": self.catalogue is not None,
             "hash": self.hash,
@@ -130,10 +142,14 @@ class Dataset:
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
+            aside = set_aside(path)
+            what = f"; an earlier one was set aside in {aside[0]}" if aside else ""
             raise InputError(
-                "not a dataset directory (no dataset.json)",
+                f"not a dataset directory (no dataset.json){what}",
                 where=str(path),
-                remedy="make one with 'cliper prepare files --out …'",
+                remedy="the next 'cliper prepare' into it puts that back"
+                if aside
+                else "make one with 'cliper prepare files --out …'",
             )
         about = read_json(path / "dataset.json")
         schema = about.get("schema") if isinstance(about, dict) else None

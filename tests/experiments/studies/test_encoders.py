@@ -8,7 +8,7 @@ from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.errors import InputError
-from cliper.experiments.studies import Setting, run_study
+from cliper.experiments.studies import Setting, find_study, run_study
 from cliper.experiments.studies.encoders import available
 from cliper.experiments.studies.run import study_json, study_markdown
 
@@ -47,6 +47,15 @@ def test_an_encoder_that_is_named_must_work(shop: Dataset, tmp_path: Path) -> No
     assert available(setting, ["embeded"]) == (["embeded"], [])
     with pytest.raises(InputError, match="embedded"):
         run_study("encoders", setting, tmp_path)
+
+
+def test_adapted_encoders_are_arms_of_their_own(shop: Dataset) -> None:
+    setting = Setting.make(shop, BASE, values=["clip-vit-l-14", "clip-vit-l-14+projection"])
+    arms = find_study("encoders").plan(setting).arms
+    plain, adapted = (setting.config(arm, 0) for arm in arms[1:3])
+    assert plain.encoder.name == adapted.encoder.name == "clip-vit-l-14"
+    assert plain.encoder.adapt is None
+    assert adapted.encoder.adapt is not None and adapted.encoder.adapt.kind == "projection"
 
 
 def test_the_fields_stay_in_the_global_view(shop: Dataset) -> None:

@@ -14,6 +14,11 @@ VANILLA, RANDOM = "vanilla", "random"
 PUBLISHED = ("clip-rn50", "clip-vit-b-32", "clip-vit-l-14", "long-clip-l", "siglip2-b-16", "align",
              "blip")  # fmt: skip
 IN_DOMAIN = "embedded"
+ADAPTATIONS = ("projection", "lora")
+ADAPTED = tuple(
+    f"{name}+{kind}" for name in ("clip-vit-l-14", "long-clip-l") for kind in ADAPTATIONS
+)
+"""The paper's two encoders, adapted to the catalogue first."""
 
 
 class Encoders(Study):
@@ -23,9 +28,9 @@ class Encoders(Study):
     source = "Figure 6 and check 3 of the summary"
     question = "Does it take a pretrained cross-modal encoder?"
     what = "encoder"
-    varies = ("encoder.name",)
+    varies = ("encoder.name", "encoder.adapt")
     takes_values = True
-    default_values = (*PUBLISHED, IN_DOMAIN)
+    default_values = (*PUBLISHED, *ADAPTED, IN_DOMAIN)
 
     def plan(self, setting: Setting) -> Plan:
         """Every encoder whose weights are here, against vanilla; the others are listed."""
@@ -36,7 +41,7 @@ class Encoders(Study):
                 remedy="prepare one with a catalogue and pictures",
             )
         here, skipped = available(setting, self.values(setting))
-        arms = [setting.cliper(name, {"encoder.name": name}, VANILLA) for name in here]
+        arms = [setting.cliper(name, encoder_settings(name), VANILLA) for name in here]
         return Plan(
             (setting.vanilla(), *arms, setting.random(VANILLA)),
             tuple(skipped),
@@ -75,10 +80,24 @@ def available(setting: Setting, names: Sequence[str]) -> tuple[list[str], list[S
     if setting.values is not None or bool(setting.base.get("encoder", {}).get("allow_download")):
         return list(names), []
     known = {str(e["name"]): bool(e["available"]) for e in list_encoders()}
-    here = [name for name in names if known.get(name)]
-    skipped = [
-        Skipped(name, "its weights are not on this machine" if name in known else "not built yet")
-        for name in names
-        if not known.get(name)
-    ]
+    here, skipped = [], []
+    for name in names:
+        plain = encoder_settings(name)["encoder.name"]
+        if known.get(plain):
+            here.append(name)
+        else:
+            reason = "its weights are not on this machine" if plain in known else "not built yet"
+            skipped.append(Skipped(name, reason))
     return here, skipped
+
+
+def encoder_settings(name: str) -> dict[str, str]:
+    """The settings of an encoder, adapted where the name says so.
+
+    >>> encoder_settings("long-clip-l+lora")
+    {'encoder.name': 'long-clip-l', 'encoder.adapt.kind': 'lora'}
+    """
+    plain, plus, kind = name.rpartition("+")
+    if plus and kind in ADAPTATIONS:
+        return {"encoder.name": plain, "encoder.adapt.kind": kind}
+    return {"encoder.name": name}

@@ -28,11 +28,9 @@ def run_arms(setting: Setting, arms: Sequence[Arm], runs: Path) -> dict[str, Out
     with task("training", total=len(arms) * len(setting.seeds)) as progress:
         for arm in arms:
             made: list[Run] = []
-            features: ItemFeatures | None = None
             for seed in setting.seeds:
                 config = setting.config(arm, seed)
-                if not made or config.features.kind == "random":
-                    features = represent_experiment(setting.dataset, config)
+                features = represent_experiment(setting.dataset, config)
                 folder = runs / run_name(setting, config, features)
                 made.append(fit_experiment(setting.dataset, config, features, folder, resume=True))
                 progress.advance(note=f"{arm.label}, seed {seed}")

@@ -15,6 +15,7 @@ from cliper.experiments.studies.encoders import Encoders
 from cliper.experiments.studies.execute import run_arms
 from cliper.experiments.studies.fusion import Fusion
 from cliper.experiments.studies.importance import ImportanceStudy
+from cliper.experiments.studies.latex import latex
 from cliper.experiments.studies.modalities import Modalities
 from cliper.experiments.studies.plan import Setting
 from cliper.experiments.studies.resample import DRAWS, LEVEL
@@ -71,8 +72,8 @@ def run_study(name: str, setting: Setting, out: Path) -> StudyResult:
     Args:
         name: a key of `STUDIES`.
         setting: dataset, backbone, common settings, seeds.
-        out: gets `<name>.md`, `.csv`, `.json`, `.svg`, and `runs/`, which all studies in `out`
-            share: a run that another study has made is not made again.
+        out: gets `<name>.md`, `.csv`, `.tex`, `.json`, `.svg`, and `runs/`, which all studies in
+            `out` share: a run that another study has made is not made again.
 
     Raises:
         InputError: a setting that the study varies itself, values for a study without, or a
@@ -121,6 +122,9 @@ def write_study(result: StudyResult, out: Path) -> list[Path]:
         write_text(paths[-1], csv_of(detail.records))
     paths.append(out / f"{name}.csv")
     write_text(paths[-1], csv_of(rows))
+    tables = [result.table, *map(detail_table, result.details)]
+    paths.append(out / f"{name}.tex")
+    write_text(paths[-1], "\n".join(map(latex, tables)))
     paths.append(out / f"{name}.md")
     write_text(paths[-1], study_markdown(result))
     paths.append(out / f"{name}.json")

@@ -35,11 +35,11 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", choices=sorted(STUDIES), action="append")
     parser.add_argument("--out", type=Path, default=Path("results/studies"))
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.processes)  # one for each worker
     source, path = arguments.source, arguments.work / "films"
     if not (path / "dataset.json").is_file():
         prepare_files(
@@ -50,7 +50,7 @@ def main() -> None:
     folder = arguments.work / "studies"
     for name in arguments.only or STUDIES:
         start = time.perf_counter()
-        run_study(name, setting, folder)
+        run_study(name, setting, folder, processes=arguments.processes)
         seconds = time.perf_counter() - start
         note = (
             f"\nCommand: `python benchmarks/studies/films_studies.py SHARED/movielens-100k-posters "

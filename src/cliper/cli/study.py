@@ -7,6 +7,7 @@ import click
 from cliper.cli.options import (
     encoding_options,
     names,
+    processes_option,
     protocol_options,
     set_option,
     settings,
@@ -38,6 +39,7 @@ KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "import
 @set_option
 @click.option("--metric", default="recall@20", show_default=True,
               help="Of differences, intervals and tests.")  # fmt: skip
+@processes_option
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Tables, figures, and the runs that all studies in it share.")  # fmt: skip
 @json_option
@@ -58,6 +60,7 @@ def command(
     epochs: int | None,
     sets: tuple[str, ...],
     metric: str,
+    processes: int | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -102,7 +105,7 @@ def command(
     )
     check_setting(study, setting)
     keeps(f"finished runs are kept in {out}; the same command goes on")
-    result = run_study(kind, setting, out)
+    result = run_study(kind, setting, out, processes=processes)
     if as_json:
         print_json({**study_json(result), "out": str(out)})
         return

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cliper.experiments.compare import Outcome
+from cliper.experiments.comparison import Outcome
 from cliper.experiments.significance import holm, paired_test
 from cliper.experiments.studies.plan import Plan, Setting
 from cliper.experiments.studies.resample import Resampled, resample

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cliper.experiments.compare import Outcome
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.fit import experiment_identity, fit_experiment
-from cliper.experiments.represent import represent_experiment
-from cliper.experiments.run import Run
+from cliper.experiments.comparison import Outcome
+from cliper.experiments.feature_cache import FeatureCache
+from cliper.experiments.fit import experiment_identity
+from cliper.experiments.jobs import Job, run_jobs
 from cliper.experiments.studies.plan import Arm, Setting
-from cliper.progress import task
-from cliper.representation import ItemFeatures
 
 
-def run_arms(setting: Setting, arms: Sequence[Arm], runs: Path) -> dict[str, Outcome]:
+def run_arms(
+    setting: Setting, arms: Sequence[Arm], runs: Path, *, processes: int | None = 1
+) -> dict[str, Outcome]:
     """Train every arm with every seed, or find it trained, and group the runs by arm.
 
     A run's folder is named by all that decides its outcome, so an arm that two studies have in
@@ -23,22 +22,25 @@ def run_arms(setting: Setting, arms: Sequence[Arm], runs: Path) -> dict[str, Out
         setting: what the arms share.
         arms: distinct labels.
         runs: the folder of all runs.
+        processes: worker processes, see `run_jobs`.
     """
-    outcomes = {}
-    with task("training", total=len(arms) * len(setting.seeds)) as progress:
-        for arm in arms:
-            made: list[Run] = []
-            for seed in setting.seeds:
-                config = setting.config(arm, seed)
-                features = represent_experiment(setting.dataset, config)
-                folder = runs / run_name(setting, config, features)
-                made.append(fit_experiment(setting.dataset, config, features, folder, resume=True))
-                progress.advance(note=f"{arm.label}, seed {seed}")
-            outcomes[arm.label] = Outcome(arm.variant, tuple(made), dict(arm.settings))
-    return outcomes
+    cache = FeatureCache(setting.dataset)
+    jobs = [_job(setting, arm, seed, runs, cache) for arm in arms for seed in setting.seeds]
+    once = {job.folder: job for job in jobs}  # arms may turn out to be the same run
+    made = run_jobs(
+        setting.dataset, list(once.values()), processes=processes, description="studying"
+    )
+    by_folder = dict(zip(once, made, strict=True))
+    found = iter(by_folder[job.folder] for job in jobs)
+    return {
+        arm.label: Outcome(arm.variant, tuple(next(found) for _ in setting.seeds), arm.settings)
+        for arm in arms
+    }
 
 
-def run_name(setting: Setting, config: ExperimentConfig, features: ItemFeatures | None) -> str:
-    """The folder of one run, e.g. `freedom-cliper-0f3a…`."""
-    identity = experiment_identity(setting.dataset, config, features)
-    return f"{config.backbone_name}-{config.features.kind}-{identity[:16]}"
+def _job(setting: Setting, arm: Arm, seed: int, runs: Path, cache: FeatureCache) -> Job:
+    """One training, in a folder such as `freedom-cliper-0f3a…`."""
+    config = setting.config(arm, seed)
+    identity = experiment_identity(setting.dataset, config, cache.get(config))
+    name = f"{config.backbone_name}-{config.features.kind}-{identity[:16]}"
+    return Job(f"{arm.label}, seed {seed}", config, runs / name)

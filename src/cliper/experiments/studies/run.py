@@ -66,7 +66,7 @@ def find_study(name: str) -> Study:
     return STUDIES[name]
 
 
-def run_study(name: str, setting: Setting, out: Path) -> StudyResult:
+def run_study(name: str, setting: Setting, out: Path, *, processes: int | None = 1) -> StudyResult:
     """Run a study and write its table, figures and findings into `out`.
 
     Args:
@@ -74,6 +74,7 @@ def run_study(name: str, setting: Setting, out: Path) -> StudyResult:
         setting: dataset, backbone, common settings, seeds.
         out: gets `<name>.md`, `.csv`, `.tex`, `.json`, `.svg`, and `runs/`, which all studies in
             `out` share: a run that another study has made is not made again.
+        processes: worker processes that train at a time, see `run_jobs`; None for as many as pay.
 
     Raises:
         InputError: a setting that the study varies itself, values for a study without, or a
@@ -84,7 +85,8 @@ def run_study(name: str, setting: Setting, out: Path) -> StudyResult:
     plan = study.plan(setting)
     for arm in plan.arms:  # every bad setting before the first training
         setting.config(arm, setting.seeds[0])
-    measured = measure(setting, plan, run_arms(setting, plan.arms, out / "runs"))
+    outcomes = run_arms(setting, plan.arms, out / "runs", processes=processes)
+    measured = measure(setting, plan, outcomes)
     result = StudyResult(
         study,
         measured,

@@ -26,6 +26,7 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "study",
     "recommend",
     "similar",
     "export",
@@ -34,7 +35,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("study", "search", "serve", "bench")
+PLANNED = ("search", "serve", "bench")
 
 
 class _Root(VerbGroup):

@@ -173,5 +173,5 @@ def _hash(
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for key, tensor in towers.used_tensors():
         digest.update(f"{key}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

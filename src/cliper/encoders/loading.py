@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cliper.encoders import hub
 from cliper.encoders.families import load_folder
-from cliper.encoders.families.clip import ClipTowers, check_tokenizer
+from cliper.encoders.families.clip import check_tokenizer
 from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
-from cliper.encoders.families.long_clip import load_openai_layout
+from cliper.encoders.families.openai_layout import load_openai_layout
 from cliper.encoders.registry import EncoderOptions
 from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
@@ -27,7 +27,7 @@ def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEnc
 
 
 def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
-    """A folder in `transformers`' layout, or a `.pt` in OpenAI's (or a folder with one in it).
+    """A folder in `transformers`' layout, or a file in OpenAI's (or a folder with one in it).
 
     Raises:
         InputError: there is no such thing at `path`.
@@ -35,18 +35,29 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder
     if path.is_dir():
         if (path / "config.json").is_file():
             return _encoder(name, load_folder(path), options)
-        archives = sorted(path.glob("*.pt"))
-        if len(archives) != 1:
-            raise InputError(
-                f"no config.json, and {len(archives)} .pt files instead of one", where=str(path)
-            )
-        path = archives[0]
+        path = _only_file(path)
     if not path.is_file():
         raise InputError("no such file or folder", where=str(path))
-    model, preprocessing = load_openai_layout(path)
+    towers, text_config, preprocessing = load_openai_layout(path)
     tokenizer = _tokenizer_for(path, allow_download=options.allow_download)
-    check_tokenizer(tokenizer, model.config.text_config, where=str(path))
-    return _encoder(name, Parts(ClipTowers(model), tokenizer, preprocessing), options)
+    check_tokenizer(tokenizer, text_config, where=str(path))
+    return _encoder(name, Parts(towers, tokenizer, preprocessing), options)
+
+
+def _only_file(folder: Path) -> Path:
+    for pattern in ("*.safetensors", "*.pt"):
+        files = sorted(folder.glob(pattern))
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise InputError(
+                f"no config.json, and {len(files)} {pattern[1:]} files instead of one",
+                where=str(folder),
+                remedy="name the file",
+            )
+    raise InputError(
+        "no config.json, and no .safetensors or .pt file in OpenAI's layout", where=str(folder)
+    )
 
 
 def long_clip(

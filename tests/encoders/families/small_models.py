@@ -126,9 +126,7 @@ def _siglip_model(words: int, pad: int) -> Any:
         projection_size=36, pad_token_id=pad, bos_token_id=None, eos_token_id=1,
     )  # fmt: skip
     vision = transformers.SiglipVisionConfig(**_VISION, num_attention_heads=3, image_size=32)
-    config = transformers.SiglipConfig(
-        text_config=text.to_dict(), vision_config=vision.to_dict()
-    )
+    config = transformers.SiglipConfig(text_config=text.to_dict(), vision_config=vision.to_dict())
     return randomised(lambda: transformers.SiglipModel(config), seed=1)
 
 
@@ -267,9 +265,7 @@ def _chinese_clip(folder: Path) -> Small:
         projection_dim=28,
     )
     model = randomised(lambda: transformers.ChineseCLIPModel(config), seed=4)
-    processor = ChineseCLIPImageProcessorPil(
-        size={"height": 32, "width": 32}, do_center_crop=False
-    )
+    processor = ChineseCLIPImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False)
     return _finish(
         folder,
         model,

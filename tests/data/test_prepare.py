@@ -210,7 +210,7 @@ def test_something_else_is_never_replaced(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "failing", ["cliper.data.prepare.store_images", "pyarrow.parquet.write_table"]
+    "failing", ["cliper.data.assemble.store_images", "pyarrow.parquet.write_table"]
 )
 def test_an_interrupted_prepare_leaves_what_was_there(
     shop: Path, monkeypatch: pytest.MonkeyPatch, failing: str

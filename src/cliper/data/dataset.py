@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.data.catalogue import Catalogue
+from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
 from cliper.data.readers.formats import reading
 from cliper.data.vocabulary import Vocabulary
@@ -130,10 +131,14 @@ class Dataset:
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
+            aside = set_aside(path)
+            what = f"; an earlier one was set aside in {aside[0]}" if aside else ""
             raise InputError(
-                "not a dataset directory (no dataset.json)",
+                f"not a dataset directory (no dataset.json){what}",
                 where=str(path),
-                remedy="make one with 'cliper prepare files --out …'",
+                remedy="the next 'cliper prepare' into it puts that back"
+                if aside
+                else "make one with 'cliper prepare files --out …'",
             )
         about = read_json(path / "dataset.json")
         schema = about.get("schema") if isinstance(about, dict) else None

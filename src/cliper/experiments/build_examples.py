@@ -65,7 +65,9 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
     temperature = float(config.fusion.temperature)
     panels = []
-    for item, weights in zip(drawn, explain(encodings, drawn, temperature), strict=True):
+    threshold = config.fusion.threshold
+    explained = explain(encodings, drawn, temperature, threshold=threshold)
+    for item, weights in zip(drawn, explained, strict=True):
         views = tuple(
             View(w.view, rendered.texts[j][item], w.weight if present else None, w.cosine)
             for j, (w, present) in enumerate(

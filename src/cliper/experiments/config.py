@@ -60,6 +60,12 @@ class FusionSection(StrictConfig):
     temperature: Annotated[float, Field(ge=0)] | Literal["inf"] = Field(
         0.1, description="τ; 0 and inf are the limits"
     )
+    threshold: float | None = Field(
+        None,
+        ge=-1,
+        le=2,
+        description="views with a lower cosine are masked, the best stays; above 1 it alone does",
+    )
 
 
 class SplitSection(StrictConfig):
@@ -67,6 +73,9 @@ class SplitSection(StrictConfig):
 
     kind: SplitKind | None = None
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="training.seed when not given")
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="share of each user's training rows that is kept, at least one"
+    )
 
 
 class EvaluationSection(StrictConfig):
@@ -140,6 +149,10 @@ class ExperimentConfig(StrictConfig):
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}
         tree["split"]["seed"] = self.split_seed
+        if self.split.train_share == 1:
+            del tree["split"]["train_share"]
+        if self.fusion.threshold is None:
+            del tree["fusion"]["threshold"]
         kind = self.features.kind
         if kind != "cliper":
             for section in ("views", "fusion"):
@@ -147,7 +160,8 @@ class ExperimentConfig(StrictConfig):
             tree["encoder"] = {k: tree["encoder"][k] for k in RUNNING}
             del tree["features"]["normalize_views"]
         elif self.fusion.kind != "attention":
-            del tree["fusion"]["temperature"]
+            for name in ("temperature", "threshold"):
+                tree["fusion"].pop(name, None)
         if kind != "random":
             del tree["features"]["random_size"]
         if kind in ("none", "random"):
@@ -184,12 +198,13 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                     remedy="leave it out, or use features.kind=cliper",
                 )
     fusion = given.get("fusion") or {}
-    if "temperature" in fusion and config.fusion.kind != "attention":
-        raise InputError(
-            f"has no effect with fusion.kind={config.fusion.kind}",
-            where="fusion.temperature",
-            remedy="leave it out, or use the attention fusion",
-        )
+    for name in ("temperature", "threshold"):
+        if fusion.get(name) is not None and config.fusion.kind != "attention":
+            raise InputError(
+                f"has no effect with fusion.kind={config.fusion.kind}",
+                where=f"fusion.{name}",
+                remedy="leave it out, or use the attention fusion",
+            )
     if kind != "random" and "random_size" in (given.get("features") or {}):
         raise InputError(f"has no effect with features.kind={kind}", where="features.random_size")
 

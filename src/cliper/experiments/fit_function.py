@@ -96,6 +96,8 @@ def describe_features(features: ItemFeatures | None) -> dict[str, dict[str, Any]
         if features.temperature is not None:
             infinite = features.temperature == float("inf")
             sections["fusion"]["temperature"] = "inf" if infinite else features.temperature
+        if features.threshold is not None:
+            sections["fusion"]["threshold"] = features.threshold
     return sections
 
 

@@ -39,6 +39,7 @@ def represent(
     long_text: LongText = "truncate",
     allow_download: bool = False,
     on_report: OnReport | None = None,
+    threshold: float | None = None,
 ) -> ItemFeatures:
     """Represent a dataset's items; encodes what the dataset's store does not hold yet.
 
@@ -55,6 +56,7 @@ def represent(
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         on_report: called with what was encoded and what was reused.
+        threshold: of the attention: views less similar to the image are masked, the best stays.
 
     Raises:
         InputError: an unknown encoder, view or fusion; a dataset that has nothing to encode.
@@ -68,7 +70,7 @@ def represent(
                 where=dataset.name,
                 remedy="leave them out",
             )
-        return _given(dataset, kind, fusion, temperature, normalize_views, views)
+        return _given(dataset, kind, fusion, temperature, normalize_views, views, threshold)
     rendered = rendered_views(dataset, templates, views)
     running = {"device": device, "dtype": dtype, "batch_size": batch_size, "on_report": on_report}
     if kind == "vanilla":
@@ -84,7 +86,7 @@ def represent(
         allow_download=allow_download,
         **running,  # type: ignore[arg-type]
     )
-    return cliper_features(encodings, fusion, temperature, normalize_views)
+    return cliper_features(encodings, fusion, temperature, normalize_views, threshold=threshold)
 
 
 def represent_experiment(
@@ -115,6 +117,7 @@ def represent_experiment(
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
             on_report=on_report,
+            threshold=config.fusion.threshold if attention else None,
         )
     wanted = config.features.modalities
     if "modalities" not in config.features.model_fields_set:
@@ -148,6 +151,7 @@ def _given(
     temperature: float | None,
     normalize_views: bool,
     views: Sequence[str] | None,
+    threshold: float | None,
 ) -> ItemFeatures:
     """The features of `prepare mmrec`; vanilla text of several views is their mean."""
     given = given_features(dataset)
@@ -158,7 +162,7 @@ def _given(
                 where=dataset.name,
                 remedy="use --features vanilla, or give text_feat.npy as views × items × width",
             )
-        return cliper_features(given, fusion, temperature, normalize_views, views)
+        return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
     count = given.text_present.sum(axis=0)

@@ -91,7 +91,8 @@ def variant_config(
     else:
         fusion = {"kind": variant.fusion or "attention"}
         if fusion["kind"] == "attention":
-            fusion |= {k: v for k, v in tree.get("fusion", {}).items() if k == "temperature"}
+            shared = tree.get("fusion", {})
+            fusion |= {k: v for k, v in shared.items() if k in ("temperature", "threshold")}
         tree["fusion"] = fusion
     features = {"kind": variant.features}
     if variant.features != "none":

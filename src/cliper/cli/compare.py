@@ -43,6 +43,7 @@ def command(
     fusions: str | None,
     seeds: int,
     encoder: str | None,
+    weights: str | None,
     views: str | None,
     templates: tuple[str, ...],
     temperature: str | None,
@@ -78,6 +79,7 @@ def command(
     )
     base = settings(
         encoder=encoder,
+        weights=weights,
         views=views,
         templates=templates,
         temperature=temperature,

@@ -27,6 +27,7 @@ from cliper.cli.usage import verb
 def command(
     dataset: Path,
     encoder: str | None,
+    weights: str | None,
     views: str | None,
     templates: tuple[str, ...],
     device: str,
@@ -57,6 +58,7 @@ def command(
         loaded,
         encoder or "embedded",
         rendered,
+        weights=None if weights is None else Path(weights),
         device=device,
         dtype=dtype,
         batch_size=batch_size,

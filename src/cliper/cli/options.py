@@ -23,6 +23,7 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 encoding_options = several(
     click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
+    click.option("--weights", metavar="PATH", help="Weights of --encoder, instead of the hub's."),
     click.option("--views", metavar="A,B,C", help="Views to use, `global` among them if wanted."),
     click.option(
         "--template", "templates", metavar="FIELD=TEXT", multiple=True, help="Prompt of a field."
@@ -77,6 +78,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def settings(
     *,
     encoder: str | None = None,
+    weights: str | None = None,
     views: str | None = None,
     templates: Sequence[str] = (),
     backbone: str | None = None,
@@ -96,6 +98,7 @@ def settings(
         "views.include": names(views, "--views") if views is not None else None,
         "views.templates": pairs(templates, "--template") or None,
         "encoder.name": encoder,
+        "encoder.weights": weights,
         "features.kind": features,
         "fusion.kind": fusion,
         "fusion.temperature": (

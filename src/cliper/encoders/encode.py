@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
@@ -27,6 +28,7 @@ def encode_dataset(
     dtype: str = "float32",
     batch_size: int = 32,
     seed: int = 0,
+    weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
     on_report: OnReport | None = None,
@@ -45,6 +47,7 @@ def encode_dataset(
         dtype: of the networks.
         batch_size: passed to the encoder.
         seed: of `embedded`'s fit; no other encoder draws anything.
+        weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         on_report: called once with what was done.
@@ -58,6 +61,12 @@ def encode_dataset(
     report = EncodeReport(encoder_name)
     report.fail("no such file", gone)
     if encoder_name == "embedded":
+        if weights is not None:
+            raise InputError(
+                "'embedded' brings its own weights",
+                where="encoder.weights",
+                remedy="name the encoder that they belong to, or leave them out",
+            )
         if long_text != "truncate":
             raise InputError(
                 f"long_text {long_text!r} has no effect on 'embedded', which truncates",
@@ -70,7 +79,7 @@ def encode_dataset(
         )  # fmt: skip
     else:
         encoder = create_encoder(
-            encoder_name, device=device, dtype=dtype, batch_size=batch_size,
+            encoder_name, weights=weights, device=device, dtype=dtype, batch_size=batch_size,
             long_text=long_text, allow_download=allow_download,
         )  # fmt: skip
         folder = encode_dual(
@@ -83,7 +92,14 @@ def encode_dataset(
 
 
 def load_encodings(
-    dataset: Dataset, encoder: str, views: Views, *, dtype: str = "float32", seed: int = 0
+    dataset: Dataset,
+    encoder: str,
+    views: Views,
+    *,
+    weights: Path | None = None,
+    dtype: str = "float32",
+    seed: int = 0,
+    long_text: LongText = "truncate",
 ) -> Encodings:
     """What `encode_dataset` made of exactly these views and pictures, memory-mapped.
 
@@ -95,7 +111,8 @@ def load_encodings(
     if encoder == "embedded":
         folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
     else:
-        folder = find_dual(root, create_encoder(encoder, dtype=dtype), views.names, keys, image)
+        made = create_encoder(encoder, weights=weights, dtype=dtype, long_text=long_text)
+        folder = find_dual(root, made, views.names, keys, image)
     if not (folder / "about.json").is_file():
         raise InputError(
             f"these views are not encoded with {encoder!r} yet",

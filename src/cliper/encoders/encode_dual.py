@@ -53,7 +53,10 @@ def encode_dual(
     count_failures(failed, image, report)
     image = usable(failed, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
-    about = about_encodings(encoder.name, key, items_hash, views.names, report)
+    source = getattr(encoder, "source", None)
+    about = about_encodings(
+        encoder.name, encoder.hash, key, items_hash, views.names, report, source
+    )
     rows = ((text_store, keys, _as_they_are), (image_store, image, _as_they_are))
     assemble(folder / key[:16], *rows, encoder.width, about)
     return folder / key[:16]

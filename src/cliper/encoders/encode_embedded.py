@@ -70,7 +70,7 @@ def encode_embedded(
         (both.text_rows, keys, alignment.project_text),
         (both.image_rows, image, alignment.project_image),
         alignment.width,
-        about_encodings("embedded", key, items_hash, views.names, report),
+        about_encodings("embedded", digest, key, items_hash, views.names, report),
     )
     return folder / "encodings"
 

@@ -56,6 +56,7 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
         dataset,
         config.encoder.name,
         rendered,
+        weights=config.encoder.weights_path,
         device=config.encoder.device,
         dtype=config.encoder.dtype,
         batch_size=config.encoder.batch_size,

@@ -1,6 +1,7 @@
 """From a dataset to what a backbone sees of its items, by way of the encoding store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def represent(
     device: str = "cpu",
     dtype: str = "float32",
     batch_size: int = 64,
+    weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
     on_report: OnReport | None = None,
@@ -53,6 +55,7 @@ def represent(
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
         device, dtype, batch_size: how the encoder runs.
+        weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         on_report: called with what was encoded and what was reused.
@@ -82,6 +85,7 @@ def represent(
         dataset,
         encoder,
         rendered,
+        weights=weights,
         long_text=long_text,
         allow_download=allow_download,
         **running,  # type: ignore[arg-type]
@@ -114,6 +118,7 @@ def represent_experiment(
             device=config.encoder.device,
             dtype=config.encoder.dtype,
             batch_size=config.encoder.batch_size,
+            weights=config.encoder.weights_path,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
             on_report=on_report,

@@ -45,11 +45,10 @@ def resnet_of(weights: Mapping[str, torch.Tensor]) -> ResnetShape:
     """The architecture of the tensors `visual.…`, read off their names and shapes."""
     counts = []
     for stage in range(1, 5):
-        blocks = [
-            name.split(".")[2] for name in weights if name.startswith(f"visual.layer{stage}.")
-        ]
+        prefix = f"visual.layer{stage}."
+        blocks = [name.split(".")[2] for name in weights if name.startswith(prefix)]
         if not blocks:
-            raise ValueError(f"no tensor of visual.layer{stage}")
+            raise ValueError(f"no tensor {prefix}…")
         counts.append(1 + max(map(int, blocks)))
     positions = len(weights["visual.attnpool.positional_embedding"])
     return ResnetShape(

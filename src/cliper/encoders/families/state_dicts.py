@@ -1,6 +1,7 @@
 """State dicts from files, without running code that lies in them."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 def _unpickled(path: Path) -> Any:
     try:
         # Long-CLIP is published as .pt; `weights_only` reads tensors and runs none of its pickle.
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about archives; the error says it all
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         raise InputError(
             f"cannot be loaded as plain tensors: {_line(error)}",

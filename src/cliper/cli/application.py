@@ -20,6 +20,7 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 VERBS = (
     "demo",
     "prepare",
+    "images",
     "encode",
     "train",
     "evaluate",
@@ -32,7 +33,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("images", "study", "search", "serve", "describe", "bench")
+PLANNED = ("study", "search", "serve", "describe", "bench")
 
 
 class _Root(VerbGroup):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,17 @@ class Dataset:
             pq.write_table(pa.table(columns), temporary)
         with atomic_path(path / "users.parquet") as temporary:
             pq.write_table(pa.table({"user_id": self.users.array}), temporary)
+        return replace(self, path=path).save_catalogue()
+
+    def save_catalogue(self) -> "Dataset":
+        """Write `items.parquet` and `dataset.json` of a dataset whose other files are in place.
+
+        Raises:
+            InputError: the dataset has no directory.
+        """
+        path = self.path
+        if path is None:
+            raise InputError("a dataset without a directory", remedy="save it as a whole")
         with atomic_path(path / "items.parquet") as temporary:
             pq.write_table(self._items_table(), temporary)
         header = {
@@ -101,7 +112,7 @@ class Dataset:
             "counts": {
                 "users": len(self.users),
                 "items": len(self.items),
-                "interactions": len(log),
+                "interactions": len(self.interactions),
             },
             "has_catalogue": self.catalogue is not None,
             "hash": self.hash,

@@ -133,7 +133,7 @@ def _check(name: str, root: Path, out: Path) -> _Checked:
     if found.reason is not None:
         return found
     stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{found.stored}"
-    _bring(path, data, out / stored)
+    bring(path, out / stored, data)
     return _Checked(stored=stored)
 
 
@@ -177,7 +177,14 @@ def verify_image(data: bytes) -> _Checked:
     return _Checked(stored={"jpeg": "jpg"}.get(ending, ending))
 
 
-def _bring(source: Path, data: bytes, target: Path) -> None:
+def bring(source: Path, target: Path, data: bytes | None = None) -> None:
+    """Put a picture under another name: linked, or copied where links are refused.
+
+    Args:
+        source: the file.
+        target: the new name; a file there stays (names are hashes of content).
+        data: the file's bytes, where they were read already.
+    """
     try:
         target.hardlink_to(source)
     except FileExistsError:  # the same picture of another item
@@ -185,6 +192,6 @@ def _bring(source: Path, data: bytes, target: Path) -> None:
     except OSError:
         # A name of its own per thread, then one rename: never half a picture.
         part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
-        part.write_bytes(data)
+        part.write_bytes(source.read_bytes() if data is None else data)
         shutil.copymode(source, part)
         part.replace(target)

@@ -11,6 +11,7 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from .families.small_models import Small, small
+from .families.small_resnet import resnet_weights
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +123,12 @@ def make_small(tmp_path_factory) -> Callable[[str], Small]:
         return made[family]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def resnet_folder(tmp_path_factory, hf_tokenizer) -> Path:
+    """A small CLIP with a ResNet, in OpenAI's layout."""
+    folder = tmp_path_factory.mktemp("resnet")
+    torch.save(resnet_weights(), folder / "RN.pt")
+    hf_tokenizer.save_pretrained(folder)
+    return folder

@@ -121,7 +121,7 @@ def test_open_clips_layout_is_found_in_the_cache(cache, tmp_path):
         (tmp_path / "rn" / name).touch()
     put(cache, "timm/resnet50_clip.openai", tmp_path / "rn", NEW, refs=("main",))
     assert {e["name"]: e["available"] for e in list_encoders()}["clip-rn50"]
-    with pytest.raises(InputError, match="open_clip_model.safetensors: not safetensors"):
+    with pytest.raises(InputError, match=r"open_clip_model\.safetensors: not safetensors"):
         create_encoder("clip-rn50")
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -173,3 +174,39 @@ def test_importing_the_room_loads_no_model_library():
         env={**os.environ, "PYTHONPATH": source},
     )
     assert done.stdout.strip() == "[]"
+
+
+MINE = """
+from cliper.encoders import create_encoder, register_encoder
+
+@register_encoder("mine", "a stranger's")
+def make(options):
+    return create_encoder(FOLDER, dtype=options.dtype)
+"""
+LIST = """
+import json
+from cliper.encoders import create_encoder, list_encoders
+rows = {row["name"]: row for row in list_encoders()}
+print(json.dumps([rows["mine"], create_encoder("mine").width, "embedded" in rows]))
+"""
+
+
+def test_encoders_of_installed_packages(clip_folder, tmp_path):
+    """A package that registers one is listed; one that cannot be imported is warned about."""
+    (tmp_path / "mine_encoders.py").write_text(MINE.replace("FOLDER", repr(str(clip_folder))))
+    for name, module in (("mine", "mine_encoders"), ("broken", "no_such_module")):
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[cliper.encoders]\n{name} = {module}\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(registry.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", LIST],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    listed = {"name": "mine", "summary": "a stranger's", "available": True}
+    assert json.loads(done.stdout) == [listed, 24, True]
+    assert "the encoder package 'no_such_module' cannot be loaded" in done.stderr

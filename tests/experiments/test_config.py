@@ -24,6 +24,28 @@ FREEDOM = {**DATA, "backbone": {"name": "freedom"}}
         ({**FREEDOM, "fusion": {"kind": "sum", "threshold": 0.2}}, "fusion.threshold"),
         ({**FREEDOM, "fusion": {"threshold": -1.5}}, "fusion.threshold"),
         ({**FREEDOM, "split": {"train_share": 0}}, "split.train_share"),
+        ({**FREEDOM, "encoder": {"name": "x", "adapt": {"rank": 2}}}, "adapt.kind: is not said"),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lorra"}}},
+            r"encoder.adapt.kind: unknown: 'lorra' \(did you mean 'lora'\?\)",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lora", "ranc": 2}}},
+            "encoder.adapt.ranc: unknown key .*'rank'",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "projection", "rank": 2}}},
+            "encoder.adapt.rank: unknown key",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lora", "rank": 0}}},
+            "encoder.adapt.rank: input should be greater",
+        ),
+        ({**FREEDOM, "encoder": {"adapt": {"kind": "lora"}}}, "'embedded' is fitted"),
+        (
+            {**FREEDOM, "features": {"kind": "vanilla"}, "encoder": {"adapt": {"kind": "lora"}}},
+            "encoder: has no effect",
+        ),
         ({**FREEDOM, "features": {"kind": "none"}}, "needs item features"),
         (
             {**DATA, "backbone": {"name": "bpr"}, "features": {"kind": "cliper"}},

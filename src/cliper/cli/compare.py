@@ -44,6 +44,7 @@ def command(
     seeds: int,
     encoder: str | None,
     weights: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     temperature: str | None,
@@ -80,6 +81,7 @@ def command(
     base = settings(
         encoder=encoder,
         weights=weights,
+        adapt=adapt,
         views=views,
         templates=templates,
         temperature=temperature,

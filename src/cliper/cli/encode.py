@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import click
 
+from cliper.cli.adaptation import adaptation_settings, show_adaptation
 from cliper.cli.options import encoding_options, names, pairs
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
@@ -22,18 +23,22 @@ from cliper.cli.usage import verb
     "--long-text", type=click.Choice(["truncate", "chunk-mean"]), default="truncate",
     show_default=True, help="What becomes of texts over the encoder's limit.",
 )  # fmt: skip
+@click.option("--set", "sets", metavar="encoder.adapt.KEY=VALUE", multiple=True,
+              help="A setting of the adaptation, e.g. encoder.adapt.max_epochs=20.")  # fmt: skip
 @click.option("--download", is_flag=True, help="Fetch a hub model that is not in the local cache.")
 @json_option
 def command(
     dataset: Path,
     encoder: str | None,
     weights: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     device: str,
     dtype: str,
     batch_size: int,
     long_text: Literal["truncate", "chunk-mean"],
+    sets: tuple[str, ...],
     download: bool,
     as_json: bool,
 ) -> None:
@@ -43,15 +48,18 @@ def command(
     Example:
       cliper encode data/films --encoder embedded --views title,director,global \\
         --template director='A film directed by {director}'
+      cliper encode data/films --encoder weights/clip-vit-base-patch32 --adapt projection
     """
     from cliper.data import Dataset
     from cliper.encoders.encode import encode_dataset
     from cliper.encoders.encode_report import EncodeReport
+    from cliper.experiments.adaptation import with_figure
     from cliper.experiments.represent import rendered_views
 
     loaded = Dataset.load(dataset)
     include = names(views, "--views") if views is not None else None
     rendered = rendered_views(loaded, pairs(templates, "--template") or None, include)
+    adaptation = adaptation_settings(adapt, sets)
     keeps("what was encoded is kept; the same command goes on from there")
     reports: list[EncodeReport] = []
     encodings = encode_dataset(
@@ -64,12 +72,16 @@ def command(
         batch_size=batch_size,
         long_text=long_text,
         allow_download=download,
-        on_report=reports.append,
+        adapt=adaptation,
+        on_report=with_figure(reports.append),
     )
     report = reports[0]
     _, n_items, width = encodings.text.shape
+    adapted, folder = report.adaptation, report.adaptation_folder
     facts: dict[str, Any] = {
         **asdict(report),
+        "adaptation": None if adapted is None else adapted.json_object(),
+        "adaptation_folder": None if folder is None else str(folder),
         "texts_per_second": report.texts_per_second,
         "images_per_second": report.images_per_second,
         "items": n_items,
@@ -87,6 +99,8 @@ def command(
         print_json({"dataset": str(dataset), **facts})
         return
     print_facts(_rows(facts), title=f"{loaded.name} through {report.encoder}")
+    if adapted is not None:
+        show_adaptation(adapted, str(folder))
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -24,6 +24,9 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 encoding_options = several(
     click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
     click.option("--weights", metavar="PATH", help="Weights of --encoder, instead of the hub's."),
+    click.option(
+        "--adapt", metavar="KIND", help="Adapt the encoder to the catalogue: projection or lora."
+    ),
     click.option("--views", metavar="A,B,C", help="Views to use, `global` among them if wanted."),
     click.option(
         "--template", "templates", metavar="FIELD=TEXT", multiple=True, help="Prompt of a field."
@@ -79,6 +82,7 @@ def settings(
     *,
     encoder: str | None = None,
     weights: str | None = None,
+    adapt: str | None = None,
     views: str | None = None,
     templates: Sequence[str] = (),
     backbone: str | None = None,
@@ -99,6 +103,7 @@ def settings(
         "views.templates": pairs(templates, "--template") or None,
         "encoder.name": encoder,
         "encoder.weights": weights,
+        "encoder.adapt.kind": adapt,
         "features.kind": features,
         "fusion.kind": fusion,
         "fusion.temperature": (
@@ -113,8 +118,11 @@ def settings(
     tree: dict[str, Any] = {}
     for key, value in given.items():
         if value is not None:
-            section, name = key.split(".")
-            tree.setdefault(section, {})[name] = value
+            *sections, name = key.split(".")
+            node = tree
+            for section in sections:
+                node = node.setdefault(section, {})
+            node[name] = value
     return assign(tree, sets)
 
 

@@ -42,6 +42,7 @@ def command(
     features: str | None,
     encoder: str | None,
     weights: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     fusion: str | None,
@@ -68,6 +69,7 @@ def command(
     tree = settings(
         encoder=encoder,
         weights=weights,
+        adapt=adapt,
         views=views,
         templates=templates,
         backbone=backbone,

@@ -8,6 +8,7 @@ returned as they are: whether to normalise them is the representation's choice.
 import hashlib
 import json
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,23 @@ class TwoTowerEncoder:
                 task.advance(len(batch.indices) + len(batch.failures))
         self.image_failures = tuple(failures)
         return out
+
+    def with_towers(self, towers: Towers, *, name: str, digest: str) -> "TwoTowerEncoder":
+        """The same encoder over other weights of the same architecture.
+
+        Args:
+            towers: moved and cast as this one's.
+            name: the new encoder's.
+            digest: its hash; must change with anything that tells it from others.
+        """
+        other = copy(self)
+        other.name, other.hash = name, digest
+        other.text_counts, other.image_failures = TextCounts(), ()
+        towers = towers.eval().requires_grad_(False).to(self._dtype)
+        other.towers = towers.to(  # type: ignore[call-overload]
+            self._device, memory_format=torch.channels_last
+        )
+        return other
 
     def _text_features(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         there = mask.to(self._device) if mask is not None and self.towers.masked else None

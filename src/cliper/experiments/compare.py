@@ -237,7 +237,9 @@ def _run(
     config = variant_config(dataset, variant, seed, base, chosen)
     tree = config.resolved()
     key = repr([tree.get(s) for s in ("views", "encoder", "features", "fusion")])
-    key += str(config.split_seed) if config.features.kind == "random" else ""
+    adapt = config.encoder.adapt
+    by_split = adapt is not None and adapt.fit_on == "train"
+    key += repr(tree["split"]) if by_split or config.features.kind == "random" else ""
     if key not in cached:
         cached[key] = represent_experiment(dataset, config)
     features = cached[key]

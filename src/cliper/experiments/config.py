@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig
 from cliper.data import SplitKind
+from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.errors import InputError
 from cliper.training import TrainingConfig
 
@@ -43,6 +44,7 @@ class EncoderSection(StrictConfig):
     batch_size: int = Field(64, ge=1, le=65536)
     long_text: Literal["truncate", "chunk-mean"] = "truncate"
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
+    adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
 
     @property
     def weights_path(self) -> Path | None:
@@ -164,6 +166,8 @@ class ExperimentConfig(StrictConfig):
         if self.fusion.threshold is None:
             del tree["fusion"]["threshold"]
         kind = self.features.kind
+        if self.encoder.adapt is None:
+            del tree["encoder"]["adapt"]
         if kind != "cliper":
             for section in ("views", "fusion"):
                 del tree[section]
@@ -207,6 +211,12 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                     where=section,
                     remedy="leave it out, or use features.kind=cliper",
                 )
+    if config.encoder.adapt is not None and config.encoder.name == "embedded":
+        raise InputError(
+            "'embedded' is fitted on the catalogue already, there is nothing to adapt it to",
+            where="encoder.adapt",
+            remedy="leave it out, or adapt a pre-trained encoder",
+        )
     fusion = given.get("fusion") or {}
     for name in ("temperature", "threshold"):
         if fusion.get(name) is not None and config.fusion.kind != "attention":

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from cliper.data import Dataset
+from cliper.encoders.adaptation import AdaptationConfig
+from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
 from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.split import experiment_split
 from cliper.representation import (
     ItemFeatures,
     cliper_features,
@@ -19,6 +23,7 @@ from cliper.representation import (
     vanilla_features,
 )
 from cliper.representation.given import GIVEN, given_features
+from cliper.types import BoolArray
 from cliper.views import RenderedViews, render
 
 OnReport = Callable[[EncodeReport], None]
@@ -40,6 +45,8 @@ def represent(
     weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
+    adapt: AdaptationConfig | None = None,
+    fit_on: BoolArray | None = None,
     on_report: OnReport | None = None,
     threshold: float | None = None,
 ) -> ItemFeatures:
@@ -58,6 +65,8 @@ def represent(
         weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
+        adapt: adapt the encoder to this catalogue first (`cliper.encoders.adaptation`).
+        fit_on: bool (N,), the items that an adaptation with `fit_on: train` may see.
         on_report: called with what was encoded and what was reused.
         threshold: of the attention: views less similar to the image are masked, the best stays.
 
@@ -75,7 +84,12 @@ def represent(
             )
         return _given(dataset, kind, fusion, temperature, normalize_views, views, threshold)
     rendered = rendered_views(dataset, templates, views)
-    running = {"device": device, "dtype": dtype, "batch_size": batch_size, "on_report": on_report}
+    running = {
+        "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "on_report": with_figure(on_report),
+    }
     if kind == "vanilla":
         v = encode_vanilla(dataset, rendered, **running)  # type: ignore[arg-type]
         return vanilla_features(
@@ -88,6 +102,8 @@ def represent(
         weights=weights,
         long_text=long_text,
         allow_download=allow_download,
+        adapt=adapt,
+        fit_on=fit_on,
         **running,  # type: ignore[arg-type]
     )
     return cliper_features(encodings, fusion, temperature, normalize_views, threshold=threshold)
@@ -121,6 +137,8 @@ def represent_experiment(
             weights=config.encoder.weights_path,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
+            adapt=config.encoder.adapt,
+            fit_on=items_in_training(dataset, config),
             on_report=on_report,
             threshold=config.fusion.threshold if attention else None,
         )
@@ -128,6 +146,35 @@ def represent_experiment(
     if "modalities" not in config.features.model_fields_set:
         wanted = [m for m in wanted if m in features.modalities]
     return features.only(*wanted)
+
+
+def encode_experiment(
+    dataset: Dataset, config: ExperimentConfig, views: RenderedViews
+) -> Encodings:
+    """`encode_dataset` with the settings of an experiment."""
+    return encode_dataset(
+        dataset,
+        config.encoder.name,
+        views,
+        weights=config.encoder.weights_path,
+        device=config.encoder.device,
+        dtype=config.encoder.dtype,
+        batch_size=config.encoder.batch_size,
+        long_text=config.encoder.long_text,
+        allow_download=config.encoder.allow_download,
+        adapt=config.encoder.adapt,
+        fit_on=items_in_training(dataset, config),
+        on_report=with_figure(None),
+    )
+
+
+def items_in_training(dataset: Dataset, config: ExperimentConfig) -> BoolArray | None:
+    """For an adaptation with `fit_on: train`: items (N,) that have a training interaction."""
+    adapt = config.encoder.adapt
+    if adapt is None or adapt.fit_on == "all":
+        return None
+    split = experiment_split(dataset, config)
+    return split.train.item_counts() > 0
 
 
 def rendered_views(

@@ -1,7 +1,6 @@
 """CLIP's ResNets against the paper's formulas, written down again with plain functions."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,30 +14,10 @@ from cliper.encoders import create_encoder
 from cliper.encoders.families.clip_resnet import ModifiedResnet, ResnetShape, resnet_of
 from cliper.errors import InputError
 
-from .reference import Stack, openai_ids
-from .small_models import randomised
+from .reference import openai_ids
+from .small_resnet import SHAPE, TextReference, text_reference, visual_weights
 
 TEXTS = ["The product title is Wooden Train Set.", "", "one two three " * 40]
-SHAPE = ResnetShape(depths=(1, 2, 1, 1), width=8, side=64, out=24)
-WIDTH = 64
-
-
-class TextReference(nn.Module):
-    """CLIP's text tower in OpenAI's layout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.transformer = Stack(WIDTH, 2)
-        self.token_embedding = nn.Embedding(49408, WIDTH)
-        self.positional_embedding = nn.Parameter(torch.randn(77, WIDTH))
-        self.ln_final = nn.LayerNorm(WIDTH)
-        self.text_projection = nn.Parameter(torch.randn(WIDTH, SHAPE.out))
-        self.logit_scale = nn.Parameter(torch.tensor(4.6))
-
-    def forward(self, ids: torch.Tensor, act=None) -> torch.Tensor:
-        mask = torch.full((77, 77), float("-inf")).triu(1)
-        x = self.transformer(self.token_embedding(ids) + self.positional_embedding, mask)
-        return self.ln_final(x)[torch.arange(len(ids)), ids.argmax(1)] @ self.text_projection
 
 
 def image_reference(w: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
@@ -89,32 +68,22 @@ def image_reference(w: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor
 
 @pytest.fixture(scope="module")
 def text() -> TextReference:
-    return randomised(TextReference, seed=5)
+    return text_reference()
 
 
 @pytest.fixture(scope="module")
 def visual() -> dict[str, torch.Tensor]:
-    """Published names and shapes come from a fresh tower, values are drawn."""
-    return randomised(lambda: ModifiedResnet(SHAPE), seed=6).state_dict()
+    return visual_weights()
 
 
 @pytest.fixture(scope="module")
-def weights(text, visual) -> dict[str, torch.Tensor]:
-    images = {f"visual.{name}": tensor for name, tensor in visual.items()}
-    return {**text.state_dict(), **images}
+def weights(resnet_folder) -> dict[str, torch.Tensor]:
+    return torch.load(resnet_folder / "RN.pt", weights_only=True)
 
 
 @pytest.fixture(scope="module")
-def folder(weights, hf_tokenizer, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("rn")
-    torch.save(weights, path / "RN.pt")
-    hf_tokenizer.save_pretrained(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def encoder(folder):
-    return create_encoder("clip-rn50", weights=folder)
+def encoder(resnet_folder):
+    return create_encoder("clip-rn50", weights=resnet_folder)
 
 
 def test_image_features_equal_the_formulas(encoder, visual, pictures):
@@ -186,6 +155,7 @@ def test_open_clips_config_decides_activation_and_preprocessing(weights, hf_toke
         create_encoder(str(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_a_torchscript_archive_is_refused_in_one_line(tmp_path):
     module = torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2))
     module.save(str(tmp_path / "RN50.pt"))

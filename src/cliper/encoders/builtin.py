@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.registry import EncoderOptions, Factory, register_encoder
-from cliper.errors import InputError
 
 CLIP_L_14 = "openai/clip-vit-large-patch14"
 LONG_CLIP_L = ("BeichenZhang/LongCLIP-L", "longclip-L.pt")
@@ -77,12 +76,7 @@ def _cached(repository: str, file: str | None = None) -> bool:
     available=_embedded_available,
 )
 def _embedded(options: EncoderOptions) -> DualEncoder:
-    if options.weights is not None:
-        raise InputError(
-            "'embedded' brings its own weights",
-            where="encoder.weights",
-            remedy="name the encoder that they belong to, or leave them out",
-        )
+    import_module("cliper.encoders.encode_embedded").refuse_weights(options.weights)
     encoder: DualEncoder = import_module("cliper.encoders.embedded").create(options)
     return encoder
 

@@ -13,7 +13,7 @@ from cliper.encoders.assembled import load_assembled
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode_content import Views, content, store_root
 from cliper.encoders.encode_dual import encode_dual, find_dual
-from cliper.encoders.encode_embedded import encode_embedded, find_embedded
+from cliper.encoders.encode_embedded import encode_embedded, find_embedded, refuse_weights
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
 from cliper.encoders.registry import available_device, create_encoder
@@ -75,12 +75,7 @@ def encode_dataset(
         long_text=long_text, allow_download=allow_download,
     )  # fmt: skip
     if encoder_name == "embedded":
-        if weights is not None:
-            raise InputError(
-                "'embedded' brings its own weights",
-                where="encoder.weights",
-                remedy="name the encoder that they belong to, or leave them out",
-            )
+        refuse_weights(weights)
         if long_text != "truncate":
             raise InputError(
                 f"long_text {long_text!r} has no effect on 'embedded', which truncates",

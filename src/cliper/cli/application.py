@@ -31,10 +31,11 @@ VERBS = (
     "similar",
     "export",
     "report",
+    "describe",
     "list",
     "doctor",
 )
-PLANNED = ("search", "serve", "describe", "bench")
+PLANNED = ("search", "serve", "bench")
 
 
 class _Root(VerbGroup):

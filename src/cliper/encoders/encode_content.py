@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from cliper.data.dataset import Dataset
+from cliper.encoders.encode_fill import useless_for_good
 from cliper.encoders.encode_keys import image_keys
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.store import ABSENT, KEY, KeyArray, RowStore, text_keys
@@ -97,7 +98,12 @@ def about_encodings(
 
 def usable(failed: RowStore, image: KeyArray) -> KeyArray:
     """Image keys with those of useless pictures emptied."""
-    return np.where(failed.holds(image), ABSENT, image).astype(KEY)
+    return np.where(useless_for_good(failed, image), ABSENT, image).astype(KEY)
+
+
+def encoded(store: RowStore, image: KeyArray) -> KeyArray:
+    """Image keys with those emptied that have no row after all were tried."""
+    return np.where(store.holds(image), image, ABSENT).astype(KEY)
 
 
 def text_lookup(texts: Sequence[Sequence[str | None]]) -> Callable[[int], str]:

@@ -8,6 +8,7 @@ from cliper.encoders.base import DualEncoder
 from cliper.encoders.encode_content import (
     Views,
     about_encodings,
+    encoded,
     encoder_folder,
     encodings_key,
     path_lookup,
@@ -47,8 +48,8 @@ def encode_dual(
     fill_texts(rows.text_rows, keys.ravel(), text_lookup(views.texts), rows.encode_text, report)
     report.truncated_texts += rows.truncated
     fill_images(rows.image_rows, rows.failed, image, path_lookup(paths), rows.encode_image, report)
-    count_failures(rows.failed, image, report)
-    image = usable(rows.failed, image)
+    count_failures(rows.image_rows, rows.failed, image, report)
+    image = encoded(rows.image_rows, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
     source = getattr(encoder, "source", None)
     about = about_encodings(

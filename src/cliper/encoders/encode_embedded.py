@@ -13,6 +13,7 @@ from cliper.encoders.embedded import embedded_hash
 from cliper.encoders.encode_content import (
     Views,
     about_encodings,
+    encoded,
     encoder_folder,
     encodings_key,
     path_lookup,
@@ -54,8 +55,8 @@ def encode_embedded(
     fill_images(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
-    count_failures(both.failed, image, report)
-    image = usable(both.failed, image)
+    count_failures(both.image_rows, both.failed, image, report)
+    image = encoded(both.image_rows, image)
     folder = _fit_folder(root, both, views.names, keys, image, seed, config)
     path = folder / "alignment.safetensors"
     if path.is_file():

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cliper.dense import matmul
+
 
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     """Bayesian personalised ranking: −mean log σ(ŷ⁺ − ŷ⁻) (Rendle et al., UAI 2009).
@@ -53,7 +55,7 @@ def info_nce(anchor: Tensor, positive: Tensor, temperature: float) -> Tensor:
 class _InBatch(torch.autograd.Function):
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor) -> Tensor:
-        logits = left @ right.T
+        logits = matmul(left, right.T)
         own, top = logits.diagonal().clone(), logits.amax(dim=1, keepdim=True)
         weights = logits.sub_(top).exp_()
         total = weights.sum(dim=1, keepdim=True)
@@ -68,5 +70,5 @@ class _InBatch(torch.autograd.Function):
         # The softmax's denominator scales rows (n, d), never the (n, n) weights.
         share = gradient / len(left)
         scale = share / total
-        by_left = (weights @ right) * scale - right * share
-        return by_left, weights.T @ (left * scale) - left * share
+        by_left = matmul(weights, right) * scale - right * share
+        return by_left, matmul(weights.T, left * scale) - left * share

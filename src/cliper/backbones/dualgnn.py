@@ -35,6 +35,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.graphs.cooccurrence import cooccurrence_graph
 from cliper.losses import bpr, dot
@@ -202,7 +203,7 @@ class _WeightedSum(torch.autograd.Function):
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     # The bias matters under LeakyReLU, and keeps a row without features away from length zero.
-    linear = nn.Linear(inputs, outputs)
+    linear = Linear(inputs, outputs)
     bound = inputs**-0.5
     nn.init.uniform_(linear.weight, -bound, bound, generator=generator)
     nn.init.uniform_(linear.bias, -bound, bound, generator=generator)

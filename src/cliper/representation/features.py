@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cliper.data.vocabulary import Vocabulary
+from cliper.dense import Linear
 from cliper.errors import InputError, MismatchError
 
 Modality = Literal["image", "text"]
@@ -105,7 +106,7 @@ class FeatureTable(nn.Module):
             self.register_buffer("table", table, persistent=False)
         self.mlp: nn.Linear | None = None
         if mlp_width is not None:
-            self.mlp = nn.Linear(table.shape[1], mlp_width)
+            self.mlp = Linear(table.shape[1], mlp_width)
             bound = table.shape[1] ** -0.5
             nn.init.uniform_(self.mlp.weight, -bound, bound, generator=generator)
             nn.init.zeros_(self.mlp.bias)

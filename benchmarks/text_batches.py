@@ -62,7 +62,7 @@ def main() -> None:
     ).eval()
     sequences = sequences_like_metadata(arguments.texts, limit, seed=0)
 
-    def forward(ids: torch.Tensor) -> torch.Tensor:
+    def forward(ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         return tower(input_ids=ids).pooler_output
 
     def to_the_limit() -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -51,20 +51,55 @@ def nearest(name: str, known: list[str]) -> str:
 
 def _first_problem(model: type[BaseModel], error: ValidationError, where: str) -> InputError:
     problem = error.errors(include_url=False)[0]
-    path = [str(part) for part in problem["loc"]]
+    path, owners = _walk(model, [str(part) for part in problem["loc"]])
     key = ".".join([where, *path] if where else path)
     if problem["type"] == "extra_forbidden":
-        owner = _descend(model, path[:-1])
-        known = list(owner.model_fields) if owner else []
+        known = list(owners[0].model_fields) if owners else []
         return InputError("unknown key", where=key, remedy=nearest(path[-1], known))
+    if problem["type"].startswith("union_tag"):  # sections of which a key says which it is
+        tag, tags = problem.get("ctx", {}).get("tag"), list(_by_tag(owners))
+        what = "is not said" if tag is None else f"unknown: {tag!r}"
+        remedy = f"one of {', '.join(tags)}" if tag is None else nearest(str(tag), tags)
+        return InputError(
+            what, where=f"{key}.{problem['ctx']['discriminator'][1:-1]}", remedy=remedy
+        )
     found = f", got {problem['input']!r}" if problem["type"] != "missing" else ""
     return InputError(f"{problem['msg'][0].lower()}{problem['msg'][1:]}{found}", where=key)
 
 
-def _descend(model: type[BaseModel] | None, path: list[str]) -> type[BaseModel] | None:
-    for part in path:
-        field = model.model_fields.get(part) if model else None
-        annotation = field.annotation if field else None
-        is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation if is_model else None  # type: ignore[assignment]
-    return model
+def _walk(model: type[BaseModel], loc: list[str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys of an error's place, and what its last key may belong to or hold.
+
+    Where a field may hold one of several models, pydantic puts the tag of the one it took into the
+    place, which no user wrote.
+    """
+    path: list[str] = []
+    owners, inside = [model], [model]
+    for part in loc:
+        tagged = _by_tag(inside)
+        if len(inside) > 1 and part in tagged:
+            inside = [tagged[part]]
+            continue
+        owners = inside
+        path.append(part)
+        field = inside[0].model_fields.get(part) if len(inside) == 1 else None
+        inside = _models(field.annotation) if field else []
+    return path, inside if len(inside) > 1 else owners
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation names: itself, or the members of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _by_tag(models: list[type[BaseModel]]) -> dict[str, type[BaseModel]]:
+    """The models by the one value that a field of theirs can have."""
+    return {
+        tag: model
+        for model in models
+        for field in model.model_fields.values()
+        if get_origin(field.annotation) is Literal and len(tags := get_args(field.annotation)) == 1
+        for tag in tags
+    }

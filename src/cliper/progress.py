@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+# So many of these happen inside a training that showing each would bury the rest.
+INNER = ("ranking",)
+
 
 class Task(Protocol):
     """One piece of long work under way."""
@@ -22,8 +25,12 @@ class Reporter(Protocol):
     """Shows tasks to a person."""
 
     @contextmanager
-    def task(self, description: str, total: float | None) -> Iterator[Task]:
-        """Show one task for as long as the block runs; `total` is None where it is unknown."""
+    def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
+        """Show one task for as long as the block runs.
+
+        `total` is None where it is unknown; `unit` is "B" for bytes, else what is counted says
+        the description.
+        """
         ...
 
 
@@ -32,21 +39,26 @@ class _Silent:
         pass
 
     @contextmanager
-    def task(self, description: str, total: float | None) -> Iterator[Task]:
+    def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         yield self
+
+
+def silent() -> Task:
+    """A task that nobody sees."""
+    return _Silent()
 
 
 _reporter: ContextVar[Reporter] = ContextVar("reporter", default=_Silent())  # noqa: B039
 
 
 @contextmanager
-def task(description: str, total: float | None = None) -> Iterator[Task]:
-    """Open a task with whatever reporter is installed.
+def task(description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+    """Open a task with whatever reporter is installed; `unit` is "B" where bytes are counted.
 
     >>> with task("counting", total=2) as t:
     ...     t.advance(2)
     """
-    with _reporter.get().task(description, total) as opened:
+    with _reporter.get().task(description, total, unit) as opened:
         yield opened
 
 

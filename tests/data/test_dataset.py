@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert loaded.catalogue is not None
     assert loaded.catalogue.fields == ("title", "tags")
     assert loaded.catalogue.values("tags") == [["x"], None, ["y", "z"]]
-    assert loaded.catalogue.image_paths() == [None, tmp_path / "toy" / "images/b.jpg", None]
+    assert list(loaded.catalogue.image_paths()) == [None, tmp_path / "toy" / "images/b.jpg", None]
     assert loaded.given_split is not None
     assert loaded.given_split.tolist() == [0, 1, 2]
     assert loaded.about["options"] == {"k_core": 5}
@@ -102,6 +103,38 @@ def test_the_hash_covers_everything() -> None:
     assert base.hash not in other
     assert len(other) == 5
     assert make().hash == base.hash
+
+
+URLS = (("http://x.org/a1", "http://x.org/a2"), (), ("http://x.org/c",))
+
+
+def with_urls(urls: tuple[tuple[str, ...], ...] | None) -> Dataset:
+    dataset = make()
+    assert dataset.catalogue is not None
+    return replace(dataset, catalogue=replace(dataset.catalogue, image_urls=urls))
+
+
+def test_addresses_survive_and_are_no_fields(tmp_path: Path) -> None:
+    loaded = with_urls(URLS).save(tmp_path / "toy")
+    assert loaded.hash == with_urls(URLS).hash
+    assert loaded.catalogue is not None
+    assert loaded.catalogue.image_urls == URLS
+    assert loaded.catalogue.fields == ("title", "tags")
+    column = pq.read_table(tmp_path / "toy" / "items.parquet")["image_urls"]
+    assert str(column.type).startswith("list<")
+    assert column.to_pylist() == [list(URLS[0]), None, list(URLS[2])]
+    again = make().save(tmp_path / "plain")
+    assert again.catalogue is not None
+    assert again.catalogue.image_urls is None
+    with pytest.raises(MismatchError):
+        with_urls(URLS[:2])
+
+
+def test_the_hash_covers_addresses_and_is_as_before_without() -> None:
+    # What the first version gave, which had no addresses: encodings and runs name it.
+    assert make().hash == "921b9d43388d26c9163b8653bc1f63483187309b0440c09cbb94194c2ec8fcf7"
+    others = {with_urls(URLS).hash, with_urls(((), (), ())).hash, with_urls(URLS[::-1]).hash}
+    assert len(others | {make().hash}) == 4
 
 
 @pytest.mark.parametrize("file", ["users.parquet", "items.parquet", "interactions.parquet"])

@@ -149,6 +149,32 @@ def test_images_named_after_the_item(shop: Path) -> None:
     assert [image is not None for image in dataset.catalogue.images] == [True, True, False]
 
 
+def test_addresses_are_kept_to_be_fetched_later(shop: Path) -> None:
+    rows = [
+        {"item_id": "a", "image": "pictures/a.png", "image_url": "http://x.org/a"},
+        {"item_id": "b", "image": "pictures/missing.png", "image_url": "http://x.org/b"},
+        {"item_id": "c", "image": "http://x.org/c", "image_url": None},
+        {"item_id": "d", "image": None, "image_url": None},
+    ]
+    write_rows(shop / "items.jsonl", rows)
+    dataset = prepare(shop, k_core=0, min_rating=None)
+    assert dataset.catalogue is not None
+    assert [name is not None for name in dataset.catalogue.images] == [True, False, False, False]
+    assert dataset.catalogue.image_urls == (
+        ("http://x.org/a",),
+        ("http://x.org/b",),
+        ("http://x.org/c",),
+        (),
+    )
+    about = dataset.about
+    assert about["dropped"]["images"] == {"no such file": 1, "the item names no image": 1}
+    assert about["changed"]["images"] == {
+        "named by address, to be fetched by `cliper images`": 2,
+    }
+    plain = pq.read_schema(shop / "out" / "items.parquet").names
+    assert plain == ["item_id", "image", "image_urls"]
+
+
 def test_interactions_alone(shop: Path) -> None:
     dataset = prepare_files(None, shop / "log.csv", None, shop / "alone", k_core=0, name="logs")
     assert dataset.catalogue is None
@@ -184,7 +210,7 @@ def test_something_else_is_never_replaced(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "failing", ["cliper.data.prepare.store_images", "pyarrow.parquet.write_table"]
+    "failing", ["cliper.data.assemble.store_images", "pyarrow.parquet.write_table"]
 )
 def test_an_interrupted_prepare_leaves_what_was_there(
     shop: Path, monkeypatch: pytest.MonkeyPatch, failing: str

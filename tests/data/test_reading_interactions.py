@@ -14,14 +14,13 @@ from writers import FIRST_ROW, FORMATS, write_rows
 
 from cliper.data.ledger import Ledger
 from cliper.data.readers.interactions import Log, read_interactions
+from cliper.data.readers.rows import file_log
 from cliper.errors import InputError
 
 
-def read(
-    path: Path, catalogue: list[str] | None = None, min_rating: float | None = None
-) -> tuple[Log, dict[str, int]]:
+def read(path: Path, min_rating: float | None = None) -> tuple[Log, dict[str, int]]:
     ledger = Ledger()
-    log = read_interactions(path, ledger, catalogue=catalogue, min_rating=min_rating)
+    log = read_interactions(file_log(path), ledger, min_rating)
     return log, ledger.dropped("rows")
 
 
@@ -71,8 +70,9 @@ def test_bad_rows_are_dropped_by_the_first_reason(tmp_path: Path, ending: str) -
     ]
     path = write_rows(tmp_path / f"log.{ending}", rows)
     ledger = Ledger()
-    log = read_interactions(path, ledger, catalogue=["c", "a"], min_rating=4)
-    assert pairs(log) == [("u", "a")]
+    log = read_interactions(file_log(path), ledger, min_rating=4)
+    assert pairs(log) == [("u", "a"), ("u", "zz")]
+    assert log.missing_in({"c", "a"}, ledger).tolist() == [False, True]
     assert ledger.dropped("rows") == {
         "no user_id": 2,
         "no item_id": 1,
@@ -85,7 +85,7 @@ def test_bad_rows_are_dropped_by_the_first_reason(tmp_path: Path, ending: str) -
     samples = ledger.as_json()["samples"]["rows"]
     assert samples["item not in the catalogue"] == [f"row {first + 10}: zz"]
     assert samples["no user_id"] == [f"row {first + 1}", f"row {first + 2}"]
-    assert log.in_log.tolist()[:2] == [False, True]
+    assert set(log.item_ids) == {"a", "", "zz"}
     assert log.n_read == len(rows) == 1 + sum(ledger.dropped("rows").values())
 
 
@@ -240,7 +240,7 @@ def test_min_rating_needs_ratings(tmp_path: Path) -> None:
 def test_a_key_that_appears_late_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cliper.data.readers.interactions._CHUNK", 2)
+    monkeypatch.setattr("cliper.data.readers.rows._LOG_CHUNK", 2)
     rows = [json.dumps({"user_id": "u", "item_id": "a"})] * 2
     late = json.dumps({"user_id": "u", "item_id": "a", "rating": 2})
     with pytest.raises(InputError, match="row 3 or later: the key 'rating'"):
@@ -267,23 +267,19 @@ def test_any_ids_survive_any_chunking(
     path = tmp_path_factory.mktemp("log") / f"log.{ending}"
     write_rows(path, [{"user_id": user, "item_id": item} for user, item in rows])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cliper.data.readers.interactions._CHUNK", chunk)
+        patch.setattr("cliper.data.readers.rows._LOG_CHUNK", chunk)
         log, dropped = read(path)
     assert pairs(log) == rows
     assert dropped == {}
 
 
 def test_row_numbers_go_on_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cliper.data.readers.interactions._CHUNK", 3)
+    monkeypatch.setattr("cliper.data.readers.rows._LOG_CHUNK", 3)
     text = io.StringIO()
     csv.writer(text).writerows([["user_id", "item_id"], *[["u", "a"]] * 10, ["", "a"], ["u"]])
     ledger = Ledger()
     with pytest.raises(InputError, match="row 13: 1 values"):
-        read_interactions(
-            write(tmp_path / "log.csv", text.getvalue()), ledger, catalogue=None, min_rating=None
-        )
+        read(write(tmp_path / "log.csv", text.getvalue()))
     lines = text.getvalue().splitlines()[:-1]
-    read_interactions(
-        write(tmp_path / "log.csv", "\n".join(lines)), ledger, catalogue=None, min_rating=None
-    )
+    read_interactions(file_log(write(tmp_path / "log.csv", "\n".join(lines))), ledger)
     assert ledger.as_json()["samples"]["rows"]["no user_id"][0] == "row 12"

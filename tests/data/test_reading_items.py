@@ -13,12 +13,13 @@ from writers import FIRST_ROW, FORMATS, write_rows
 from cliper.data.ledger import Ledger
 from cliper.data.readers.fields import MAX_LIST, MAX_TEXT
 from cliper.data.readers.items import RawCatalogue, read_items
+from cliper.data.readers.rows import file_items
 from cliper.errors import InputError
 
 
 def read(path: Path) -> tuple[RawCatalogue, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
     ledger = Ledger()
-    found = read_items(path, ledger)
+    found = read_items(file_items(path), ledger)
     counts = ledger.as_json()
     return found, counts["dropped"], counts["changed"]
 
@@ -149,6 +150,46 @@ def test_fields_that_appear_late_are_missing_before(tmp_path: Path) -> None:
     found, _, _ = read_json(tmp_path, rows)
     assert found.table["title"].to_pylist() == [None] * 300 + ["late"]
     assert found.images == [None] * 300 + ["one.jpg"]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_addresses_are_told_from_paths_and_are_no_fields(tmp_path: Path, ending: str) -> None:
+    rows = [
+        {"item_id": "1", "image": "a.jpg", "image_url": "http://x.org/1.jpg"},
+        {"item_id": "2", "image": "HTTPS://x.org/2.jpg", "image_url": " https://y.org/2 "},
+        {"item_id": "3", "image": None, "image_url": "a.jpg"},
+        {"item_id": "4", "image": "http://x.org/4", "image_url": "http://x.org/4"},
+        {"item_id": "5", "image": "https://", "image_url": "ftp://x.org/5.jpg"},
+        {"item_id": "6", "image": None, "image_url": None},
+    ]
+    found, dropped, _ = read(write_rows(tmp_path / f"items.{ending}", rows))
+    assert found.images == ["a.jpg", None, None, None, None, None]
+    assert found.image_urls == [
+        ("http://x.org/1.jpg",),
+        ("HTTPS://x.org/2.jpg", "https://y.org/2"),
+        (),
+        ("http://x.org/4",),
+        (),
+        (),
+    ]
+    assert found.table.column_names == []
+    assert dropped["images"] == {"not an http(s) address": 3}
+
+
+def test_lists_of_addresses_come_in_order_of_preference(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"item_id": "1", "image_urls": ["http://x.org/large", "http://x.org/small"]},
+        {"item_id": "2", "image": ["http://x.org/b", "b.jpg"], "image_urls": ["http://x.org/c"]},
+        {"item_id": "3", "image_urls": "http://x.org/" + "d" * 5_000},
+    ]
+    found, dropped, _ = read_json(tmp_path, rows)
+    assert found.images == [None, "b.jpg", None]
+    assert found.image_urls == [
+        ("http://x.org/large", "http://x.org/small"),
+        ("http://x.org/b", "http://x.org/c"),
+        (),
+    ]
+    assert dropped["images"] == {"not an http(s) address": 1}
 
 
 def test_only_ids(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ def clip_merges() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def clip_vocabulary(clip_merges) -> dict[str, int]:
-    """The real vocabulary; `test_tokenize` checks it against the package, id by id."""
-    from cliper.encoders.tokenize import vocabulary_of
+    """The real vocabulary; `test_clip_tokenizer` checks it against the package, id by id."""
+    from cliper.encoders.families.clip_tokenizer import vocabulary_of
 
     return vocabulary_of(clip_merges)
 

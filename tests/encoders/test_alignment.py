@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, normalize
 
 from cliper.encoders.alignment import Alignment, AlignmentConfig
-from cliper.encoders.alignment_fit import choose_pairs, fit_alignment, info_nce
+from cliper.encoders.alignment_fit import fit_alignment
 from cliper.errors import InputError
 
 CONFIG = AlignmentConfig(width=24, max_epochs=15, batch_size=128)
@@ -65,34 +64,6 @@ def test_text_keeps_its_own_coordinates_unless_asked() -> None:
     assert not np.allclose(fit_alignment(*world(), config=config).text, np.eye(24), atol=1e-4)
 
 
-def test_info_nce_is_the_mean_of_both_cross_entropies() -> None:
-    generator = torch.Generator().manual_seed(0)
-    text, image = (torch.randn(s, generator=generator) for s in ((2, 5, 4), (5, 4)))
-    log_scale = torch.tensor(1.5)
-    expected = []
-    for view in text:
-        logits = log_scale.exp() * normalize(view, dim=1) @ normalize(image, dim=1).T
-        target = torch.arange(5)
-        expected += [cross_entropy(logits, target), cross_entropy(logits.T, target)]
-    present, group = torch.ones(2, 5, dtype=torch.bool), torch.arange(5).expand(2, 5)
-    got = info_nce(text, image, present, group, log_scale)
-    torch.testing.assert_close(got, torch.stack(expected).mean())
-
-
-def test_absent_views_and_equal_texts_are_no_negatives() -> None:
-    generator = torch.Generator().manual_seed(1)
-    text, image = (torch.randn(s, generator=generator) for s in ((1, 4, 3), (4, 3)))
-    scale = torch.tensor(1.0)
-    everyone, apart = torch.ones(1, 4, dtype=torch.bool), torch.arange(4)[None]
-    without_last = torch.tensor([[True, True, True, False]])
-    torch.testing.assert_close(
-        info_nce(text, image, without_last, apart, scale),
-        info_nce(text[:, :3], image[:3], everyone[:, :3], apart[:, :3], scale),
-    )
-    same = torch.tensor([[0, 0, 0, 0]])  # all say the same: there is nothing to tell apart
-    assert float(info_nce(text, image, everyone, same, scale)) == pytest.approx(0, abs=1e-6)
-
-
 def test_too_few_pairs_train_nothing_and_say_so() -> None:
     text, present, image = world(n=20)
     alignment = fit_alignment(text, present, image, config=CONFIG)
@@ -107,17 +78,6 @@ def test_constant_image_features_give_no_nan() -> None:
     text, present, image = world()
     image[:, 3] = 2.5
     assert np.isfinite(fit_alignment(text, present, image, config=CONFIG).image).all()
-
-
-def test_only_items_with_both_are_chosen_and_at_most_so_many() -> None:
-    text = np.array([[True, False, True, False], [False, False, True, True]])
-    image = np.array([True, True, False, True])
-    assert choose_pairs(text, image, CONFIG, 0).tolist() == [0, 3]
-    few = AlignmentConfig(max_items=100)
-    picked = choose_pairs(np.ones((1, 1000), bool), np.ones(1000, bool), few, 0)
-    assert len(set(picked.tolist())) == 100
-    again = choose_pairs(np.ones((1, 1000), bool), np.ones(1000, bool), few, 0)
-    np.testing.assert_array_equal(picked, again)
 
 
 def test_save_and_load(tmp_path: Path) -> None:

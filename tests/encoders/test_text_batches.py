@@ -31,9 +31,10 @@ def test_results_come_back_in_input_order_and_duplicates_run_once(sizes, budget)
     sequences = [generator.integers(0, 3, size) for size in sizes]
     seen: list[tuple[int, ...]] = []
 
-    def forward(ids: torch.Tensor) -> torch.Tensor:
+    def forward(ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         assert ids.numel() <= budget or len(ids) == 1
         rows = [tuple(row[row != 9].tolist()) for row in ids]
+        assert torch.equal((ids != 9).long(), torch.ones_like(ids) if mask is None else mask)
         seen.extend(rows)
         return torch.tensor([[len(r), sum(r)] for r in rows], dtype=torch.float64)
 
@@ -58,7 +59,7 @@ def test_padding_against_a_loop():
 
 @given(st.integers(0, 40), st.integers(3, 12))
 def test_truncation_keeps_the_end_token_last(size, limit):
-    cut = truncate(np.arange(size), limit, start=100, end=101)
+    cut = truncate(np.arange(size), limit, before=[100], after=[101])
     assert cut[0] == 100 and cut[-1] == 101 and (cut == 101).sum() == 1
     assert len(cut) == min(size + 2, limit)
     assert cut[1:-1].tolist() == list(range(min(size, limit - 2)))
@@ -66,7 +67,7 @@ def test_truncation_keeps_the_end_token_last(size, limit):
 
 @given(st.integers(0, 60), st.integers(3, 12))
 def test_chunks_hold_every_token_once_in_near_equal_parts(size, limit):
-    parts = chunks(np.arange(size), limit, start=100, end=101)
+    parts = chunks(np.arange(size), limit, before=[100], after=[101])
     assert [t for part in parts for t in part[1:-1]] == list(range(size))
     assert all(len(p) <= limit and p[0] == 100 and p[-1] == 101 for p in parts)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
@@ -75,7 +76,7 @@ def test_chunks_hold_every_token_once_in_near_equal_parts(size, limit):
 
 def test_the_mean_of_chunks_is_no_sum():
     texts = [np.arange(2), np.arange(9), np.arange(0)]
-    sequences, owners = limited(texts, 5, "chunk-mean", start=100, end=101)
+    sequences, owners = limited(texts, 5, "chunk-mean", before=[100], after=[101])
     assert owners.tolist() == [0, 1, 1, 1, 2]
     rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     result = mean_by_owner(rows, owners, 3)
@@ -90,4 +91,17 @@ def test_counts_add_up():
 
 
 def test_nothing_gives_nothing():
-    assert encode_sequences([], lambda ids: ids, width=3, pad=0, budget=9).shape == (0, 3)
+    assert encode_sequences([], lambda ids, mask: ids, width=3, pad=0, budget=9).shape == (0, 3)
+
+
+def test_rows_are_padded_all_the_way_where_the_tower_sees_its_padding():
+    sequences = [np.arange(size) for size in (5, 2, 4)]
+    shapes = []
+
+    def forward(ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        shapes.append(tuple(ids.shape))
+        return ids.sum(1, keepdim=True)
+
+    result = encode_sequences(sequences, forward, width=1, pad=7, budget=18, padded_to=9)
+    assert result[:, 0].tolist() == [10 + 4 * 7, 1 + 7 * 7, 6 + 5 * 7]
+    assert shapes == [(2, 9), (1, 9)]

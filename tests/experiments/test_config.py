@@ -21,6 +21,31 @@ FREEDOM = {**DATA, "backbone": {"name": "freedom"}}
         ({"backbone": {"name": "freedom"}}, "dataset"),
         ({**FREEDOM, "features": {"kind": "vanilla"}, "fusion": {"kind": "sum"}}, "no effect"),
         ({**FREEDOM, "fusion": {"kind": "sum", "temperature": 0.2}}, "fusion.temperature"),
+        ({**FREEDOM, "fusion": {"kind": "sum", "threshold": 0.2}}, "fusion.threshold"),
+        ({**FREEDOM, "fusion": {"threshold": -1.5}}, "fusion.threshold"),
+        ({**FREEDOM, "split": {"train_share": 0}}, "split.train_share"),
+        ({**FREEDOM, "encoder": {"name": "x", "adapt": {"rank": 2}}}, "adapt.kind: is not said"),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lorra"}}},
+            r"encoder.adapt.kind: unknown: 'lorra' \(did you mean 'lora'\?\)",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lora", "ranc": 2}}},
+            "encoder.adapt.ranc: unknown key .*'rank'",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "projection", "rank": 2}}},
+            "encoder.adapt.rank: unknown key",
+        ),
+        (
+            {**FREEDOM, "encoder": {"name": "x", "adapt": {"kind": "lora", "rank": 0}}},
+            "encoder.adapt.rank: input should be greater",
+        ),
+        ({**FREEDOM, "encoder": {"adapt": {"kind": "lora"}}}, "'embedded' is fitted"),
+        (
+            {**FREEDOM, "features": {"kind": "vanilla"}, "encoder": {"adapt": {"kind": "lora"}}},
+            "encoder: has no effect",
+        ),
         ({**FREEDOM, "features": {"kind": "none"}}, "needs item features"),
         (
             {**DATA, "backbone": {"name": "bpr"}, "features": {"kind": "cliper"}},
@@ -43,6 +68,7 @@ def test_a_bad_tree_is_one_clear_line(tree: dict, message: str) -> None:
         {**FREEDOM, "features": {"kind": "vanilla"}},
         {**FREEDOM, "fusion": {"kind": "mlp"}, "views": {"include": ["title"]}},
         {**FREEDOM, "fusion": {"temperature": "inf"}},
+        {**FREEDOM, "fusion": {"threshold": 0.2}, "split": {"train_share": 0.5}},
         {**DATA, "backbone": {"name": "bpr"}, "features": {"kind": "none"}},
         {**FREEDOM, "features": {"kind": "random", "random_size": 8}},
     ],
@@ -65,3 +91,11 @@ def test_vanilla_encoders_may_be_told_how_to_run_but_not_which_they_are() -> Non
     assert ExperimentConfig.build(tree).resolved()["encoder"]["batch_size"] == 8
     with pytest.raises(InputError, match="encoder: has no effect"):
         ExperimentConfig.build({**tree, "encoder": {"name": "clip-vit-b-32"}})
+
+
+def test_settings_at_their_default_leave_no_trace_in_the_record() -> None:
+    """So that a run made before they existed is still the same run."""
+    resolved = ExperimentConfig.build(FREEDOM).resolved()
+    assert "threshold" not in resolved["fusion"] and "train_share" not in resolved["split"]
+    given = ExperimentConfig.build({**FREEDOM, "fusion": {"threshold": 0.3}}).resolved()
+    assert given["fusion"]["threshold"] == 0.3

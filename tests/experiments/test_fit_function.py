@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import cliper
 from cliper.data import Dataset
 from cliper.errors import InputError, MismatchError
 from cliper.experiments import ExperimentConfig, run_experiment
-from cliper.experiments.fit_function import describe_features
+from cliper.experiments.fit_function import _put, describe_features
 
 sys.path.insert(0, str(Path(__file__).parent))
 from given_shop import make_given
@@ -54,6 +55,19 @@ def test_config_yaml_is_enough_to_run_it_again(dataset, tmp_path, made):
 def test_the_limit_of_the_temperature_is_written_as_settings_write_it(dataset):
     features = cliper.represent(dataset, fusion="attention", temperature=float("inf"))
     assert describe_features(features)["fusion"] == {"kind": "attention", "temperature": "inf"}
+
+
+def test_an_adapted_encoder_is_told_apart_from_its_name(dataset):
+    features = replace(
+        cliper.represent(dataset, fusion="sum"), kind="cliper", encoder="clip-vit-b-32+lora"
+    )
+    told = {"name": "clip-vit-b-32", "adapt": {"kind": "lora"}}
+    assert describe_features(features)["encoder"] == told
+    tree: dict = {"encoder": {"adapt": {"kind": "lora", "rank": 2}}}
+    _put(tree, "encoder", told)
+    assert tree["encoder"] == {"name": "clip-vit-b-32", "adapt": {"kind": "lora", "rank": 2}}
+    with pytest.raises(InputError, match=r"encoder\.adapt\.kind: given twice"):
+        _put({"encoder": {"adapt": {"kind": "projection"}}}, "encoder", told)
 
 
 def test_one_modality_is_told(dataset, tmp_path):

@@ -20,19 +20,22 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 VERBS = (
     "demo",
     "prepare",
+    "images",
     "encode",
     "train",
     "evaluate",
     "run",
     "compare",
+    "study",
     "recommend",
     "similar",
     "export",
     "report",
+    "describe",
     "list",
     "doctor",
 )
-PLANNED = ("images", "study", "search", "serve", "describe", "bench")
+PLANNED = ("search", "serve", "bench")
 
 
 class _Root(VerbGroup):

@@ -23,6 +23,9 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 encoding_options = several(
     click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
+    click.option(
+        "--adapt", metavar="KIND", help="Adapt the encoder to the catalogue: projection or lora."
+    ),
     click.option("--views", metavar="A,B,C", help="Views to use, `global` among them if wanted."),
     click.option(
         "--template", "templates", metavar="FIELD=TEXT", multiple=True, help="Prompt of a field."
@@ -38,6 +41,13 @@ set_option = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     help="Any setting, e.g. training.patience=5.",
+)
+
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="P",
+    help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
 )
 
 
@@ -77,6 +87,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def settings(
     *,
     encoder: str | None = None,
+    adapt: str | None = None,
     views: str | None = None,
     templates: Sequence[str] = (),
     backbone: str | None = None,
@@ -96,6 +107,7 @@ def settings(
         "views.include": names(views, "--views") if views is not None else None,
         "views.templates": pairs(templates, "--template") or None,
         "encoder.name": encoder,
+        "encoder.adapt.kind": adapt,
         "features.kind": features,
         "fusion.kind": fusion,
         "fusion.temperature": (
@@ -110,8 +122,11 @@ def settings(
     tree: dict[str, Any] = {}
     for key, value in given.items():
         if value is not None:
-            section, name = key.split(".")
-            tree.setdefault(section, {})[name] = value
+            *sections, name = key.split(".")
+            node = tree
+            for section in sections:
+                node = node.setdefault(section, {})
+            node[name] = value
     return assign(tree, sets)
 
 

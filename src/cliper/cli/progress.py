@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from cliper.progress import Reporter, Task
+from cliper.progress import INNER, Reporter, Task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,14 +31,14 @@ class LineReporter:
         self._depth = 0
 
     @contextmanager
-    def task(self, description: str, total: float | None) -> Iterator[Task]:
+    def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         """Announce a task, and say how long it took."""
-        if description in _INNER or total == 0:
+        if description in INNER or total == 0:
             yield _Count()
             return
         counter, start = _Count(), time.perf_counter()
         indent = "  " * self._depth
-        of = f" ({total:,.0f})" if total else ""
+        of = f" ({_amount(total, unit)})" if total else ""
         print(f"{indent}{description}{of} …", file=self._stream, flush=True)
         self._depth += 1
         try:
@@ -47,16 +47,28 @@ class LineReporter:
             self._depth -= 1
         seconds = time.perf_counter() - start
         note = f", {counter.note}" if counter.note and not counter.note.endswith("/s") else ""
-        rate = f", {counter.done / seconds:,.1f}/s" if counter.done and seconds else ""
+        speed = counter.done / seconds if seconds else 0.0
+        rate = f", {_amount(speed, unit, digits=1)}/s" if speed else ""
         print(
-            f"{indent}{description}: {counter.done:,.0f} in {seconds:.1f} s{rate}{note}",
+            f"{indent}{description}: {_amount(counter.done, unit)} in {seconds:.1f} s{rate}{note}",
             file=self._stream,
             flush=True,
         )
 
 
-# So many of these happen inside a training that a line for each would bury the rest.
-_INNER = ("ranking",)
+def _amount(value: float, unit: str, digits: int = 0) -> str:
+    """A count, or bytes in the unit that suits them.
+
+    >>> _amount(1234, ""), _amount(2_345_678, "B")
+    ('1,234', '2.3 MB')
+    """
+    if unit != "B":
+        return f"{value:,.{digits}f}"
+    for name in ("B", "kB", "MB", "GB"):
+        if value < 1000 or name == "GB":
+            break
+        value /= 1000
+    return f"{value:,.{0 if name == 'B' else 1}f} {name}"
 
 
 class _Count:
@@ -80,16 +92,16 @@ class RichReporter:
         self._progress: Progress | None = None
 
     @contextmanager
-    def task(self, description: str, total: float | None) -> Iterator[Task]:
+    def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         """Show a bar for as long as the block runs; finished bars leave the screen."""
-        if description in _INNER or total == 0:
+        if description in INNER or total == 0:
             yield _Count()
             return
         outermost = self._progress is None
         progress = self._progress = self._progress or _make_progress(self._console)
         if outermost:
             progress.start()
-        identifier = progress.add_task(description, total=total, note="")
+        identifier = progress.add_task(description, total=total, note="", unit=unit)
         try:
             yield _Bar(progress, identifier)
         finally:
@@ -114,7 +126,6 @@ def _make_progress(console: "Console | None") -> "Progress":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         TextColumn,
@@ -127,12 +138,20 @@ def _make_progress(console: "Console | None") -> "Progress":
     class Speed(ProgressColumn):
         def render(self, task: RichTask) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
+            shown = "" if speed is None else f"{_amount(speed, task.fields['unit'], digits=1)}/s"
+            return Text(shown, style="progress.data.speed")
+
+    class Done(ProgressColumn):
+        def render(self, task: RichTask) -> Text:
+            unit = task.fields["unit"]
+            done = _amount(task.completed, unit).replace(",", "")
+            of = "?" if task.total is None else _amount(task.total, unit).replace(",", "")
+            return Text(f"{done}/{of}", style="progress.download")
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        Done(),
         Speed(),
         TimeElapsedColumn(),
         TextColumn("left"),

@@ -41,6 +41,7 @@ def command(
     backbone: str,
     features: str | None,
     encoder: str | None,
+    adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
     fusion: str | None,
@@ -66,6 +67,7 @@ def command(
 
     tree = settings(
         encoder=encoder,
+        adapt=adapt,
         views=views,
         templates=templates,
         backbone=backbone,

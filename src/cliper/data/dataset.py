@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.data.catalogue import Catalogue
+from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
 from cliper.data.readers.formats import reading
 from cliper.data.vocabulary import Vocabulary
@@ -66,6 +67,8 @@ class Dataset:
             for name in self.catalogue.fields:
                 digest.update(repr((name, self.catalogue.values(name))).encode())
             digest.update(repr(self.catalogue.images).encode())
+            if self.catalogue.image_urls is not None:
+                digest.update(repr(("image_urls", self.catalogue.image_urls)).encode())
         for modality, feature in sorted(self.about.get("features", {}).items()):
             digest.update(repr((modality, feature["sha256"])).encode())
         return digest.hexdigest()
@@ -89,13 +92,19 @@ class Dataset:
             pq.write_table(pa.table(columns), temporary)
         with atomic_path(path / "users.parquet") as temporary:
             pq.write_table(pa.table({"user_id": self.users.array}), temporary)
-        table = pa.table({"item_id": self.items.array})
-        if self.catalogue is not None:
-            for name in self.catalogue.fields:
-                table = table.append_column(name, self.catalogue.table.column(name))
-            table = table.append_column("image", pa.array(self.catalogue.images, pa.string()))
+        return replace(self, path=path).save_catalogue()
+
+    def save_catalogue(self) -> "Dataset":
+        """Write `items.parquet` and `dataset.json` of a dataset whose other files are in place.
+
+        Raises:
+            InputError: the dataset has no directory.
+        """
+        path = self.path
+        if path is None:
+            raise InputError("a dataset without a directory", remedy="save it as a whole")
         with atomic_path(path / "items.parquet") as temporary:
-            pq.write_table(table, temporary)
+            pq.write_table(self._items_table(), temporary)
         header = {
             **self.about,
             "schema": SCHEMA,
@@ -103,13 +112,25 @@ class Dataset:
             "counts": {
                 "users": len(self.users),
                 "items": len(self.items),
-                "interactions": len(log),
+                "interactions": len(self.interactions),
             },
             "has_catalogue": self.catalogue is not None,
             "hash": self.hash,
         }
         write_json(path / "dataset.json", header)
         return Dataset.load(path)
+
+    def _items_table(self) -> pa.Table:
+        table = pa.table({"item_id": self.items.array})
+        if self.catalogue is None:
+            return table
+        for name in self.catalogue.fields:
+            table = table.append_column(name, self.catalogue.table.column(name))
+        table = table.append_column("image", pa.array(self.catalogue.images, pa.string()))
+        if self.catalogue.image_urls is not None:
+            urls = [list(one) or None for one in self.catalogue.image_urls]
+            table = table.append_column("image_urls", pa.array(urls, pa.list_(pa.string())))
+        return table
 
     @classmethod
     def load(cls, path: Path | str) -> "Dataset":
@@ -121,10 +142,14 @@ class Dataset:
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
+            aside = set_aside(path)
+            what = f"; an earlier one was set aside in {aside[0]}" if aside else ""
             raise InputError(
-                "not a dataset directory (no dataset.json)",
+                f"not a dataset directory (no dataset.json){what}",
                 where=str(path),
-                remedy="make one with 'cliper prepare files --out …'",
+                remedy="the next 'cliper prepare' into it puts that back"
+                if aside
+                else "make one with 'cliper prepare files --out …'",
             )
         about = read_json(path / "dataset.json")
         schema = about.get("schema") if isinstance(about, dict) else None
@@ -156,14 +181,28 @@ class Dataset:
         )
         catalogue = None
         if about.get("has_catalogue") and "image" in table.column_names:
+            reserved = [n for n in ("item_id", "image", "image_urls") if n in table.column_names]
             catalogue = Catalogue(
                 items,
-                table.drop_columns(["item_id", "image"]),
+                table.drop_columns(reserved),
                 tuple(table["image"].to_pylist()),
                 path,
+                _image_urls(table, path / "items.parquet"),
             )
         given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
         return cls(about.get("name", path.name), interactions, catalogue, path, given, about)
+
+
+def _image_urls(table: pa.Table, where: Path) -> tuple[tuple[str, ...], ...] | None:
+    """The reserved column `image_urls`, if there is one."""
+    if "image_urls" not in table.column_names:
+        return None
+    column = table["image_urls"]
+    if column.type != pa.list_(pa.string()):
+        raise InputError(
+            f"the column 'image_urls' holds {column.type}", where=str(where), remedy=_AGAIN
+        )
+    return tuple(tuple(filter(None, one or ())) for one in column.to_pylist())
 
 
 def _read(path: Path, *needed: str) -> pa.Table:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from cliper.data.ledger import Ledger
+from cliper.data.ledger import SAMPLES, Ledger
 from cliper.errors import InputError
 from cliper.progress import task
 
@@ -26,6 +26,7 @@ MAX_BYTES = 64 * 2**20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # What Pillow's decoders raise on damaged files.
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, TypeError)
+TO_FETCH = "named by address, to be fetched by `cliper images`"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -38,7 +39,12 @@ class _Checked:
 
 
 def store_images(
-    names: Sequence[str | None], item_ids: Sequence[str], root: Path, out: Path, ledger: Ledger
+    names: Sequence[str | None],
+    item_ids: Sequence[str],
+    root: Path,
+    out: Path,
+    ledger: Ledger,
+    urls: Sequence[tuple[str, ...]] | None = None,
 ) -> tuple[str | None, ...]:
     """Verify N images and put them under `out/images/`.
 
@@ -52,6 +58,7 @@ def store_images(
         item_ids: for the samples in the ledger.
         root: the folder that the paths start from.
         out: the dataset directory.
+        urls: addresses that pictures can be fetched from later, per item; only for the counts.
 
     Returns:
         Paths relative to `out`, None where an item has no usable image, (N,).
@@ -82,7 +89,15 @@ def store_images(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    ledger.drop("images", "the item names no image", len(names) - len(wanted))
+    fetchable = [i for i in range(len(names)) if stored[i] is None and urls is not None and urls[i]]
+    samples = [f"item {item_ids[i]}: {urls[i][0]}" for i in fetchable[:SAMPLES] if urls]
+    ledger.change("images", TO_FETCH, len(fetchable), samples)
+    unnamed = sum(name is None for name in names)
+    ledger.drop(
+        "images",
+        "the item names no image",
+        unnamed - sum(names[i] is None for i in fetchable),
+    )
     return tuple(stored)
 
 
@@ -118,7 +133,7 @@ def _check(name: str, root: Path, out: Path) -> _Checked:
     if found.reason is not None:
         return found
     stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{found.stored}"
-    _bring(path, data, out / stored)
+    bring(path, out / stored, data)
     return _Checked(stored=stored)
 
 
@@ -162,7 +177,14 @@ def verify_image(data: bytes) -> _Checked:
     return _Checked(stored={"jpeg": "jpg"}.get(ending, ending))
 
 
-def _bring(source: Path, data: bytes, target: Path) -> None:
+def bring(source: Path, target: Path, data: bytes | None = None) -> None:
+    """Put a picture under another name: linked, or copied where links are refused.
+
+    Args:
+        source: the file.
+        target: the new name; a file there stays (names are hashes of content).
+        data: the file's bytes, where they were read already.
+    """
     try:
         target.hardlink_to(source)
     except FileExistsError:  # the same picture of another item
@@ -170,6 +192,6 @@ def _bring(source: Path, data: bytes, target: Path) -> None:
     except OSError:
         # A name of its own per thread, then one rename: never half a picture.
         part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
-        part.write_bytes(data)
+        part.write_bytes(source.read_bytes() if data is None else data)
         shutil.copymode(source, part)
         part.replace(target)

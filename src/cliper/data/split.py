@@ -20,6 +20,8 @@ class Split:
         valid_candidates, test_candidates: item indices that are ranked, or None for all items
             (the cold-item split ranks among the cold items of that part).
         dropped: rows that belong to no part, counted by reason.
+        withheld: training rows that were taken out (`thin`), None where none were. They have
+            happened: they are masked in rankings.
     """
 
     kind: SplitKind
@@ -30,3 +32,9 @@ class Split:
     valid_candidates: IndexArray | None = None
     test_candidates: IndexArray | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
+    withheld: Interactions | None = None
+
+    @property
+    def taken(self) -> Interactions:
+        """All that counts as training when items are masked: `train` and what was withheld."""
+        return self.train if self.withheld is None else self.train.joined(self.withheld)

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from cliper import progress
 from cliper.encoders.alignment import Alignment, AlignmentConfig, AlignmentScore
+from cliper.encoders.contrastive import info_nce
 from cliper.types import BoolArray, FloatArray, IndexArray
 
 RECIPE = 1
@@ -89,45 +90,6 @@ def fit_alignment(
         len(train), n_held, recall, min(1.0, 10 / n_held), best, math.exp(-float(log_scale))
     )
     return Alignment(w_text.numpy(), mean, scale, w_image.numpy(), score)
-
-
-def choose_pairs(
-    text_present: BoolArray, image_present: BoolArray, config: AlignmentConfig, seed: int
-) -> IndexArray:
-    """Items to fit on: those with a text and an image, a random `max_items` of them at most.
-
-    Args:
-        text_present: bool (C, N); image_present: bool (N,).
-        config: for `max_items`.
-        seed: of the sample.
-    """
-    usable = np.flatnonzero(image_present & text_present.any(0))
-    if len(usable) <= config.max_items:
-        return usable
-    picked = np.random.default_rng(seed).choice(len(usable), config.max_items, replace=False)
-    return usable[np.sort(picked)]
-
-
-def info_nce(
-    text: Tensor, image: Tensor, present: Tensor, group: Tensor, log_scale: Tensor
-) -> Tensor:
-    """Symmetric InfoNCE (arXiv 2103.00020, fig. 3) of every view against the image, a mean.
-
-    Args:
-        text: (C, b, D); image: (b, D), neither normalised.
-        present: bool (C, b), absent views are no query and no candidate.
-        group: (C, b), an item with an equal text of the view is no negative.
-        log_scale: log of the inverse temperature, a scalar.
-    """
-    unit = normalize(image, dim=-1)
-    logits = torch.einsum("cbd,nd->cbn", normalize(text, dim=-1), unit) * log_scale.exp()
-    same = group.unsqueeze(2) == group.unsqueeze(1)
-    own = torch.eye(len(image), dtype=torch.bool)
-    hidden = (same & ~own) | ~(present.unsqueeze(2) & present.unsqueeze(1))
-    logits = logits.masked_fill(hidden & ~own, -torch.inf)
-    positive = logits.diagonal(dim1=1, dim2=2)
-    losses = torch.logsumexp(logits, 2) + torch.logsumexp(logits, 1) - 2 * positive
-    return losses[present].mean() / 2
 
 
 def retrieval_recall(pairs: Pairs, w_text: Tensor, w_image: Tensor, k: int) -> float:

@@ -43,7 +43,7 @@ def _embedded(options: EncoderOptions) -> DualEncoder:
     available=lambda: _cached(CLIP_B_32),
 )
 def _clip_vit_b_32(options: EncoderOptions) -> DualEncoder:
-    from cliper.encoders.clip_models import from_hub
+    from cliper.encoders.loading import from_hub
 
     return from_hub("clip-vit-b-32", CLIP_B_32, options)
 
@@ -54,7 +54,7 @@ def _clip_vit_b_32(options: EncoderOptions) -> DualEncoder:
     available=lambda: _cached(CLIP_L_14),
 )
 def _clip_vit_l_14(options: EncoderOptions) -> DualEncoder:
-    from cliper.encoders.clip_models import from_hub
+    from cliper.encoders.loading import from_hub
 
     return from_hub("clip-vit-l-14", CLIP_L_14, options)
 
@@ -65,6 +65,6 @@ def _clip_vit_l_14(options: EncoderOptions) -> DualEncoder:
     available=lambda: _cached(*LONG_CLIP_L) and _cached(CLIP_L_14, "tokenizer.json"),
 )
 def _long_clip_l(options: EncoderOptions) -> DualEncoder:
-    from cliper.encoders.clip_models import long_clip
+    from cliper.encoders.loading import long_clip
 
     return long_clip("long-clip-l", *LONG_CLIP_L, 248, options)

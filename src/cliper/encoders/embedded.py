@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from cliper.encoders.alignment import Alignment, AlignmentConfig
-from cliper.encoders.alignment_fit import choose_pairs, fit_alignment
+from cliper.encoders.alignment_fit import fit_alignment
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.minilm import MiniLM
+from cliper.encoders.pairs import choose_pairs
 from cliper.encoders.registry import EncoderOptions
 from cliper.errors import InputError
 from cliper.types import FloatArray
@@ -74,7 +75,7 @@ class EmbeddedEncoder:
         text_encoder, image_encoder = MiniLM(device, dtype), EfficientNetLite(device, dtype)
         text_present = np.array([[t is not None for t in view] for view in view_texts], dtype=bool)
         has_image = np.array([path is not None for path in images], dtype=bool)
-        rows = choose_pairs(text_present, has_image, config, seed)
+        rows = choose_pairs(text_present, has_image, config.max_items, seed)
         flat = [view[row] or "" for view in view_texts for row in rows]
         text = text_encoder.encode_text(flat).reshape(len(view_texts), len(rows), -1)
         paths = [path for path in (images[row] for row in rows) if path is not None]

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
+from cliper.encoders.adaptation.config import AdaptationConfig
+from cliper.encoders.adaptation.encode_adapted import encode_adapted, find_adapted
 from cliper.encoders.assembled import load_assembled
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode_content import Views, content, store_root
@@ -12,8 +15,9 @@ from cliper.encoders.encode_dual import encode_dual, find_dual
 from cliper.encoders.encode_embedded import encode_embedded, find_embedded
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
-from cliper.encoders.registry import create_encoder
+from cliper.encoders.registry import available_device, create_encoder
 from cliper.errors import InputError
+from cliper.types import BoolArray
 
 OnReport = Callable[[EncodeReport], None]
 
@@ -29,6 +33,8 @@ def encode_dataset(
     seed: int = 0,
     long_text: LongText = "truncate",
     allow_download: bool = False,
+    adapt: AdaptationConfig | None = None,
+    fit_on: BoolArray | None = None,
     on_report: OnReport | None = None,
 ) -> Encodings:
     """Every view and picture of a dataset in an encoder's space, memory-mapped.
@@ -47,16 +53,24 @@ def encode_dataset(
         seed: of `embedded`'s fit; no other encoder draws anything.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
+        adapt: adapt the encoder to this catalogue first, see `cliper.encoders.adaptation`.
+        fit_on: bool (N,), the items that an adaptation with `fit_on: train` may see.
         on_report: called once with what was done.
 
     Raises:
-        InputError: no catalogue, no directory, an unknown encoder, weights that are not there.
+        InputError: no catalogue, no directory, an unknown encoder, weights that are not there,
+            an adaptation of `embedded`, `fit_on` without a use for it.
         MismatchError: the views are another catalogue's.
     """
     started = perf_counter()
+    _check(encoder_name, adapt, fit_on)
     keys, image, paths, gone = content(dataset, views.texts)
     report = EncodeReport(encoder_name)
     report.fail("no such file", gone)
+    make = partial(
+        create_encoder, encoder_name, device=device, batch_size=batch_size,
+        long_text=long_text, allow_download=allow_download,
+    )  # fmt: skip
     if encoder_name == "embedded":
         if long_text != "truncate":
             raise InputError(
@@ -68,14 +82,17 @@ def encode_dataset(
             store_root(dataset), dataset.items.hash, views, keys, image, paths, report,
             device=device, dtype=dtype, batch_size=batch_size, seed=seed,
         )  # fmt: skip
-    else:
-        encoder = create_encoder(
-            encoder_name, device=device, dtype=dtype, batch_size=batch_size,
-            long_text=long_text, allow_download=allow_download,
+    elif adapt is not None:
+        folder = encode_adapted(
+            lambda d: make(dtype=d), dtype, store_root(dataset), dataset.items.hash,
+            views, keys, image, paths, adapt, report,
+            device=available_device(device), fit_on=fit_on,
         )  # fmt: skip
+    else:
         folder = encode_dual(
-            encoder, store_root(dataset), dataset.items.hash, views, keys, image, paths, report
-        )
+            make(dtype=dtype), store_root(dataset), dataset.items.hash,
+            views, keys, image, paths, report,
+        )  # fmt: skip
     report.seconds = perf_counter() - started
     if on_report is not None:
         on_report(report)
@@ -83,26 +100,57 @@ def encode_dataset(
 
 
 def load_encodings(
-    dataset: Dataset, encoder: str, views: Views, *, dtype: str = "float32", seed: int = 0
+    dataset: Dataset,
+    encoder: str,
+    views: Views,
+    *,
+    dtype: str = "float32",
+    seed: int = 0,
+    adapt: AdaptationConfig | None = None,
+    fit_on: BoolArray | None = None,
 ) -> Encodings:
     """What `encode_dataset` made of exactly these views and pictures, memory-mapped.
 
     Raises:
         InputError: the store does not have it; the message names the command that makes it.
     """
-    keys, image, _, _ = content(dataset, views.texts)
+    _check(encoder, adapt, fit_on)
+    keys, image, paths, _ = content(dataset, views.texts)
     root = store_root(dataset)
     if encoder == "embedded":
         folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
+    elif adapt is not None:
+        folder = find_adapted(
+            lambda d: create_encoder(encoder, dtype=d), dtype, root,
+            views, keys, image, paths, adapt, fit_on,
+        )  # fmt: skip
     else:
         folder = find_dual(root, create_encoder(encoder, dtype=dtype), views.names, keys, image)
+    how = "" if adapt is None else f" --adapt {adapt.kind}"
     if not (folder / "about.json").is_file():
         raise InputError(
             f"these views are not encoded with {encoder!r} yet",
             where=str(root),
-            remedy=f"run 'cliper encode {dataset.path} --encoder {encoder}'",
+            remedy=f"run 'cliper encode {dataset.path} --encoder {encoder}{how}'",
         )
     return _belonging_to(dataset, load_assembled(folder))
+
+
+def _check(encoder: str, adapt: AdaptationConfig | None, fit_on: BoolArray | None) -> None:
+    """Refuse an adaptation that makes no sense, before anything costly is done."""
+    wanted = adapt is not None and adapt.fit_on == "train"
+    if wanted != (fit_on is not None):
+        raise InputError(
+            "'train' needs a split, and has none here" if wanted else "is not 'train'",
+            where="encoder.adapt.fit_on",
+            remedy="leave it out, or set it for 'train', 'compare' or 'run'",
+        )
+    if adapt is not None and encoder == "embedded":
+        raise InputError(
+            "'embedded' is fitted on this catalogue already, there is nothing to adapt it to",
+            where="encoder.adapt",
+            remedy="leave it out, or adapt a pre-trained encoder",
+        )
 
 
 def _belonging_to(dataset: Dataset, encodings: Encodings) -> Encodings:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from cliper.data.dataset import Dataset
+from cliper.encoders.encode_fill import useless_for_good
 from cliper.encoders.encode_keys import image_keys
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.store import ABSENT, KEY, KeyArray, RowStore, text_keys
@@ -78,7 +79,12 @@ def about_encodings(
 
 def usable(failed: RowStore, image: KeyArray) -> KeyArray:
     """Image keys with those of useless pictures emptied."""
-    return np.where(failed.holds(image), ABSENT, image).astype(KEY)
+    return np.where(useless_for_good(failed, image), ABSENT, image).astype(KEY)
+
+
+def encoded(store: RowStore, image: KeyArray) -> KeyArray:
+    """Image keys with those emptied that have no row after all were tried."""
+    return np.where(store.holds(image), image, ABSENT).astype(KEY)
 
 
 def text_lookup(texts: Sequence[Sequence[str | None]]) -> Callable[[int], str]:
@@ -106,7 +112,7 @@ def path_lookup(paths: Sequence[Path | None]) -> Callable[[int], Path]:
 
 def content(
     dataset: Dataset, texts: Sequence[Sequence[str | None]]
-) -> tuple[KeyArray, KeyArray, list[Path | None], int]:
+) -> tuple[KeyArray, KeyArray, Sequence[Path | None], int]:
     """Content keys of texts (C, N) and pictures (N,), the image files, and how many are gone.
 
     Raises:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from cliper.encoders.alignment import Alignment, AlignmentConfig
-from cliper.encoders.alignment_fit import RECIPE, choose_pairs, fit_alignment
+from cliper.encoders.alignment_fit import RECIPE, fit_alignment
 from cliper.encoders.assembled import assemble
 from cliper.encoders.embedded import embedded_hash
 from cliper.encoders.encode_content import (
     Views,
     about_encodings,
+    encoded,
     encoder_folder,
     encodings_key,
     path_lookup,
@@ -21,6 +22,7 @@ from cliper.encoders.encode_content import (
 )
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.pairs import choose_pairs
 from cliper.encoders.store import ABSENT, KeyArray
 from cliper.encoders.unimodal import Unimodal
 
@@ -52,8 +54,8 @@ def encode_embedded(
     fill_images(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
-    count_failures(both.failed, image, report)
-    image = usable(both.failed, image)
+    count_failures(both.image_rows, both.failed, image, report)
+    image = encoded(both.image_rows, image)
     folder = _fit_folder(root, both, views.names, keys, image, seed, config)
     path = folder / "alignment.safetensors"
     if path.is_file():
@@ -104,7 +106,7 @@ def _fit(
     both: Unimodal, keys: KeyArray, image: KeyArray, seed: int, config: AlignmentConfig
 ) -> Alignment:
     present = keys != ABSENT
-    rows = choose_pairs(present, image != ABSENT, config, seed)
+    rows = choose_pairs(present, image != ABSENT, config.max_items, seed)
     text = np.stack([both.text_rows.read(view[rows]) for view in keys])
     groups = np.unique(keys[:, rows], return_inverse=True)[1].reshape(len(keys), len(rows))
     return fit_alignment(

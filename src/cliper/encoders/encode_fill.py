@@ -24,8 +24,16 @@ REASONS = (
     "too many pixels",
     "broken or truncated",
     "not readable",
+    "out of memory",
 )
 """Why a picture failed, by the code that the store keeps; only ever appended to."""
+
+PASSING = ("unknown reason", "no such file", "not readable", "out of memory")
+"""Reasons that say nothing about a picture's content; they are not kept, so it is tried again."""
+
+NOT_THIS_TIME = "could not be read this time"
+
+_PASSING_CODES = tuple(REASONS.index(reason) for reason in PASSING)
 
 TextEncoder = Callable[[Sequence[str]], FloatArray]
 ImageEncoder = Callable[[Sequence[Path]], tuple[FloatArray, tuple[ImageFailure, ...]]]
@@ -47,12 +55,9 @@ def fill_texts(
         encode: texts to rows.
         report: counts and time are added to it.
     """
-    first = _first_positions(keys)
-    present = store.holds(keys[first])
-    report.reused_texts += int(present.sum())
-    report.damaged_chunks += len(store.damaged)
-    with progress.task("encode texts", total=int((~present).sum())) as bar:
-        for todo in _chunks(first, present, TEXT_CHUNK):
+    chunks = missing_texts(store, keys, report)
+    with progress.task("encode texts", total=sum(map(len, chunks))) as bar:
+        for todo in chunks:
             started = perf_counter()
             store.append(keys[todo], encode([text_at(int(i)) for i in todo]))
             report.encoded_texts += len(todo)
@@ -72,38 +77,80 @@ def fill_images(
 
     Args:
         store: gets one row a distinct picture that can be used.
-        failed: gets one row (width 1, a code of `REASONS`) a picture that cannot.
+        failed: gets one row (width 1, a code of `REASONS`) a picture whose content cannot be used;
+            one that failed for a passing reason is in neither store.
         keys: empty where there is no picture.
         path_at: the file at a position of `keys`.
         encode: files to rows (NaN where one failed) and the failures.
         report: counts and time are added to it.
     """
-    first = _first_positions(keys)
-    useless = failed.holds(keys[first])
-    present = store.holds(keys[first]) | useless
-    report.reused_images += int((present & ~useless).sum())
-    report.damaged_chunks += len(store.damaged) + len(failed.damaged)
-    with progress.task("encode images", total=int((~present).sum())) as bar:
-        for todo in _chunks(first, present, IMAGE_CHUNK):
+    chunks = missing_images(store, failed, keys, report)
+    with progress.task("encode images", total=sum(map(len, chunks))) as bar:
+        for todo in chunks:
             started = perf_counter()
-            rows, failures = encode([path_at(int(i)) for i in todo])
-            bad = np.isnan(rows).any(1)
-            codes = np.zeros((len(todo), 1), dtype=np.float32)
-            for failure in failures:
-                if failure.reason in REASONS:
-                    codes[failure.index] = REASONS.index(failure.reason)
-            store.append(keys[todo][~bad], rows[~bad])
-            failed.append(keys[todo][bad], codes[bad])
-            report.encoded_images += int((~bad).sum())
+            paths = [path_at(int(i)) for i in todo]
+            report.encoded_images += add_images(store, failed, keys[todo], paths, encode)
             report.image_seconds += perf_counter() - started
             bar.advance(len(todo), f"{len(todo) / (perf_counter() - started):.0f}/s")
 
 
-def count_failures(failed: RowStore, keys: KeyArray, report: EncodeReport) -> BoolArray:
-    """Which items' pictures (n,) cannot be used, counted by reason."""
-    broken = failed.holds(keys)
-    for code in failed.read(keys[broken])[:, 0]:
+def missing_texts(store: RowStore, keys: KeyArray, report: EncodeReport) -> list[IndexArray]:
+    """Positions of the distinct texts that the store lacks, in the chunks that encode them."""
+    first = _first_positions(keys)
+    present = store.holds(keys[first])
+    report.reused_texts += int(present.sum())
+    report.damaged_chunks += len(store.damaged)
+    return _chunks(first, present, TEXT_CHUNK)
+
+
+def missing_images(
+    store: RowStore, failed: RowStore, keys: KeyArray, report: EncodeReport
+) -> list[IndexArray]:
+    """Positions of the distinct pictures that neither store holds, in chunks."""
+    first = _first_positions(keys)
+    useless = useless_for_good(failed, keys[first])
+    present = store.holds(keys[first]) | useless
+    report.reused_images += int((present & ~useless).sum())
+    report.damaged_chunks += len(store.damaged) + len(failed.damaged)
+    return _chunks(first, present, IMAGE_CHUNK)
+
+
+def add_images(
+    store: RowStore,
+    failed: RowStore,
+    keys: KeyArray,
+    paths: Sequence[Path],
+    encode: ImageEncoder,
+) -> int:
+    """Encode one chunk of pictures (n,) into both stores; returns how many could be used."""
+    rows, failures = encode(paths)
+    bad = np.isnan(rows).any(1)
+    codes = np.zeros((len(keys), 1), dtype=np.float32)
+    for failure in failures:
+        if failure.reason in REASONS:
+            codes[failure.index] = REASONS.index(failure.reason)
+    store.append(keys[~bad], rows[~bad])
+    for_good = bad & ~np.isin(codes[:, 0], _PASSING_CODES)
+    failed.append(keys[for_good], codes[for_good])
+    return int((~bad).sum())
+
+
+def useless_for_good(failed: RowStore, keys: KeyArray) -> BoolArray:
+    """Which pictures (n,) are known to have a content that cannot be used."""
+    known = failed.holds(keys)
+    known[known] = ~np.isin(failed.read(keys[known])[:, 0], _PASSING_CODES)
+    return known
+
+
+def count_failures(
+    store: RowStore, failed: RowStore, keys: KeyArray, report: EncodeReport
+) -> BoolArray:
+    """Which items' pictures (n,) have no row after all were tried, counted by reason."""
+    useless = useless_for_good(failed, keys)
+    for code in failed.read(keys[useless])[:, 0]:
         report.fail(REASONS[int(code)])
+    broken: BoolArray = (keys != ABSENT) & ~store.holds(keys)
+    report.fail(NOT_THIS_TIME, int((broken & ~useless).sum()))
     return broken
 
 

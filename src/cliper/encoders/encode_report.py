@@ -1,6 +1,9 @@
 """`EncodeReport`: what an encoding run did, for people and for `results.json`."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from cliper.encoders.adaptation.report import AdaptationReport
 
 
 @dataclass
@@ -16,6 +19,7 @@ class EncodeReport:
         damaged_chunks: broken files of the store that were passed over and encoded again.
         text_seconds, image_seconds: spent encoding; seconds: all in all.
         retrieval_recall_at_10, retrieval_chance: of a fitted encoder on held-out pairs.
+        adaptation, adaptation_folder: of an adapted encoder, and where its report lies.
     """
 
     encoder: str
@@ -31,6 +35,8 @@ class EncodeReport:
     seconds: float = 0.0
     retrieval_recall_at_10: float | None = None
     retrieval_chance: float | None = None
+    adaptation: AdaptationReport | None = field(default=None, repr=False)
+    adaptation_folder: Path | None = None
 
     def fail(self, reason: str, count: int = 1) -> None:
         """Count pictures that cannot be used."""

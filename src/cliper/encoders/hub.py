@@ -7,8 +7,8 @@ from typing import Any
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from cliper.encoders.clip_images import PREPROCESSING_FILE, PROCESSOR_FILE
-from cliper.encoders.tokenize import TOKENIZER_FILES
+from cliper.encoders.families.clip_tokenizer import TOKENIZER_FILES
+from cliper.encoders.preprocessing import PREPROCESSING_FILE, PROCESSOR_FILE
 from cliper.errors import InputError
 
 _SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *TOKENIZER_FILES]

@@ -34,40 +34,49 @@ class TextCounts:
         )
 
 
-def truncate(tokens: IndexArray, limit: int, *, start: int, end: int) -> IndexArray:
+def truncate(
+    tokens: IndexArray, limit: int, *, before: Sequence[int], after: Sequence[int]
+) -> IndexArray:
     """A text's ids within the limit, the special tokens included and the end token last.
 
     This is OpenAI's rule, and the paper's ("truncate", section 4.1): the last position that
     fits is overwritten by the end token, because the text is pooled there.
 
-    >>> truncate(np.arange(5), 4, start=90, end=91).tolist()
+    >>> truncate(np.arange(5), 4, before=[90], after=[91]).tolist()
     [90, 0, 1, 91]
     """
-    return np.concatenate(([start], tokens[: limit - 2], [end])).astype(np.int64)
+    room = limit - len(before) - len(after)
+    return np.concatenate((before, tokens[:room], after)).astype(np.int64)
 
 
-def chunks(tokens: IndexArray, limit: int, *, start: int, end: int) -> list[IndexArray]:
+def chunks(
+    tokens: IndexArray, limit: int, *, before: Sequence[int], after: Sequence[int]
+) -> list[IndexArray]:
     """A text's ids as consecutive chunks within the limit, each between its special tokens.
 
     The chunks are as equal in length as can be: the mean over chunks weighs each the same, and
     a last chunk of one leftover word would count as much as the whole beginning.
 
-    >>> [c.tolist() for c in chunks(np.arange(5), 5, start=90, end=91)]
+    >>> [c.tolist() for c in chunks(np.arange(5), 5, before=[90], after=[91])]
     [[90, 0, 1, 2, 91], [90, 3, 4, 91]]
     """
-    pieces = max(1, -(-len(tokens) // (limit - 2)))
-    return [
-        truncate(piece, limit, start=start, end=end) for piece in np.array_split(tokens, pieces)
-    ]
+    pieces = max(1, -(-len(tokens) // (limit - len(before) - len(after))))
+    parts = np.array_split(tokens, pieces)
+    return [truncate(part, limit, before=before, after=after) for part in parts]
 
 
 def limited(
-    texts: Sequence[IndexArray], limit: int, rule: LongText, *, start: int, end: int
+    texts: Sequence[IndexArray],
+    limit: int,
+    rule: LongText,
+    *,
+    before: Sequence[int],
+    after: Sequence[int],
 ) -> tuple[list[IndexArray], IndexArray]:
     """Sequences that fit, and for each the index of the text it belongs to (ascending)."""
     if rule == "truncate":
-        cut = [truncate(tokens, limit, start=start, end=end) for tokens in texts]
+        cut = [truncate(tokens, limit, before=before, after=after) for tokens in texts]
         return cut, np.arange(len(cut), dtype=np.int64)
-    parts = [chunks(tokens, limit, start=start, end=end) for tokens in texts]
+    parts = [chunks(tokens, limit, before=before, after=after) for tokens in texts]
     owners = np.repeat(np.arange(len(parts), dtype=np.int64), [len(p) for p in parts])
     return [chunk for part in parts for chunk in part], owners

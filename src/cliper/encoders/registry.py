@@ -123,7 +123,7 @@ def create_encoder(
         raise InputError(
             f"encoder {name!r} is planned and not built yet", remedy=f"now: {_names()}"
         )
-    from cliper.encoders.clip_models import from_hub, from_path
+    from cliper.encoders.loading import from_hub, from_path
 
     if name.startswith("hf:"):
         return from_hub(name, name.removeprefix("hf:"), options)

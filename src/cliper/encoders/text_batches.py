@@ -1,9 +1,10 @@
-"""Token sequences through a causal text tower without paying for padding.
+"""Token sequences through a text tower without paying for padding.
 
 In a causal tower a position sees only itself and what comes before it, and CLIP pools at the end
 token, so padding after that token cannot reach the result: a batch may be trimmed to its longest
-member, exactly. Batches of similar lengths then waste almost nothing. (A tower that looks both
-ways needs its padding masked; this module is not for those.)
+member, exactly. A tower that looks both ways gets a mask and may be trimmed as well. Batches of
+similar lengths then waste almost nothing. Only a tower that was trained to see its padding
+(SigLIP's) gets all of it, `padded_to`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,21 +56,23 @@ def padded(sequences: Sequence[IndexArray], pad: int, length: int | None = None)
 
 def encode_sequences(
     sequences: Sequence[IndexArray],
-    forward: Callable[[torch.Tensor], torch.Tensor],
+    forward: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor],
     *,
     width: int,
     pad: int,
     budget: int,
+    padded_to: int | None = None,
 ) -> FloatArray:
     """Run every distinct sequence once; results (n, width), float32, in the order of the input.
 
     Args:
-        sequences: token ids, each ending with the end token.
-        forward: ids (b, longest) to embeddings (b, width).
+        sequences: token ids, special tokens included.
+        forward: ids (b, longest) and mask (b, longest; 1 a token, 0 padding; None where nothing
+            is padded) to embeddings (b, width).
         width: D.
-        pad: what fills the shorter rows; the end token itself is safe under both of CLIP's
-            pooling rules (first end token, first largest id).
+        pad: the id that fills the shorter rows.
         budget: tokens in one batch, padding included.
+        padded_to: every row is this long; None makes a batch as long as its longest row.
     """
     positions: dict[bytes, int] = {}
     distinct: list[IndexArray] = []
@@ -82,12 +85,21 @@ def encode_sequences(
         which[row] = positions[key]
     out = np.zeros((len(distinct), width), dtype=np.float32)
     lengths = np.array([len(s) for s in distinct], dtype=np.int64)
+    computed = lengths if padded_to is None else np.full_like(lengths, padded_to)
     with progress.task("encoding texts", total=len(distinct)) as task:
-        for batch in length_batches(lengths, budget):
-            embedded = forward(padded([distinct[i] for i in batch], pad))
-            out[batch] = embedded.float().cpu().numpy()
+        for batch in length_batches(computed, budget):
+            ids = padded([distinct[i] for i in batch], pad, padded_to)
+            mask = _mask(lengths[batch], ids.shape[1])
+            out[batch] = forward(ids, mask).float().cpu().numpy()
             task.advance(len(batch))
     return out[which]
+
+
+def _mask(lengths: IndexArray, width: int) -> torch.Tensor | None:
+    if bool((lengths == width).all()):
+        return None
+    filled = np.arange(width) < lengths[:, None]
+    return torch.from_numpy(filled.astype(np.int64))
 
 
 def mean_by_owner(rows: FloatArray, owners: IndexArray, count: int) -> FloatArray:

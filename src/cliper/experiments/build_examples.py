@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from cliper.data import Dataset, Split
-from cliper.encoders.encode import encode_dataset
-from cliper.experiments.compare import Outcome, label
+from cliper.experiments.comparison import Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.report import HIT, NEVER_BOUGHT, ReportItem, UserPanel, View, ViewPanel
-from cliper.experiments.represent import rendered_views
+from cliper.experiments.represent import encode_experiment, rendered_views
 from cliper.representation.explain import explain
 
 SHOWN = 8
@@ -52,20 +51,14 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
     if dataset.catalogue is None or config.features.kind != "cliper":
         return []
     rendered = rendered_views(dataset, config.views.templates, config.views.include)
-    encodings = encode_dataset(
-        dataset,
-        config.encoder.name,
-        rendered,
-        device=config.encoder.device,
-        dtype=config.encoder.dtype,
-        batch_size=config.encoder.batch_size,
-        long_text=config.encoder.long_text,
-    )
+    encodings = encode_experiment(dataset, config, rendered)
     usable = np.flatnonzero(encodings.image_present & (encodings.text_present.sum(axis=0) >= 2))
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
     temperature = float(config.fusion.temperature)
     panels = []
-    for item, weights in zip(drawn, explain(encodings, drawn, temperature), strict=True):
+    threshold = config.fusion.threshold
+    explained = explain(encodings, drawn, temperature, threshold=threshold)
+    for item, weights in zip(drawn, explained, strict=True):
         views = tuple(
             View(w.view, rendered.texts[j][item], w.weight if present else None, w.cosine)
             for j, (w, present) in enumerate(

@@ -9,12 +9,10 @@ import torch
 
 from cliper import __version__
 from cliper.data import Dataset, Split
-from cliper.data.splits import make_split
 from cliper.experiments.build_examples import user_panels, view_panels
-from cliper.experiments.compare import Comparison, Outcome, label, load_comparison, single
+from cliper.experiments.comparison import Comparison, Outcome, label, load_comparison, single
 from cliper.experiments.experiment import load_config
 from cliper.experiments.figures import Bar, Curve, comparison_bars
-from cliper.experiments.fit import default_split
 from cliper.experiments.report import (
     CommandsSection,
     Compared,
@@ -32,6 +30,7 @@ from cliper.experiments.report import (
     write_report,
 )
 from cliper.experiments.run import Run
+from cliper.experiments.split import experiment_split
 from cliper.experiments.tables import metric_name, protocol_line
 
 LEAD = (
@@ -67,7 +66,7 @@ def write_comparisons(
     last = list(comparisons.values())[-1]
     config = load_config(last.outcomes[0].runs[0].directory)
     dataset = Dataset.load(config.dataset.path)
-    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    split = experiment_split(dataset, config)
     report = Report(
         title=f"{dataset.name}: what pictures and words add",
         lead=LEAD,

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig
 from cliper.data import SplitKind
+from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.errors import InputError
 from cliper.training import TrainingConfig
 
@@ -42,6 +43,7 @@ class EncoderSection(StrictConfig):
     batch_size: int = Field(64, ge=1, le=65536)
     long_text: Literal["truncate", "chunk-mean"] = "truncate"
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
+    adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
 
 
 class FeaturesSection(StrictConfig):
@@ -60,6 +62,12 @@ class FusionSection(StrictConfig):
     temperature: Annotated[float, Field(ge=0)] | Literal["inf"] = Field(
         0.1, description="τ; 0 and inf are the limits"
     )
+    threshold: float | None = Field(
+        None,
+        ge=-1,
+        le=2,
+        description="views with a lower cosine are masked, the best stays; above 1 it alone does",
+    )
 
 
 class SplitSection(StrictConfig):
@@ -67,6 +75,9 @@ class SplitSection(StrictConfig):
 
     kind: SplitKind | None = None
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="training.seed when not given")
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="share of each user's training rows that is kept, at least one"
+    )
 
 
 class EvaluationSection(StrictConfig):
@@ -131,6 +142,10 @@ class ExperimentConfig(StrictConfig):
         """Seed of the split: its own, or the training's."""
         return self.training.seed if self.split.seed is None else self.split.seed
 
+    def given(self) -> dict[str, Any]:
+        """The tree as it was given, without defaults; `build` makes the same experiment of it."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
     def resolved(self) -> dict[str, Any]:
         """The tree with every default filled in, without sections that have no effect."""
         tree = self.model_dump(mode="json")
@@ -140,14 +155,21 @@ class ExperimentConfig(StrictConfig):
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}
         tree["split"]["seed"] = self.split_seed
+        if self.split.train_share == 1:
+            del tree["split"]["train_share"]
+        if self.fusion.threshold is None:
+            del tree["fusion"]["threshold"]
         kind = self.features.kind
+        if self.encoder.adapt is None:
+            del tree["encoder"]["adapt"]
         if kind != "cliper":
             for section in ("views", "fusion"):
                 del tree[section]
             tree["encoder"] = {k: tree["encoder"][k] for k in RUNNING}
             del tree["features"]["normalize_views"]
         elif self.fusion.kind != "attention":
-            del tree["fusion"]["temperature"]
+            for name in ("temperature", "threshold"):
+                tree["fusion"].pop(name, None)
         if kind != "random":
             del tree["features"]["random_size"]
         if kind in ("none", "random"):
@@ -183,13 +205,20 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                     where=section,
                     remedy="leave it out, or use features.kind=cliper",
                 )
-    fusion = given.get("fusion") or {}
-    if "temperature" in fusion and config.fusion.kind != "attention":
+    if config.encoder.adapt is not None and config.encoder.name == "embedded":
         raise InputError(
-            f"has no effect with fusion.kind={config.fusion.kind}",
-            where="fusion.temperature",
-            remedy="leave it out, or use the attention fusion",
+            "'embedded' is fitted on the catalogue already, there is nothing to adapt it to",
+            where="encoder.adapt",
+            remedy="leave it out, or adapt a pre-trained encoder",
         )
+    fusion = given.get("fusion") or {}
+    for name in ("temperature", "threshold"):
+        if fusion.get(name) is not None and config.fusion.kind != "attention":
+            raise InputError(
+                f"has no effect with fusion.kind={config.fusion.kind}",
+                where=f"fusion.{name}",
+                remedy="leave it out, or use the attention fusion",
+            )
     if kind != "random" and "random_size" in (given.get("features") or {}):
         raise InputError(f"has no effect with features.kind={kind}", where="features.random_size")
 

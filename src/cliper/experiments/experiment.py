@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 
 from cliper.data import Dataset
-from cliper.data.splits import make_split
 from cliper.encoders.encode_report import EncodeReport
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.fit import default_split, fit_experiment, is_vacant, score_part
+from cliper.experiments.fit import fit_experiment, is_vacant, score_part
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
+from cliper.experiments.split import experiment_split
 from cliper.ranking import Evaluation
 from cliper.runs import RunDirectory
 
@@ -73,5 +73,5 @@ def evaluate_run(
     evaluation = type(config.evaluation).parse(
         {**config.evaluation.model_dump(), **update}, where="evaluation"
     )
-    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    split = experiment_split(dataset, config)
     return run, score_part(run.directory.read_scorer(), split, "test", evaluation)

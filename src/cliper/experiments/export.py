@@ -13,12 +13,11 @@ import torch
 
 from cliper.config import nearest
 from cliper.data import Dataset, Vocabulary
-from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.experiments.experiment import load_config
-from cliper.experiments.fit import default_split
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
+from cliper.experiments.split import experiment_split
 from cliper.files import atomic_path, write_json
 from cliper.scoring import FactorScorer
 from cliper.types import FloatArray, JsonObject
@@ -178,7 +177,7 @@ def _mmrec(
     features: dict[str, FloatArray],
 ) -> tuple[Files, dict[str, int]]:
     config = load_config(run.directory)
-    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    split = experiment_split(dataset, config)
     parts = (split.train, split.valid, split.test)
     columns: dict[str, npt.NDArray[Any]] = {
         "userID": np.concatenate([p.user_index for p in parts]),

@@ -17,11 +17,11 @@ import torch
 
 from cliper import __version__
 from cliper.backbones import Backbone, backbone_entry, create_backbone
-from cliper.data import Dataset, Interactions, ItemFields, Split, item_fields
-from cliper.data.splits import make_split
+from cliper.data import Dataset, ItemFields, Split, item_fields
 from cliper.errors import InputError
 from cliper.experiments.config import EvaluationSection, ExperimentConfig
 from cliper.experiments.run import Run
+from cliper.experiments.split import experiment_split, known_history
 from cliper.files import atomic_path
 from cliper.ranking import Evaluation, evaluate
 from cliper.representation.features import ItemFeatures
@@ -57,7 +57,7 @@ def fit_experiment(
     identity = experiment_identity(dataset, config, features)
     if _already_there(directory, identity, resume):
         return Run.load(out)
-    split = make_split(dataset, config.split.kind or default_split(dataset), config.split_seed)
+    split = experiment_split(dataset, config)
     graphs = time.perf_counter()
     backbone = create_backbone(
         config.backbone_name,
@@ -130,11 +130,6 @@ def _fields(dataset: Dataset, backbone: str) -> ItemFields | None:
     return item_fields(dataset.catalogue) if wanted and dataset.catalogue is not None else None
 
 
-def default_split(dataset: Dataset) -> Any:
-    """`given` where the source brought a split, else `random`."""
-    return "given" if dataset.given_split is not None else "random"
-
-
 def experiment_identity(
     dataset: Dataset, config: ExperimentConfig, features: ItemFeatures | None
 ) -> str:
@@ -161,13 +156,6 @@ def evaluate_part(
     return score_part(backbone.scorer(history), split, part, evaluation)
 
 
-def known_history(split: Split, evaluation: EvaluationSection) -> Interactions:
-    """What users have done when the test begins: what is masked there has happened."""
-    if evaluation.mask == "train":
-        return split.train
-    return split.train.joined(split.valid)
-
-
 def score_part(
     scorer: Scorer,
     split: Split,
@@ -180,7 +168,7 @@ def score_part(
     return evaluate(
         scorer,
         split.test if is_test else split.valid,
-        train=split.train,
+        train=split.taken,
         valid=split.valid if is_test and evaluation.mask == "train+valid" else None,
         candidates=candidates if evaluation.candidates == "split" else None,
         ks=evaluation.k,
@@ -218,7 +206,7 @@ def _write_artefact(
     directory: RunDirectory, backbone: Backbone, scorer: Scorer, split: Split, test: Evaluation
 ) -> None:
     directory.write_model(backbone.state_dict(), scorer)
-    directory.write_vocabulary(split.train, [split.train, split.valid])
+    directory.write_vocabulary(split.train, [split.taken, split.valid])
     columns: Mapping[str, Any] = {"user_index": test.users, **test.per_user}
     with atomic_path(directory.path / "test_per_user.parquet") as temporary:
         pq.write_table(pa.table(columns), temporary)
@@ -243,6 +231,7 @@ def _results(
             views=list(features.views),
             fusion=features.fusion,
             temperature="inf" if features.temperature == float("inf") else features.temperature,
+            threshold=features.threshold,
             touched=dict(features.touched or {}),
         )
     among = split.test_candidates is not None and config.evaluation.candidates == "split"
@@ -258,7 +247,7 @@ def _results(
             train=len(split.train),
             valid=len(split.valid),
             test=len(split.test),
-            dropped={**split.dropped, **({"no negative to draw": left_out} if left_out else {})},
+            dropped={**split.dropped, **_left_out(split, left_out)},
         ),
         protocol=Protocol(
             split=split.kind,
@@ -278,6 +267,13 @@ def _results(
         test=dict(test.metrics),
         test_all=everything or {},
     )
+
+
+def _left_out(split: Split, without_negative: int) -> dict[str, int]:
+    """Training rows that were not trained on, by reason."""
+    withheld = 0 if split.withheld is None else len(split.withheld)
+    counts = {"no negative to draw": without_negative, "withheld by split.train_share": withheld}
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def peak_memory_mb() -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
+from cliper.encoders.adaptation import split_name
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import fit_experiment
@@ -90,22 +91,30 @@ def describe_features(features: ItemFeatures | None) -> dict[str, dict[str, Any]
         width = next(iter(features.tables.values())).shape[1]
         sections["features"]["random_size"] = int(width)
     if features.kind == "cliper":
-        sections["encoder"] = {"name": features.encoder or "embedded"}
+        name, adaptation = split_name(features.encoder or "embedded")
+        sections["encoder"] = {"name": name}
+        if adaptation is not None:
+            sections["encoder"]["adapt"] = {"kind": adaptation}
         sections["views"] = {"include": list(features.views)}
         sections["fusion"] = {"kind": features.fusion or "attention"}
         if features.temperature is not None:
             infinite = features.temperature == float("inf")
             sections["fusion"]["temperature"] = "inf" if infinite else features.temperature
+        if features.threshold is not None:
+            sections["fusion"]["threshold"] = features.threshold
     return sections
 
 
-def _put(tree: dict[str, Any], section: str, values: Mapping[str, Any]) -> None:
+def _put(tree: dict[str, Any], section: str, values: Mapping[str, Any], inside: str = "") -> None:
     """Add values to a section; a setting that is given twice and differently is refused."""
     node = tree.setdefault(section, {})
     for key, value in values.items():
-        if node.setdefault(key, value) != value:
+        if isinstance(value, Mapping):
+            _put(node, key, value, f"{inside}{section}.")
+        elif node.setdefault(key, value) != value:
             raise InputError(
-                f"given twice: {node[key]!r} in settings, and {value!r}", where=f"{section}.{key}"
+                f"given twice: {node[key]!r} in settings, and {value!r}",
+                where=f"{inside}{section}.{key}",
             )
     if not node:
         del tree[section]

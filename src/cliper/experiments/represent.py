@@ -1,16 +1,21 @@
 """From a dataset to what a backbone sees of its items, by way of the encoding store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cliper.data import Dataset
+from cliper.encoders.adaptation import AdaptationConfig
+from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
 from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.split import experiment_split
 from cliper.representation import (
     ItemFeatures,
     cliper_features,
@@ -18,6 +23,8 @@ from cliper.representation import (
     vanilla_features,
 )
 from cliper.representation.given import GIVEN, given_features
+from cliper.representation.represent import choose_views
+from cliper.types import BoolArray
 from cliper.views import RenderedViews, render
 
 OnReport = Callable[[EncodeReport], None]
@@ -38,7 +45,10 @@ def represent(
     batch_size: int = 64,
     long_text: LongText = "truncate",
     allow_download: bool = False,
+    adapt: AdaptationConfig | None = None,
+    fit_on: BoolArray | None = None,
     on_report: OnReport | None = None,
+    threshold: float | None = None,
 ) -> ItemFeatures:
     """Represent a dataset's items; encodes what the dataset's store does not hold yet.
 
@@ -54,7 +64,10 @@ def represent(
         device, dtype, batch_size: how the encoder runs.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
+        adapt: adapt the encoder to this catalogue first (`cliper.encoders.adaptation`).
+        fit_on: bool (N,), the items that an adaptation with `fit_on: train` may see.
         on_report: called with what was encoded and what was reused.
+        threshold: of the attention: views less similar to the image are masked, the best stays.
 
     Raises:
         InputError: an unknown encoder, view or fusion; a dataset that has nothing to encode.
@@ -68,9 +81,14 @@ def represent(
                 where=dataset.name,
                 remedy="leave them out",
             )
-        return _given(dataset, kind, fusion, temperature, normalize_views, views)
+        return _given(dataset, kind, fusion, temperature, normalize_views, views, threshold)
     rendered = rendered_views(dataset, templates, views)
-    running = {"device": device, "dtype": dtype, "batch_size": batch_size, "on_report": on_report}
+    running = {
+        "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "on_report": with_figure(on_report),
+    }
     if kind == "vanilla":
         v = encode_vanilla(dataset, rendered, **running)  # type: ignore[arg-type]
         return vanilla_features(
@@ -82,9 +100,11 @@ def represent(
         rendered,
         long_text=long_text,
         allow_download=allow_download,
+        adapt=adapt,
+        fit_on=fit_on,
         **running,  # type: ignore[arg-type]
     )
-    return cliper_features(encodings, fusion, temperature, normalize_views)
+    return cliper_features(encodings, fusion, temperature, normalize_views, threshold=threshold)
 
 
 def represent_experiment(
@@ -114,12 +134,61 @@ def represent_experiment(
             batch_size=config.encoder.batch_size,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
+            adapt=config.encoder.adapt,
+            fit_on=items_in_training(dataset, config),
             on_report=on_report,
+            threshold=config.fusion.threshold if attention else None,
         )
     wanted = config.features.modalities
     if "modalities" not in config.features.model_fields_set:
         wanted = [m for m in wanted if m in features.modalities]
     return features.only(*wanted)
+
+
+def encode_experiment(
+    dataset: Dataset, config: ExperimentConfig, views: RenderedViews
+) -> Encodings:
+    """`encode_dataset` with the settings of an experiment."""
+    return encode_dataset(
+        dataset,
+        config.encoder.name,
+        views,
+        device=config.encoder.device,
+        dtype=config.encoder.dtype,
+        batch_size=config.encoder.batch_size,
+        long_text=config.encoder.long_text,
+        allow_download=config.encoder.allow_download,
+        adapt=config.encoder.adapt,
+        fit_on=items_in_training(dataset, config),
+        on_report=with_figure(None),
+    )
+
+
+def experiment_encodings(dataset: Dataset, config: ExperimentConfig) -> Encodings:
+    """What `cliper` features are made of, before similarity and fusion: views and pictures.
+
+    Raises:
+        InputError: the dataset has nothing to encode, or brought features without views.
+    """
+    if "features" not in dataset.about:
+        rendered = rendered_views(dataset, config.views.templates, config.views.include)
+        return encode_experiment(dataset, config, rendered)
+    given = given_features(dataset)
+    if isinstance(given, ItemFeatures):
+        raise _no_views(dataset)
+    names, chosen = choose_views(given.views, config.views.include)
+    return replace(
+        given, views=names, text=given.text[chosen], text_present=given.text_present[chosen]
+    )
+
+
+def items_in_training(dataset: Dataset, config: ExperimentConfig) -> BoolArray | None:
+    """For an adaptation with `fit_on: train`: items (N,) that have a training interaction."""
+    adapt = config.encoder.adapt
+    if adapt is None or adapt.fit_on == "all":
+        return None
+    split = experiment_split(dataset, config)
+    return split.train.item_counts() > 0
 
 
 def rendered_views(
@@ -148,21 +217,26 @@ def _given(
     temperature: float | None,
     normalize_views: bool,
     views: Sequence[str] | None,
+    threshold: float | None,
 ) -> ItemFeatures:
     """The features of `prepare mmrec`; vanilla text of several views is their mean."""
     given = given_features(dataset)
     if kind == "cliper":
         if isinstance(given, ItemFeatures):
-            raise InputError(
-                "the given text features are one vector an item, there are no views to weigh",
-                where=dataset.name,
-                remedy="use --features vanilla, or give text_feat.npy as views × items × width",
-            )
-        return cliper_features(given, fusion, temperature, normalize_views, views)
+            raise _no_views(dataset)
+        return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
     count = given.text_present.sum(axis=0)
     text = given.text.sum(axis=0) / np.maximum(count, 1)[:, None].astype(np.float32)
     return vanilla_features(
         given.items_hash, given.image, given.image_present, text, count > 0, encoder=given.encoder
+    )
+
+
+def _no_views(dataset: Dataset) -> InputError:
+    return InputError(
+        "the given text features are one vector an item, there are no views to weigh",
+        where=dataset.name,
+        remedy="use --features vanilla, or give text_feat.npy as views × items × width",
     )

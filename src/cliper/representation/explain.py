@@ -9,7 +9,13 @@ import torch
 from cliper.encoders.base import Encodings
 from cliper.errors import InputError
 from cliper.representation.represent import DEFAULT_TEMPERATURE, as_tensor, choose_views
-from cliper.representation.similarity import attention_weights, check_temperature, cosine
+from cliper.representation.similarity import (
+    above,
+    attention_weights,
+    check_temperature,
+    check_threshold,
+    cosine,
+)
 from cliper.types import IndexArray
 
 
@@ -21,7 +27,7 @@ class ViewWeight:
         item: the item's index.
         view: the view's name.
         cosine: with the item's image; None where the view or the image is missing.
-        weight: attention weight (Eq. 2), 0 for a missing view.
+        weight: attention weight (Eq. 2), 0 for a missing or dropped view.
     """
 
     item: int
@@ -35,6 +41,7 @@ def explain(
     items: Sequence[int] | IndexArray,
     temperature: float = DEFAULT_TEMPERATURE,
     include: Sequence[str] | None = None,
+    threshold: float | None = None,
 ) -> list[list[ViewWeight]]:
     """Cosine and weight of every view of some items, in the items' and the views' order.
 
@@ -43,11 +50,14 @@ def explain(
         items: item indices (n,).
         temperature: τ.
         include: views to use; all by default.
+        threshold: views less similar than this weigh nothing; None for no such rule.
 
     Raises:
         InputError: an unknown view, a bad τ, an item index out of range.
     """
     check_temperature(temperature)
+    if threshold is not None:
+        check_threshold(threshold)
     names, chosen = choose_views(encodings.views, include)
     rows = np.asarray(items, dtype=np.int64)
     which = np.asarray(chosen, dtype=np.int64)
@@ -58,7 +68,8 @@ def explain(
     present = as_tensor(encodings.text_present[np.ix_(which, rows)]).T
     pictured = as_tensor(encodings.image_present[rows])
     cosines = cosine(text, as_tensor(encodings.image[rows])) * pictured.unsqueeze(1)
-    weights = attention_weights(cosines, present, temperature)
+    kept = present if threshold is None else above(cosines, present, threshold)
+    weights = attention_weights(cosines, kept, temperature)
     known = present & pictured.unsqueeze(1)
     cosines = torch.where(known, cosines, torch.nan)
     return [

@@ -23,7 +23,8 @@ class ItemFeatures:
         tables: modality → float32 (N, D_m). With the MLP fusion, `text` holds the C views side
             by side, (N, C·D).
         mlp_width: D of the trainable MLP fusion (Eq. 3) that `text` goes through, else None.
-        kind: `cliper` or `vanilla`; encoder, views, fusion, temperature: as in `results.json`.
+        kind: `cliper` or `vanilla`; encoder, views, fusion, temperature, threshold: as in
+            `results.json`.
         touched: how many items each rule for missing data touched (method, rule 2).
     """
 
@@ -36,6 +37,7 @@ class ItemFeatures:
     fusion: str | None = None
     temperature: float | None = None
     touched: Mapping[str, int] | None = None
+    threshold: float | None = None
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -72,6 +74,7 @@ class ItemFeatures:
             self.fusion,
             self.temperature,
             self.touched,
+            self.threshold,
         )
 
 

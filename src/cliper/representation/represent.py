@@ -17,10 +17,17 @@ from cliper.representation.fusion import (
     fill_missing,
     sum_fusion,
 )
-from cliper.representation.similarity import check_temperature, similarity
+from cliper.representation.similarity import (
+    above,
+    check_temperature,
+    check_threshold,
+    cosine,
+    similarity,
+)
 from cliper.types import BoolArray, FloatArray
 
 DEFAULT_TEMPERATURE = 0.1
+BELOW = "below the threshold: views dropped"
 
 
 def cliper_features(
@@ -29,6 +36,7 @@ def cliper_features(
     temperature: float | None = None,
     normalize_views: bool = True,
     include: Sequence[str] | None = None,
+    threshold: float | None = None,
 ) -> ItemFeatures:
     """CLIPER's item representations: similarity (Eq. 2), then fusion (Eq. 3).
 
@@ -43,25 +51,30 @@ def cliper_features(
         temperature: τ of the attention, 0.1 by default; the other fusions have none.
         normalize_views: scale each view to length 1 before fusing.
         include: views to use, in this order; all by default.
+        threshold: of the attention: views less similar to the image are masked, an item's best
+            view stays; None masks none.
 
     Returns:
         Tables `image` (N, D) and `text`: (N, D), or (N, C·D) for `concat` and `mlp` (whose
         `mlp_width` is D). `touched` counts the items without any text (`no text: mean text`),
         without an image (`no image: mean image`), and those among the latter whose views were
-        weighted alike (`no image: uniform weights`).
+        weighted alike (`no image: uniform weights`); with a threshold also those that lost a view.
 
     Raises:
-        InputError: an unknown fusion or view, or a temperature for a fusion without one.
+        InputError: an unknown fusion or view, or a temperature or threshold for a fusion without.
     """
     kind = check_fusion(fusion)
-    if temperature is not None:
-        if kind != "attention":
+    for name, value in (("temperature", temperature), ("threshold", threshold)):
+        if value is not None and kind != "attention":
             raise InputError(
-                f"a temperature has no effect on fusion {kind!r}",
-                where="fusion.temperature",
+                f"a {name} has no effect on fusion {kind!r}",
+                where=f"fusion.{name}",
                 remedy="leave it out, or use fusion 'attention'",
             )
+    if temperature is not None:
         check_temperature(temperature)
+    if threshold is not None:
+        check_threshold(threshold)
     names, chosen = choose_views(encodings.views, include)
     text = as_tensor(encodings.text)
     text_present = as_tensor(encodings.text_present)
@@ -71,11 +84,16 @@ def cliper_features(
     has_text = text_present.any(0)
     used = None
     uniform = 0
+    dropped: dict[str, int] = {}
     if kind == "attention":
         used = DEFAULT_TEMPERATURE if temperature is None else temperature
-        weights = similarity(text, image, text_present, image_present, used)
+        weights = similarity(text, image, text_present, image_present, used, threshold=threshold)
         fused = attention_fusion(text, weights, normalize=normalize_views)
         uniform = int((has_text & ~image_present).sum())
+        if threshold is not None:
+            cosines = cosine(text, image) * image_present.unsqueeze(1)
+            kept = above(cosines, text_present.T, threshold)
+            dropped[BELOW] = int((text_present.T & ~kept).any(1).sum())
     elif kind == "sum":
         fused = sum_fusion(text, text_present, normalize=normalize_views)
     else:
@@ -91,10 +109,12 @@ def cliper_features(
         views=names,
         fusion=kind,
         temperature=used,
+        threshold=threshold,
         touched={
             "no text: mean text": no_text,
             "no image: mean image": no_image,
             "no image: uniform weights": uniform,
+            **dropped,
         },
     )
 

@@ -39,6 +39,7 @@ def similarity(
     image_present: Tensor,
     temperature: float = 0.1,
     chunk: int = CHUNK,
+    threshold: float | None = None,
 ) -> Tensor:
     """Attention weights s of Eq. 2: softmax over an item's present views of cos(e^t, e^v) / τ.
 
@@ -53,6 +54,7 @@ def similarity(
         image_present: bool (N,).
         temperature: τ ≥ 0.
         chunk: items at a time.
+        threshold: views less similar than this are masked, see `above`; None masks none.
 
     Returns:
         (N, C) float32; rows sum to 1, or to 0 for an item without text.
@@ -68,7 +70,35 @@ def similarity(
     """
     check_temperature(temperature)
     cosines = cosine(text, image, chunk) * image_present.unsqueeze(1)
-    return attention_weights(cosines, text_present.T, temperature)
+    present = text_present.T
+    if threshold is not None:
+        present = above(cosines, present, threshold)
+    return attention_weights(cosines, present, temperature)
+
+
+def above(cosines: Tensor, present: Tensor, threshold: float) -> Tensor:
+    """Which views stay when those under a similarity are dropped.
+
+    An item whose views are all under it keeps the most similar (several where they are equal, so
+    that an item without an image, whose cosines are all zero, keeps all). Not in the paper's text:
+    one of the experiments that its summary proposes.
+
+    Args:
+        cosines: (N, C).
+        present: bool (N, C).
+        threshold: the least cosine of a view that stays.
+
+    Returns:
+        bool (N, C), at least one per row of `present` that has one.
+
+    >>> above(torch.tensor([[0.1, 0.4], [0.1, 0.2]]), torch.ones(2, 2, dtype=torch.bool), 0.3)
+    tensor([[False,  True],
+            [False,  True]])
+    """
+    masked = cosines.masked_fill(~present, -math.inf)
+    best = present & (masked == masked.amax(dim=1, keepdim=True)) if masked.shape[1] else present
+    kept = present & (cosines >= threshold)
+    return torch.where(kept.any(1, keepdim=True), kept, best)
 
 
 def attention_weights(cosines: Tensor, present: Tensor, temperature: float) -> Tensor:
@@ -92,6 +122,14 @@ def check_temperature(temperature: float) -> None:
     if math.isnan(temperature) or temperature < 0:
         raise InputError(
             f"temperature {temperature}", where="fusion.temperature", remedy="0, above, or inf"
+        )
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold that is no number; from 1 on (cosines end there) the best view stays."""
+    if not math.isfinite(threshold):
+        raise InputError(
+            f"threshold {threshold}", where="fusion.threshold", remedy="a cosine, -1 to 1"
         )
 
 

@@ -42,6 +42,7 @@ class FeatureFacts(_Record):
     views: list[str] = Field(default_factory=list)
     fusion: str | None = None
     temperature: float | Literal["inf"] | None = None
+    threshold: float | None = None
     touched: dict[str, int] = Field(default_factory=dict)
 
 

@@ -23,6 +23,7 @@ from cliper.errors import InputError
 from cliper.types import IndexArray
 
 MAX_VALUE = 64 * 2**20  # characters of one CSV value, bytes of one JSON line
+_Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,39 +35,43 @@ class Chunk:
         columns: name → n values: strings (CSV), JSON values (None where a row has no such key),
             or an Arrow array (Parquet).
         names: every column of the file (JSON Lines: of these rows), wanted or not.
+        skipped: rows among and before these that cannot be read; the reader has counted why.
     """
 
     numbers: IndexArray
     columns: dict[str, list[Any] | pa.Array]
     names: list[str]
+    skipped: int = 0
 
 
-def read_chunks(source: Source, size: int, columns: list[str] | None = None) -> Iterator[Chunk]:
+def read_chunks(
+    source: Source,
+    size: int,
+    columns: list[str] | None = None,
+    advance: Callable[[float], None] = lambda _: None,
+) -> Iterator[Chunk]:
     """The file's rows in chunks of at most `size`.
 
     Args:
         source: what to read.
         size: rows held at a time.
         columns: the wanted ones (those that exist are returned), or None for all.
+        advance: told how many more bytes of the file have been read (compressed, if it is).
 
     Raises:
         InputError: the structure is broken; the message names the file and the row.
     """
-    readers: dict[str, Callable[[Source, int, list[str] | None], Iterator[Chunk]]] = {
-        "csv": _csv_chunks,
-        "jsonl": _json_chunks,
-        "parquet": _parquet_chunks,
-    }
+    readers = {"csv": _csv_chunks, "jsonl": _json_chunks, "parquet": _parquet_chunks}
     with reading(source.name):
         try:
-            chunks = readers[source.kind](source, size, columns)
-            while (chunk := _next(chunks)) is not None:
+            chunks = readers[source.kind](source, size, columns, advance)
+            while (chunk := next_chunk(chunks)) is not None:
                 yield chunk
         except UnicodeDecodeError:
             raise not_utf8(source) from None
 
 
-def _next(chunks: Iterator[Chunk]) -> Chunk | None:
+def next_chunk(chunks: Iterator[Chunk]) -> Chunk | None:
     """The next chunk, with the cycle collector paused.
 
     Rows are many small containers without cycles; searching them took longer than reading them.
@@ -80,7 +85,7 @@ def _next(chunks: Iterator[Chunk]) -> Chunk | None:
             gc.enable()
 
 
-def require(columns: list[str], needed: str, source: Source) -> None:
+def require(columns: list[str], needed: str, where: str) -> None:
     """Refuse a file without the column `needed`.
 
     Raises:
@@ -90,7 +95,7 @@ def require(columns: list[str], needed: str, source: Source) -> None:
         close = nearest(needed, columns) if columns else "known: none"
         have = ", ".join(columns[:20]) or "none"
         hint = close if close.startswith("did") else f"rename one; the file has: {have}"
-        raise InputError(f"no column {needed!r}", where=source.name, remedy=hint)
+        raise InputError(f"no column {needed!r}", where=where, remedy=hint)
 
 
 def check_names(names: list[str], source: Source) -> None:
@@ -110,8 +115,10 @@ def _long_values() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _csv_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
-    with source.open() as stream:
+def _csv_chunks(
+    source: Source, size: int, columns: list[str] | None, advance: _Advance
+) -> Iterator[Chunk]:
+    with source.open(advance) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         rows = csv.reader(text, delimiter=source.delimiter, strict=True)
         header = _take(rows, 1, 1, source)
@@ -160,8 +167,10 @@ def _check_widths(
     return [taken[i] for i in kept], numbers[kept]
 
 
-def _json_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
-    with source.open() as stream:
+def _json_chunks(
+    source: Source, size: int, columns: list[str] | None, advance: _Advance
+) -> Iterator[Chunk]:
+    with source.open(advance) as stream:
         numbers: list[int] = []
         rows: list[dict[str, Any]] = []
         found = False
@@ -208,9 +217,12 @@ def _transposed(rows: list[dict[str, Any]], numbers: list[int], columns: list[st
     return Chunk(np.array(numbers), values, names)
 
 
-def _parquet_chunks(source: Source, size: int, columns: list[str] | None) -> Iterator[Chunk]:
+def _parquet_chunks(
+    source: Source, size: int, columns: list[str] | None, advance: _Advance
+) -> Iterator[Chunk]:
     with pq.ParquetFile(source.path) as file:
         names = list(file.schema_arrow.names)
+        share = source.path.stat().st_size / max(1, file.metadata.num_rows)
         check_names(names, source)
         wanted = [name for name in names if columns is None or name in columns]
         start = 1
@@ -218,6 +230,7 @@ def _parquet_chunks(source: Source, size: int, columns: list[str] | None) -> Ite
             values = {name: _plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
             yield Chunk(np.arange(start, start + batch.num_rows), values, names)
             start += batch.num_rows
+            advance(share * batch.num_rows)
         if start == 1:
             yield Chunk(np.arange(0), {name: [] for name in wanted}, names)
 

@@ -3,11 +3,11 @@
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
@@ -21,6 +21,7 @@ _KINDS: dict[str, Literal["csv", "jsonl", "parquet"]] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+_BUFFER = 2**18
 _KNOWN = "use .csv, .tsv, .jsonl (each also with .gz) or .parquet"
 
 
@@ -38,11 +39,50 @@ class Source:
         """What error messages call it."""
         return str(self.path)
 
-    def open(self) -> BinaryIO:
-        """Open for reading bytes, decompressed."""
+    def open(self, advance: Callable[[float], None] | None = None) -> BinaryIO:
+        """Open for reading bytes, decompressed.
+
+        Args:
+            advance: told how many more bytes of the file have been read, as they lie on disk.
+        """
+        raw = _Watched(self.path, advance)
         if self.gzipped:
-            return cast(BinaryIO, gzip.open(self.path, "rb"))
-        return self.path.open("rb")
+            # its own methods are Python; a buffer around them hands out lines at the speed of C
+            plain = _Gunzip(io.BufferedReader(raw, _BUFFER))
+            return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, plain), _BUFFER))
+        return cast(BinaryIO, io.BufferedReader(raw, _BUFFER))
+
+
+class _Watched(io.FileIO):
+    """A file that says how much of it has been read."""
+
+    def __init__(self, path: Path, advance: Callable[[float], None] | None) -> None:
+        super().__init__(path, "rb")
+        self._advance = advance
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        if self._advance is not None and count:
+            self._advance(count)
+        return count
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(-1 if size is None else size)
+        if self._advance is not None and data:
+            self._advance(len(data))
+        return data
+
+
+class _Gunzip(gzip.GzipFile):
+    """Closes the file under it as well."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self._under = raw
+
+    def close(self) -> None:
+        super().close()
+        self._under.close()
 
 
 def recognise(path: Path | str) -> Source:
@@ -53,26 +93,13 @@ def recognise(path: Path | str) -> Source:
             than the ending says.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError("no such file", where=str(path))
-    if not path.is_file():
-        raise InputError("not a file", where=str(path), remedy="name one file")
+    _require_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     gzipped = suffixes[-1:] == [".gz"]
     ending = suffixes[-2] if gzipped and len(suffixes) > 1 else (suffixes or [""])[-1]
     if ending not in _KINDS or (gzipped and _KINDS[ending] == "parquet"):
         raise InputError(f"unknown file ending {path.suffix!r}", where=str(path), remedy=_KNOWN)
-    with reading(str(path)), path.open("rb") as stream:
-        first = stream.read(4)
-    if not first:
-        raise InputError("the file is empty", where=str(path), remedy="a header and rows")
-    is_gzip, is_parquet = first[:2] == b"\x1f\x8b", first == b"PAR1"
-    if is_gzip != gzipped:
-        raise InputError(
-            "gzip data without a .gz ending" if is_gzip else "the ending is .gz, the data is not",
-            where=str(path),
-            remedy="rename the file",
-        )
+    is_parquet = _first_bytes(path, gzipped) == b"PAR1"
     if is_parquet != (_KINDS[ending] == "parquet"):
         raise InputError(
             "Parquet data under another ending" if is_parquet else "not Parquet data",
@@ -80,6 +107,43 @@ def recognise(path: Path | str) -> Source:
             remedy="rename the file",
         )
     return Source(path, _KINDS[ending], gzipped, "\t" if ending in (".tsv", ".inter") else ",")
+
+
+def text_lines(path: Path | str) -> Source:
+    """A file of lines whatever its ending, gzipped if that is `.gz`.
+
+    Raises:
+        InputError: no such file, a folder, an empty file, or gzip where none is named or none
+            where it is.
+    """
+    path = Path(path)
+    _require_file(path)
+    gzipped = path.suffix.lower() == ".gz"
+    _first_bytes(path, gzipped)
+    return Source(path, "jsonl", gzipped)
+
+
+def _require_file(path: Path) -> None:
+    if not path.exists():
+        raise InputError("no such file", where=str(path))
+    if not path.is_file():
+        raise InputError("not a file", where=str(path), remedy="name one file")
+
+
+def _first_bytes(path: Path, gzipped: bool) -> bytes:
+    """The first four, which are gzip's if and only if the name says so."""
+    with reading(str(path)), path.open("rb") as stream:
+        first = stream.read(4)
+    if not first:
+        raise InputError("the file is empty", where=str(path), remedy="a header and rows")
+    is_gzip = first[:2] == b"\x1f\x8b"
+    if is_gzip != gzipped:
+        raise InputError(
+            "gzip data without a .gz ending" if is_gzip else "the ending is .gz, the data is not",
+            where=str(path),
+            remedy="rename the file",
+        )
+    return first
 
 
 @contextmanager

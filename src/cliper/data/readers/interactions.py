@@ -1,13 +1,11 @@
 """Read a log of interactions in pieces: bad rows dropped and counted, ids encoded on the way.
 
 A row is dropped for the first of these reasons: no user id, no item id, a rating or timestamp that
-is missing or no number (where the file has the column), a rating below the threshold, an item
-that the catalogue does not have.
+is missing or no number (where the file has the column), a rating below the threshold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.data.ledger import SAMPLES, Ledger
-from cliper.data.readers.chunks import Chunk, read_chunks, require
-from cliper.data.readers.formats import recognise
+from cliper.data.readers.chunks import Chunk, require
+from cliper.data.readers.rows import LOG_COLUMNS, LogSource
 from cliper.data.readers.values import to_ids, to_numbers, to_times
 from cliper.errors import InputError
 from cliper.progress import task
 from cliper.types import BoolArray, FloatArray, IndexArray
 
-_CHUNK = 65_536
-_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 Codes = npt.NDArray[np.int32]
 
 
@@ -32,10 +28,10 @@ class Log:
     """The rows that were kept, in the file's order.
 
     Attributes:
-        user_ids, item_ids: ids by code; a catalogue's items come first, in its order.
+        user_ids, item_ids: ids by code; those of dropped rows are among them.
         user, item: codes int32 (n,).
         rating, timestamp: as in `Interactions`.
-        in_log: bool, per item code: it occurs in the file, in a dropped row or a kept one.
+        first_row: per item code, the number of the first kept row that has it; 0 for none.
         n_read: rows of the file.
     """
 
@@ -45,15 +41,25 @@ class Log:
     item: Codes
     rating: FloatArray | None
     timestamp: IndexArray | None
-    in_log: BoolArray
+    first_row: IndexArray
     n_read: int
+
+    def missing_in(self, catalogue: Container[str], ledger: Ledger) -> BoolArray:
+        """Mask (n,) of the rows whose item the catalogue does not have; they are counted."""
+        unknown = np.array([item not in catalogue for item in self.item_ids], dtype=np.bool_)
+        missing = unknown[self.item]
+        some = np.flatnonzero(unknown & (self.first_row > 0))
+        some = some[np.argsort(self.first_row[some])][:SAMPLES]
+        samples = [f"row {self.first_row[code]}: {self.item_ids[code]}" for code in some]
+        ledger.drop("rows", "item not in the catalogue", int(missing.sum()), samples)
+        return missing
 
 
 class _Codes:
     """Ids to codes in order of appearance, over many chunks."""
 
-    def __init__(self, known: Iterable[str] = ()) -> None:
-        self.codes = {name: code for code, name in enumerate(known)}
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
 
     def encode(self, ids: pa.Array) -> Codes:
         encoded = ids.dictionary_encode()
@@ -63,40 +69,35 @@ class _Codes:
         return result
 
 
-def read_interactions(
-    path: Path, ledger: Ledger, *, catalogue: list[str] | None, min_rating: float | None
-) -> Log:
-    """Read a file with `user_id`, `item_id` and perhaps `rating` and `timestamp`.
+def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | None = None) -> Log:
+    """Read a log with `user_id`, `item_id` and perhaps `rating` and `timestamp`.
 
     Args:
-        path: .csv, .tsv, .jsonl (each perhaps .gz) or .parquet.
+        source: whatever yields such rows.
         ledger: takes the count of every dropped row, by reason.
-        catalogue: known item ids; rows of other items are dropped. None: every item is known.
         min_rating: rows rated lower are dropped.
 
     Raises:
-        InputError: a column is missing, or the file is broken (see `read_chunks`).
+        InputError: a column is missing, or the file is broken.
     """
-    source = recognise(path)
-    users, items = _Codes(), _Codes(catalogue or ())
-    n_known = None if catalogue is None else len(items.codes)
+    users, items = _Codes(), _Codes()
     kept: dict[str, list[npt.NDArray[np.generic]]] = {}
-    seen: list[Codes] = []
+    first: dict[int, int] = {}
     columns: list[str] | None = None
     n_read = 0
-    with task(f"reading {path.name}") as progress:
-        for chunk in read_chunks(source, _CHUNK, _COLUMNS):
+    path = next(iter(source.files.values()))
+    with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
+        for chunk in source.chunks(progress.advance):
             if columns is None:
                 columns = list(chunk.columns)
-                for needed in _COLUMNS[: 2 if min_rating is None else 3]:
-                    require(chunk.names, needed, source)
+                for needed in LOG_COLUMNS[: 2 if min_rating is None else 3]:
+                    require(chunk.names, needed, source.name)
             _refuse_late_columns(chunk, columns, source.name)
-            n_read += len(chunk.numbers)
+            n_read += len(chunk.numbers) + chunk.skipped
             keep = _Filter(chunk, ledger)
             user_ids = to_ids(_column(chunk, "user_id"), chunk.numbers, source.name)
             item_ids = to_ids(_column(chunk, "item_id"), chunk.numbers, source.name)
             user, item = users.encode(user_ids), items.encode(item_ids)
-            seen.append(np.unique(item))
             keep.drop("no user_id", _empty(user_ids))
             keep.drop("no item_id", _empty(item_ids))
             found: dict[str, npt.NDArray[np.generic]] = {"user": user, "item": item}
@@ -109,17 +110,16 @@ def read_interactions(
             if "timestamp" in columns:
                 found["timestamp"], known = to_times(_column(chunk, "timestamp"))
                 keep.drop("timestamp missing or not a time", ~known)
-            if n_known is not None:
-                keep.drop("item not in the catalogue", item >= n_known, item_ids)
             for name, values in found.items():
                 kept.setdefault(name, []).append(values[keep.mask])
-            progress.advance(len(chunk.numbers))
-    in_log = np.zeros(len(items.codes), dtype=np.bool_)
-    for codes in seen:
-        in_log[codes] = True
-    joined = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
+            new, at = np.unique(item[keep.mask], return_index=True)
+            for code, row in zip(new.tolist(), chunk.numbers[keep.mask][at].tolist(), strict=True):
+                first.setdefault(code, row)
     if not n_read:
         raise InputError("a header and no rows", where=source.name, remedy="add interactions")
+    first_row = np.zeros(len(items.codes), dtype=np.int64)
+    first_row[list(first)] = list(first.values())
+    joined = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
     rating_column, time_column = joined.get("rating"), joined.get("timestamp")
     return Log(
         list(users.codes),
@@ -128,7 +128,7 @@ def read_interactions(
         joined["item"].astype(np.int32, copy=False),
         None if rating_column is None else rating_column.astype(np.float32, copy=False),
         None if time_column is None else time_column.astype(np.int64, copy=False),
-        in_log,
+        first_row,
         n_read,
     )
 
@@ -154,7 +154,7 @@ def _refuse_late_columns(chunk: Chunk, columns: list[str], where: str) -> None:
     late = [name for name in chunk.columns if name not in columns]
     if late:
         raise InputError(
-            f"the key {late[0]!r} is in none of the first {_CHUNK} rows, then appears",
+            f"the key {late[0]!r} is in none of the first rows, then appears",
             where=f"{where}, row {chunk.numbers[0]} or later",
             remedy="give every row the same keys",
         )

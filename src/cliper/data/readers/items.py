@@ -1,58 +1,69 @@
 """Read a catalogue: one row an item, every other column a field."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from cliper.data.ledger import Ledger
-from cliper.data.readers.chunks import Chunk, read_chunks, require
+from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_path
+from cliper.data.readers.chunks import Chunk, require
 from cliper.data.readers.fields import FieldColumn
-from cliper.data.readers.formats import recognise
+from cliper.data.readers.rows import ItemSource, Wanted
 from cliper.data.readers.values import to_ids
 from cliper.errors import InputError
 from cliper.progress import task
 
-_CHUNK = 256  # rows of text can be long
 MAX_FIELDS = 1_000
 
 
 @dataclass(frozen=True, eq=False)
 class RawCatalogue:
-    """The catalogue as its file has it.
+    """The wanted part of a catalogue as its file has it.
 
     Attributes:
-        ids: item ids (n,), each once, in the file's order.
+        ids: wanted item ids (n,), each once, in the file's order.
         table: Arrow table (n rows) of the fields, string or list<string>.
-        images: what the column `image` says (n,), or None when the file has no such column.
+        images: paths that the column `image` names (n,), or None when the file has no such column.
         n_read: rows of the file.
+        image_urls: addresses of pictures (n,), the preferred first; None when no item has one.
+        listed: every item id of the file, wanted or not, in its order.
     """
 
     ids: list[str]
     table: pa.Table
     images: list[str | None] | None
     n_read: int
+    image_urls: list[tuple[str, ...]] | None = None
+    listed: Collection[str] = ()
 
 
-def read_items(path: Path, ledger: Ledger) -> RawCatalogue:
-    """Read a file with `item_id`, fields, and perhaps `image` (a path).
+def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: True) -> RawCatalogue:
+    """Read a catalogue with `item_id`, fields, and perhaps `image` (a path or http(s) address).
 
-    A row without an id is dropped and counted; see `fields` for what becomes of the values.
+    Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id is
+    dropped and counted; see `fields` for what becomes of the values.
+
+    Args:
+        source: whatever yields such rows.
+        ledger: takes the counts of what is dropped or changed, of wanted items alone.
+        wanted: of other items only the id is kept.
 
     Raises:
-        InputError: no `item_id`, an id that occurs twice, or a broken file (see `read_chunks`).
+        InputError: no `item_id`, an id that occurs twice (unless the source repeats them, then
+            the first row stays and the others are counted), or a broken file.
     """
-    source = recognise(path)
     ids: list[str] = []
     row_of: dict[str, int] = {}
     fields: dict[str, FieldColumn] = {}
     n_read = 0
-    with task(f"reading {path.name}") as progress:
-        for chunk in read_chunks(source, _CHUNK):
+    path = next(iter(source.files.values()))
+    with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
+        for chunk in source.chunks(progress.advance, wanted):
             if not n_read:
-                require(chunk.names, "item_id", source)
-            n_read += len(chunk.numbers)
+                require(chunk.names, "item_id", source.name)
+            n_read += len(chunk.numbers) + chunk.skipped
             _open_fields(chunk, fields, len(ids), ledger, source.name)
             columns = {name: _values(chunk, name) for name in fields}
             missing: list[Any] = [None] * len(chunk.numbers)
@@ -62,26 +73,34 @@ def read_items(path: Path, ledger: Ledger) -> RawCatalogue:
             ):
                 if not item:
                     ledger.drop("items", "no item_id", 1, [f"row {row}"])
-                    continue
-                if item in row_of:
-                    raise InputError(
-                        f"the item id {item!r} occurs twice, first in row {row_of[item]}",
-                        where=f"{source.name}, row {row}",
-                        remedy="keep one row an item",
-                    )
-                row_of[item] = row
-                ids.append(item)
-                for name, column in fields.items():
-                    column.append(columns[name][i], f"row {row}")
-            progress.advance(len(chunk.numbers))
-    if not ids:
+                elif item in row_of:
+                    _again(source, item, row, row_of[item], ledger)
+                else:
+                    row_of[item] = row
+                    if wanted(item):
+                        ids.append(item)
+                        for name, column in fields.items():
+                            column.append(columns[name][i], f"row {row}")
+    if not row_of:
         raise InputError("the file holds no items", where=source.name, remedy="add rows of items")
     image = fields.pop("image", None)
+    address_columns = [fields.pop(name) for name in ADDRESS_COLUMNS if name in fields]
     table = pa.table({name: column.array() for name, column in fields.items()})
     if not fields:  # a table without columns has no rows, so it takes its length from the ids
         table = pa.table({"item_id": ids}).select([])
-    images = None if image is None else [_path(value) for value in image.values]
-    return RawCatalogue(ids, table, images, n_read)
+    images = None if image is None else [local_path(value) for value in image.values]
+    urls = addresses(image, address_columns, ids, ledger)
+    return RawCatalogue(ids, table, images, n_read, urls, row_of.keys())
+
+
+def _again(source: ItemSource, item: str, row: int, first: int, ledger: Ledger) -> None:
+    if not source.repeats:
+        raise InputError(
+            f"the item id {item!r} occurs twice, first in row {first}",
+            where=f"{source.name}, row {row}",
+            remedy="keep one row an item",
+        )
+    ledger.drop("items", "the same item again, its first row stays", 1, [f"row {row}: {item}"])
 
 
 def _open_fields(
@@ -110,8 +129,3 @@ def _values(chunk: Chunk, name: str) -> list[Any]:
         return [None] * len(chunk.numbers)
     values: list[Any] = column.to_pylist() if isinstance(column, pa.Array) else column
     return values
-
-
-def _path(value: str | list[str] | None) -> str | None:
-    """The image path of one item: of several, the first."""
-    return value[0] if isinstance(value, list) else value

@@ -1,0 +1,198 @@
+"""`adapt_encodings`: encodings of a frozen encoder, adapted to their own catalogue, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cliper.encoders.adaptation.config import (
+    AdaptationConfig,
+    ProjectionAdaptation,
+    adapted_name,
+)
+from cliper.encoders.adaptation.loop import LOG_SCALE, Adapter, Checkpoint, Fitted, fit
+from cliper.encoders.adaptation.projection import Projection, ProjectionAdapter
+from cliper.encoders.adaptation.report import AdaptationReport
+from cliper.encoders.base import Encodings
+from cliper.encoders.pairs import PairTable, Parts, choose_pairs, row_groups, split_pairs
+from cliper.errors import MismatchError
+from cliper.types import BoolArray, IndexArray
+
+RECIPE = 1
+"""Raised whenever a fit's code changes its results, so that stored fits are not mistaken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What `adapt_encodings` gives.
+
+    Attributes:
+        encodings: the adapted ones, under a name and key of their own.
+        projection: the fitted maps.
+        report: retrieval before and after.
+    """
+
+    encodings: Encodings
+    projection: Projection
+    report: AdaptationReport
+
+
+def adapt_encodings(
+    encodings: Encodings,
+    config: ProjectionAdaptation | None = None,
+    *,
+    fit_on: BoolArray | None = None,
+    device: str = "cpu",
+) -> Adapted:
+    """Fit a projection on encodings and apply it to all of them.
+
+    Items take part that have a picture and at least one text. Interactions play no part.
+
+    Args:
+        encodings: of a frozen encoder, e.g. from `encode_dataset`.
+        config: how to train.
+        fit_on: bool (N,), items whose content the fit may see; all by default.
+        device: where to train.
+
+    Raises:
+        MismatchError: `fit_on` is of another length.
+
+    >>> rng = np.random.default_rng(0)
+    >>> text = rng.normal(size=(1, 200, 8)).astype(np.float32)
+    >>> image = (text[0] @ np.linalg.qr(rng.normal(size=(8, 8)))[0]).astype(np.float32)
+    >>> everything = np.ones((1, 200), bool)
+    >>> e = Encodings("h", "toy", "k", ("title",), text, everything, image, everything[0])
+    >>> adapted = adapt_encodings(e, ProjectionAdaptation(learning_rate=0.01))
+    >>> adapted.encodings.encoder, adapted.report.after.overall.mrr > 0.9
+    ('toy+projection', True)
+    """
+    config = config or ProjectionAdaptation()
+    chosen = choose(encodings.text_present, encodings.image_present, config, fit_on)
+    groups = np.stack([row_groups(text[chosen.rows], present[chosen.rows]) for text, present in zip(
+        encodings.text, encodings.text_present, strict=True)])  # fmt: skip
+    every = np.ones(len(chosen.rows), dtype=np.bool_)
+    pictures = row_groups(encodings.image[chosen.rows], every)
+    projection, report = fit_projection(encodings, chosen, groups, pictures, config, device=device)
+    key = sha256(f"{encodings.key}; {projection.hash}".encode()).hexdigest()
+    adapted = replace(
+        encodings,
+        encoder=report.encoder,
+        key=key,
+        text=np.stack([projection.project_text(rows) for rows in encodings.text]),
+        image=projection.project_image(encodings.image),
+    )
+    return Adapted(adapted, projection, report)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Items (n,) that a fit sees, and how many it could have seen but was told not to."""
+
+    rows: IndexArray
+    present: BoolArray
+    left_out: int
+
+
+def choose(
+    text_present: BoolArray,
+    image_present: BoolArray,
+    config: AdaptationConfig,
+    fit_on: BoolArray | None,
+) -> Chosen:
+    """Items with a picture and a text, at most `config.max_items`, of those in `fit_on`."""
+    allowed = image_present
+    if fit_on is not None:
+        if fit_on.shape != image_present.shape:
+            raise MismatchError("fit_on speaks of another number of items")
+        allowed = image_present & fit_on
+    rows = choose_pairs(text_present, allowed, config.max_items, config.seed)
+    could = int((image_present & text_present.any(0)).sum())
+    left_out = could - int((allowed & text_present.any(0)).sum())
+    return Chosen(rows, text_present[:, rows], left_out)
+
+
+def fit_projection(
+    encodings: Encodings,
+    chosen: Chosen,
+    text_groups: IndexArray,
+    image_groups: IndexArray,
+    config: ProjectionAdaptation,
+    *,
+    device: str = "cpu",
+) -> tuple[Projection, AdaptationReport]:
+    """Fit on chosen items only.
+
+    Args:
+        encodings: of all N items.
+        chosen: n of them.
+        text_groups: (C, n), equal where texts are equal.
+        image_groups: (n,), equal where pictures are equal.
+        config: how to train.
+        device: where.
+    """
+    text = torch.from_numpy(np.ascontiguousarray(encodings.text[:, chosen.rows])).to(device)
+    image = torch.from_numpy(np.ascontiguousarray(encodings.image[chosen.rows])).to(device)
+    adapter = ProjectionAdapter(text, image)
+    fitted, report = run_fit(
+        adapter, chosen, text_groups, image_groups, encodings.views, config,
+        encoder=adapted_name(encodings.encoder, config.kind), device=device,
+    )  # fmt: skip
+    if not fitted.best_epoch:
+        return Projection(None, None), report
+    arrays = {name: t.cpu().numpy() for name, t in fitted.tensors.items() if name != LOG_SCALE}
+    return Projection(arrays["text"], arrays["image"]), report
+
+
+def run_fit(
+    adapter: Adapter,
+    chosen: Chosen,
+    text_groups: IndexArray,
+    image_groups: IndexArray,
+    views: Sequence[str],
+    config: AdaptationConfig,
+    *,
+    encoder: str,
+    device: str,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Fitted, AdaptationReport]:
+    """Split the chosen pairs, run the loop, and put the outcome in a report.
+
+    Args:
+        adapter: over the chosen items, in their order.
+        chosen, text_groups, image_groups: see `fit_projection`.
+        views: the C names.
+        config: how to train.
+        encoder: the adapted encoder's name.
+        device: of the adapter.
+        checkpoint: keeps the fit between epochs.
+    """
+    started = perf_counter()
+    generator = torch.Generator().manual_seed(config.seed)
+    pairs = PairTable(
+        torch.from_numpy(np.ascontiguousarray(chosen.present)),
+        torch.from_numpy(text_groups),
+        torch.from_numpy(image_groups),
+    )
+    enough = len(pairs) >= config.min_pairs
+    if enough:
+        parts = split_pairs(pairs.image_group, config.held_out, generator)
+        parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
+        fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
+        sizes = (len(parts.train), len(parts.valid), len(parts.report))
+    else:
+        fitted = Fitted(_copies(adapter), 0, 0, config.temperature, (), None, None)
+        sizes = (len(pairs), 0, 0)
+    report = AdaptationReport(
+        encoder, config.model_dump(mode="json"), *sizes, chosen.left_out,
+        fitted.epochs_run, fitted.best_epoch, fitted.temperature, fitted.history,
+        perf_counter() - started, fitted.before, fitted.after,
+    )  # fmt: skip
+    return fitted, report
+
+
+def _copies(adapter: Adapter) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in adapter.tensors.items()}

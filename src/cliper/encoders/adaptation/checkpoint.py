@@ -1,0 +1,85 @@
+"""A fit between its epochs, on disk: an interrupted one goes on and ends with the same bytes."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cliper.encoders.adaptation.loop import FitState
+from cliper.files import atomic_path
+
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class FitCheckpoint:
+    """One safetensors file: tensors, AdamW's moments, the best so far, the generator's state.
+
+    Args:
+        path: the file. It lies in a folder that is named by all that decides the fit, so that no
+            other fit can take it for its own.
+    """
+
+    path: Path
+
+    def load(
+        self,
+        tensors: Mapping[str, Tensor],
+        optimiser: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> FitState | None:
+        """Put everything back to where it was; None without a file, or with a broken one."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                facts = json.loads(file.metadata()["state"])
+        except Exception:  # safetensors raises its own, and the fit can begin again
+            return None
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(kept[f"now/{name}"])
+                optimiser.state[tensor] = {
+                    moment: _like(kept[f"{moment}/{name}"], tensor, moment) for moment in _MOMENTS
+                }
+        generator.set_state(kept["generator"])
+        best = {name: kept[f"best/{name}"].to(tensor.device) for name, tensor in tensors.items()}
+        mrr = -math.inf if facts["best_mrr"] is None else facts["best_mrr"]
+        return FitState(facts["epoch"], facts["best_epoch"], mrr, best, facts["history"])
+
+    def save(
+        self,
+        state: FitState,
+        tensors: Mapping[str, Tensor],
+        optimiser: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> None:
+        """Write the file, whole or not at all."""
+        kept: dict[str, Tensor] = {"generator": generator.get_state()}
+        for name, tensor in tensors.items():
+            kept[f"now/{name}"] = tensor
+            kept[f"best/{name}"] = state.best[name]
+            kept |= {f"{m}/{name}": optimiser.state[tensor][m] for m in _MOMENTS}
+        facts: dict[str, Any] = {
+            "epoch": state.epoch,
+            "best_epoch": state.best_epoch,
+            "best_mrr": state.best_mrr if math.isfinite(state.best_mrr) else None,
+            "history": state.history,
+        }
+        whole = {name: t.detach().cpu().contiguous().clone() for name, t in kept.items()}
+        with atomic_path(self.path) as temporary:
+            save_file(whole, temporary, metadata={"state": json.dumps(facts)})
+
+    def remove(self) -> None:
+        """The fit is done."""
+        self.path.unlink(missing_ok=True)
+
+
+def _like(value: Tensor, tensor: Tensor, moment: str) -> Tensor:
+    return value if moment == "step" else value.to(tensor.device)

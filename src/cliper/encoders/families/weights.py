@@ -1,0 +1,48 @@
+"""Weights in `transformers`' layout, read without the network and without running their code."""
+
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from cliper.encoders.towers import Model
+from cliper.errors import InputError
+
+
+def load_weights(model_class: Any, folder: Path) -> Model:
+    """A model of `transformers` with the weights of a folder.
+
+    Weights are safetensors, or a `pytorch_model.bin` that is loaded without running code from it.
+
+    Args:
+        model_class: one of `transformers`' model classes.
+        folder: holds config.json and the weights.
+
+    Raises:
+        InputError: no weights, broken ones, or tensors that the model needs are missing.
+    """
+    if not any(folder.glob("model*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        raise InputError(
+            "no weights (model.safetensors or pytorch_model.bin)",
+            where=str(folder),
+            remedy="download the model again",
+        )
+    library: Any = transformers
+    verbosity = library.logging.get_verbosity()
+    library.logging.set_verbosity_error()
+    try:
+        model, report = model_class.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # safetensors, pickle and transformers each raise their own
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"the weights cannot be loaded: {reason}", where=str(folder)) from error
+    finally:
+        library.logging.set_verbosity(verbosity)
+    if missing := sorted(report["missing_keys"]):
+        # transformers fills what is missing with random numbers; nobody wants those features.
+        raise InputError(
+            f"the weights lack {len(missing)} of the model's tensors, first {missing[0]}",
+            where=str(folder),
+        )
+    return model

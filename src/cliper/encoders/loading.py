@@ -1,0 +1,89 @@
+"""Where a dual encoder comes from: a path, the hub, or a file in OpenAI's layout."""
+
+from pathlib import Path
+
+from cliper.encoders import hub
+from cliper.encoders.families import load_folder
+from cliper.encoders.families.clip import ClipTowers, check_tokenizer
+from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
+from cliper.encoders.families.long_clip import load_openai_layout
+from cliper.encoders.registry import EncoderOptions
+from cliper.encoders.towers import Parts
+from cliper.encoders.two_tower import TwoTowerEncoder
+from cliper.errors import InputError
+
+# Every CLIP that OpenAI published, and Long-CLIP, use one tokeniser; this repository has it.
+TOKENIZER_REPOSITORY = "openai/clip-vit-large-patch14"
+
+
+def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEncoder:
+    """A model of the hub, or `options.weights` in its place, under `name`."""
+    if options.weights is not None:
+        return from_path(name, options.weights, options)
+    if repository.count("/") != 1 or not all(repository.split("/")):
+        raise InputError(f"{repository!r} is no repository", remedy="write hf:ORG/NAME")
+    folder = hub.fetch_model(repository, allow_download=options.allow_download)
+    return _encoder(name, load_folder(folder), options)
+
+
+def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
+    """A folder in `transformers`' layout, or a `.pt` in OpenAI's (or a folder with one in it).
+
+    Raises:
+        InputError: there is no such thing at `path`.
+    """
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return _encoder(name, load_folder(path), options)
+        archives = sorted(path.glob("*.pt"))
+        if len(archives) != 1:
+            raise InputError(
+                f"no config.json, and {len(archives)} .pt files instead of one", where=str(path)
+            )
+        path = archives[0]
+    if not path.is_file():
+        raise InputError("no such file or folder", where=str(path))
+    model, preprocessing = load_openai_layout(path)
+    tokenizer = _tokenizer_for(path, allow_download=options.allow_download)
+    check_tokenizer(tokenizer, model.config.text_config, where=str(path))
+    return _encoder(name, Parts(ClipTowers(model), tokenizer, preprocessing), options)
+
+
+def long_clip(
+    name: str, repository: str, file: str, positions: int, options: EncoderOptions
+) -> TwoTowerEncoder:
+    """A Long-CLIP, from `options.weights` in either layout or from its `.pt` on the hub."""
+    path = options.weights or hub.fetch_file(
+        repository, file, allow_download=options.allow_download
+    )
+    encoder = from_path(name, path, options)
+    if encoder.max_tokens < positions:
+        raise InputError(
+            f"the text tower has {encoder.max_tokens} positions, Long-CLIP has {positions}",
+            where=str(path),
+        )
+    return encoder
+
+
+def _tokenizer_for(path: Path, *, allow_download: bool) -> ClipTokenizer:
+    try:
+        return load_tokenizer(path.parent)
+    except InputError as missing:
+        if any(path.parent.glob("tokenizer.json")):
+            raise
+        try:
+            folder = hub.fetch_tokenizer(TOKENIZER_REPOSITORY, allow_download=allow_download)
+        except InputError:
+            raise missing from None
+    return load_tokenizer(folder)
+
+
+def _encoder(name: str, parts: Parts, options: EncoderOptions) -> TwoTowerEncoder:
+    return TwoTowerEncoder(
+        name,
+        *parts,
+        device=options.device,
+        dtype=options.dtype,
+        batch_size=options.batch_size,
+        long_text=options.long_text,
+    )

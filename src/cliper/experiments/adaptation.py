@@ -1,0 +1,43 @@
+"""The figure beside an adaptation's report: retrieval per view, before and after."""
+
+from collections.abc import Callable
+
+from cliper.encoders.adaptation import AdaptationReport
+from cliper.encoders.adaptation.report import FIGURE_FILE
+from cliper.encoders.adaptation.retrieval import ViewRetrieval
+from cliper.encoders.encode_report import EncodeReport
+from cliper.experiments.figures import Bar, comparison_bars
+from cliper.files import write_text
+
+
+def retrieval_figure(report: AdaptationReport) -> str | None:
+    """An SVG of Recall@10 per view, the mean of both directions; None where nothing was trained."""
+    sides = list(report.cosines())
+    if not sides:
+        return None
+    groups = {
+        name: [Bar("before", _recall(before)), Bar("after", _recall(after))]
+        for name, before, after in sides
+    }
+    return comparison_bars(groups, f"{report.encoder}: Recall@10 of held-out pairs")
+
+
+def with_figure(
+    on_report: Callable[[EncodeReport], None] | None,
+) -> Callable[[EncodeReport], None]:
+    """A listener of `encode_dataset` that draws the figure, then passes the report on."""
+
+    def listen(report: EncodeReport) -> None:
+        if report.adaptation is not None and report.adaptation_folder is not None:
+            path = report.adaptation_folder / FIGURE_FILE
+            svg = None if path.is_file() else retrieval_figure(report.adaptation)
+            if svg is not None:
+                write_text(path, svg)
+        if on_report is not None:
+            on_report(report)
+
+    return listen
+
+
+def _recall(view: ViewRetrieval) -> float:
+    return (view.text_to_image.recall_at_10 + view.image_to_text.recall_at_10) / 2

@@ -15,7 +15,7 @@ from torch.nn import functional
 # What oneDNN's product is called; a torch without it multiplies as it always does.
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 # Below so many multiplications the choice of a kernel costs more than the product.
-_SMALL = 2**20
+_SMALL = 2**23
 # Columns of a transposed matrix that are copied at once.
 _PART = 4096
 

@@ -146,7 +146,10 @@ class _Difference(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(left, right)
         ctx.rows = len(table)  # type: ignore[attr-defined]
-        return table.index_select(0, left).sub_(table.index_select(0, right))
+        # Both rows are read, and their difference written, in one pass.
+        pairs = torch.stack([left, right], dim=1)
+        signs = table.new_tensor([1.0, -1.0]).repeat(len(left), 1)
+        return nn.functional.embedding_bag(pairs, table, mode="sum", per_sample_weights=signs)
 
     @staticmethod
     def backward(

@@ -48,9 +48,11 @@ GRIDS: dict[str, dict[str, list]] = {
     "neumf": {"backbone.l2": [1e-3, 1e-2]},
     "ngcf": {"backbone.n_layers": [2], "backbone.l2": [1e-3, 1e-2]},
 }
-HEADER = """| model | Recall@10 | Recall@20 | Recall@50 | NDCG@10 | NDCG@20 | NDCG@50 | tried | chosen | run |
-|---|---:|---:|---:|---:|---:|---:|---:|---|---|
-"""
+COLUMNS = (
+    *("model", "Recall@10", "Recall@20", "Recall@50", "NDCG@10", "NDCG@20", "NDCG@50"),
+    *("tried", "chosen", "run"),
+)
+HEADER = f"| {' | '.join(COLUMNS)} |\n|---|{'---:|' * 7}---|---|\n"
 
 
 def prepare(source: Path, work: Path) -> Dataset:

@@ -3,7 +3,7 @@
 PyTorch multiplies float32 matrices by MKL, which keeps its AVX-512 kernels for Intel's processors:
 on an AMD EPYC that has AVX-512 as well, the products of this project take twice as long as by
 oneDNN, which PyTorch carries too but uses for convolutions and lower precisions only
-(`results/dense-products.md`, ADR 0022). Numbers agree but for the order of summation.
+(`benchmarks/dense_products.py`, ADR 0026). Numbers agree but for the order of summation.
 """
 
 from typing import cast

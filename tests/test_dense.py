@@ -24,7 +24,7 @@ def layouts(rows: int, columns: int) -> list[Tensor]:
 
 
 def test_the_pinned_torch_has_the_faster_product() -> None:
-    if not (torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()):
+    if not cliper.dense._BOTH:
         pytest.skip("this CPU's PyTorch carries only one library")
     assert cliper.dense._by_onednn(random(400, 300), random(300, 100))
     assert not cliper.dense._by_onednn(random(4, 3), random(3, 2))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# What oneDNN's product is called; a torch without it multiplies as it always does.
-_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+# oneDNN's product, where there is one and the usual one is MKL's; else None.
+_BOTH = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _BOTH else None
 # Below so many multiplications the choice of a kernel costs more than the product.
 _SMALL = 2**23
 # Columns of a transposed matrix that are copied at once.
@@ -27,8 +28,6 @@ def _by_onednn(a: Tensor, b: Tensor) -> bool:
         and a.dtype == b.dtype == torch.float32
         and a.dim() == b.dim() == 2
         and a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkl.is_available()  # elsewhere the usual product is not MKL's
     )
 
 
@@ -46,7 +45,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     # and in parts that the cache holds.
     if a.shape[0] > b.shape[1]:
         return matmul(b.T, a.T).T.contiguous()
-    parts = zip(a.split(_PART, dim=1), b.split(_PART), strict=True)
+    parts = zip(torch.split(a, _PART, dim=1), torch.split(b, _PART), strict=True)
     total = _onednn(*next(parts))
     for part in parts:
         total += _onednn(*part)

@@ -72,7 +72,7 @@ class _Layer(torch.autograd.Function):
         y = matmul(h, w3.T)
         y += with_id if w3_own is None else matmul(with_id, w3_own.T)
         leaky_relu(y, SLOPE, inplace=True)
-        ctx.save_for_backward(rows, x, gathered, h, own, with_id, y, w1, w2, w3, w3_own)
+        ctx.save_for_backward(rows, x, gathered, h, own, with_id, y, w1, w2, w3, w3_own)  # type: ignore[arg-type]
         ctx.mean = mean  # type: ignore[attr-defined]
         return y
 
@@ -83,14 +83,15 @@ class _Layer(torch.autograd.Function):
         rows, x, gathered, h, own, with_id, y, w1, w2, w3, w3_own = ctx.saved_tensors  # type: ignore[attr-defined]
         mean: SparseGraph = ctx.mean  # type: ignore[attr-defined]
         by_y = _through(gradient, y)
-        by_w3 = matmul(by_y.T, h)
+        turned = by_y.T.contiguous()  # once for two products
+        by_w3 = matmul(turned, h)
         by_h = matmul(by_y, w3)
         by_h = _through(by_h, h, out=by_h)
         by_w1 = matmul(by_h.T, gathered)
         by_gathered = matmul(by_h, w1)
         by_w3_own, by_id = None, by_y
         if w3_own is not None:
-            by_w3_own, by_id = matmul(by_y.T, with_id), matmul(by_y, w3_own)
+            by_w3_own, by_id = matmul(turned, with_id), matmul(by_y, w3_own)
         by_own = _through(by_id, own)
         by_w2 = matmul(by_own.T, x)
         by_x = matmul(by_own, w2)

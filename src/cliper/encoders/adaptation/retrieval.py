@@ -155,21 +155,21 @@ def _ranks(
 
 
 def _scored(queries: _Queries) -> ViewRetrieval:
-    other = queries.unmatched.double()
+    other = queries.unmatched.cpu().double()  # (float64 is not on every device)
     return ViewRetrieval(
         _direction(queries.to_image, queries.images),
         _direction(queries.to_text, queries.texts),
-        float(queries.matched.double().mean()),
+        float(queries.matched.cpu().double().mean()),
         float(other.mean()) if len(other) else 0.0,
         float(other.std(correction=0)) if len(other) else 0.0,
     )
 
 
 def _direction(ranks: Tensor, candidates: Tensor) -> Direction:
-    ranks = ranks.double()
+    ranks, candidates = ranks.cpu().double(), candidates.cpu()
     at_1, at_5, at_10 = (float((ranks <= k).double().mean()) for k in (1, 5, 10))
     most = int(candidates.max())
-    harmonic = (1 / torch.arange(1, most + 1, dtype=torch.float64)).cumsum(0).to(ranks.device)
+    harmonic = (1 / torch.arange(1, most + 1, dtype=torch.float64)).cumsum(0)
     return Direction(
         len(ranks), most, at_1, at_5, at_10,
         mrr=float((1 / ranks).mean()),

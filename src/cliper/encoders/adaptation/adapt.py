@@ -46,6 +46,8 @@ def adapt_encodings(
     config: ProjectionAdaptation | None = None,
     *,
     fit_on: BoolArray | None = None,
+    text_groups: IndexArray | None = None,
+    image_groups: IndexArray | None = None,
     device: str = "cpu",
 ) -> Adapted:
     """Fit a projection on encodings and apply it to all of them.
@@ -56,6 +58,10 @@ def adapt_encodings(
         encodings: of a frozen encoder, e.g. from `encode_dataset`.
         config: how to train.
         fit_on: bool (N,), items whose content the fit may see; all by default.
+        text_groups: int64 (C, N), equal where two texts of a view are equal. By default found from
+            the rows' bytes, as an encoder gives equal texts equal rows; pass them where rows went
+            through a matrix product since, which may change the last bit from row to row.
+        image_groups: int64 (N,), the same for pictures.
         device: where to train.
 
     Raises:
@@ -72,11 +78,17 @@ def adapt_encodings(
     """
     config = config or ProjectionAdaptation()
     chosen = choose(encodings.text_present, encodings.image_present, config, fit_on)
-    groups = np.stack([row_groups(text[chosen.rows], present[chosen.rows]) for text, present in zip(
-        encodings.text, encodings.text_present, strict=True)])  # fmt: skip
-    every = np.ones(len(chosen.rows), dtype=np.bool_)
-    pictures = row_groups(encodings.image[chosen.rows], every)
-    projection, report = fit_projection(encodings, chosen, groups, pictures, config, device=device)
+    rows = chosen.rows
+    if text_groups is None:
+        views = zip(encodings.text, encodings.text_present, strict=True)
+        texts = np.stack([row_groups(text[rows], present[rows]) for text, present in views])
+    else:
+        texts = text_groups[:, rows]
+    every = np.ones(len(rows), dtype=np.bool_)
+    pictures = (
+        row_groups(encodings.image[rows], every) if image_groups is None else image_groups[rows]
+    )
+    projection, report = fit_projection(encodings, chosen, texts, pictures, config, device=device)
     key = sha256(f"{encodings.key}; {projection.hash}".encode()).hexdigest()
     adapted = replace(
         encodings,

@@ -59,9 +59,7 @@ def encodings_of(films: Films, alignment: Alignment) -> Encodings:
 
 def scored(encodings: Encodings, pairs: PairTable, rows: torch.Tensor) -> Retrieval:
     text, image = torch.from_numpy(encodings.text)[:, rows], torch.from_numpy(encodings.image)[rows]
-    got = score_retrieval(text, image, pairs.take(rows), FOUR)
-    assert got is not None
-    return got
+    return score_retrieval(text, image, pairs.take(rows), FOUR)
 
 
 def on_films(folder: Path, seeds: int, cache: Path | None) -> None:
@@ -95,7 +93,6 @@ def on_films(folder: Path, seeds: int, cache: Path | None) -> None:
         }.items():
             found.setdefault(name, []).append(scored(encodings, ours.pairs, parts.report))
         counted = found["… and adapted, projection"][-1]  # on the same pairs as its own report
-        assert adapted.report.after is not None
         assert abs(counted.overall.mrr - adapted.report.after.overall.mrr) < 1e-6
     print(f"{half} films in each half, {len(parts.report)} counted; "
           f"{np.median(seconds):.1f} s a projection\n")  # fmt: skip

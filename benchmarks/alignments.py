@@ -311,7 +311,7 @@ def _joined(one: Films, other: Films) -> Films:
 def _mrr(maps: Maps, films: Films) -> float:
     four = PairTable(films.pairs.present[:4], films.pairs.text_group[:4], films.pairs.image_group)
     got = score_retrieval(maps[0](films.text[:4]), maps[1](films.image), four, FOUR)
-    return got.overall.mrr if got else 0.0
+    return got.overall.mrr
 
 
 def _best(fit: Callable[[Any], Maps], settings: Any, valid: Films) -> Maps:
@@ -420,7 +420,6 @@ def main() -> None:
                 held.pairs.present[:4], held.pairs.text_group[:4], held.pairs.image_group
             )
             got = score_retrieval(maps[0](held.text[:4]), maps[1](held.image), four, FOUR)
-            assert got is not None
             both = got.overall
             mrr.append(both.mrr)
             hits.append((both.text_to_image.recall_at_10 + both.image_to_text.recall_at_10) / 2)

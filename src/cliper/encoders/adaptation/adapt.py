@@ -7,7 +7,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from cliper.encoders.adaptation.config import (
     AdaptationConfig,
@@ -19,7 +18,7 @@ from cliper.encoders.adaptation.projection import Projection, ProjectionAdapter
 from cliper.encoders.adaptation.report import AdaptationReport
 from cliper.encoders.base import Encodings
 from cliper.encoders.pairs import PairTable, Parts, choose_pairs, row_groups, split_pairs
-from cliper.errors import MismatchError
+from cliper.errors import InputError, MismatchError
 from cliper.types import BoolArray, IndexArray
 
 RECIPE = 1
@@ -65,6 +64,7 @@ def adapt_encodings(
         device: where to train.
 
     Raises:
+        InputError: fewer than `config.min_pairs` pairs.
         MismatchError: `fit_on` is of another length.
 
     >>> rng = np.random.default_rng(0)
@@ -181,6 +181,9 @@ def run_fit(
         encoder: the adapted encoder's name.
         device: of the adapter.
         checkpoint: keeps the fit between epochs.
+
+    Raises:
+        InputError: too few pairs.
     """
     started = perf_counter()
     generator = torch.Generator().manual_seed(config.seed)
@@ -189,22 +192,19 @@ def run_fit(
         torch.from_numpy(text_groups),
         torch.from_numpy(image_groups),
     )
-    enough = len(pairs) >= config.min_pairs
-    if enough:
-        parts = split_pairs(pairs.image_group, config.held_out, generator)
-        parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
-        fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
-        sizes = (len(parts.train), len(parts.valid), len(parts.report))
-    else:
-        fitted = Fitted(_copies(adapter), 0, 0, config.temperature, (), None, None)
-        sizes = (len(pairs), 0, 0)
+    parts = split_pairs(pairs.image_group, config.held_out, generator)
+    sizes = (len(parts.train), len(parts.valid), len(parts.report))
+    if len(pairs) < config.min_pairs or not all(sizes):
+        raise InputError(
+            f"{len(pairs)} items with a picture and a text are too few to adapt to",
+            where="encoder.adapt.min_pairs",
+            remedy="leave the adaptation out, or lower this (10 at least, of different pictures)",
+        )
+    parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
+    fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
     report = AdaptationReport(
         encoder, config.model_dump(mode="json"), *sizes, chosen.left_out,
         fitted.epochs_run, fitted.best_epoch, fitted.temperature, fitted.history,
         perf_counter() - started, fitted.before, fitted.after,
     )  # fmt: skip
     return fitted, report
-
-
-def _copies(adapter: Adapter) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in adapter.tensors.items()}

@@ -72,7 +72,7 @@ class Retrieval:
 
 def score_retrieval(
     text: Tensor, image: Tensor, pairs: PairTable, views: Sequence[str]
-) -> Retrieval | None:
+) -> Retrieval:
     """Rank every picture for every text of n items, and the other way round, by cosine.
 
     Candidates are the different pictures, and the different texts of a view. Where several items
@@ -85,8 +85,8 @@ def score_retrieval(
         pairs: of the same n items.
         views: the C names.
 
-    Returns:
-        None when there is no item.
+    Raises:
+        ValueError: no item has a text.
     """
     unit = normalize(image.float(), dim=-1)
     found: dict[str, _Queries] = {}
@@ -96,7 +96,7 @@ def score_retrieval(
         if present.any():
             found[name] = _queries(rows, unit, present, group, pairs.image_group)
     if not found:
-        return None
+        raise ValueError("no item has a text")
     views_scored = {name: _scored(queries) for name, queries in found.items()}
     pooled = [torch.cat(part) for part in zip(*(q.parts for q in found.values()), strict=True)]
     return Retrieval(_scored(_Queries(*pooled)), views_scored)

@@ -17,6 +17,8 @@ _BOTH = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _BOTH else None
 # Below so many multiplications the choice of a kernel costs more than the product.
 _SMALL = 2**23
+# Numbers in the product of a transposed matrix.
+_SMALL_OUTPUT = 64 * 64
 # Columns of a transposed matrix that are copied at once.
 _PART = 4096
 
@@ -42,7 +44,9 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     if a.is_contiguous():
         return _onednn(a, b)
     # oneDNN reads its left side row by row, so that a transposed one is copied: the smaller one,
-    # and in parts that the cache holds.
+    # and in parts that the cache holds. For a small product the copy costs more than it saves.
+    if a.shape[0] * b.shape[1] <= _SMALL_OUTPUT:
+        return a @ b
     if a.shape[0] > b.shape[1]:
         return matmul(b.T, a.T).T.contiguous()
     parts = zip(torch.split(a, _PART, dim=1), torch.split(b, _PART), strict=True)

@@ -26,6 +26,7 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "study",
     "recommend",
     "similar",
     "export",
@@ -33,7 +34,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("study", "search", "serve", "describe", "bench")
+PLANNED = ("search", "serve", "describe", "bench")
 
 
 class _Root(VerbGroup):

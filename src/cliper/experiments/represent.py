@@ -1,6 +1,7 @@
 """From a dataset to what a backbone sees of its items, by way of the encoding store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from cliper.representation import (
     vanilla_features,
 )
 from cliper.representation.given import GIVEN, given_features
+from cliper.representation.represent import choose_views
 from cliper.types import BoolArray
 from cliper.views import RenderedViews, render
 
@@ -162,6 +164,24 @@ def encode_experiment(
     )
 
 
+def experiment_encodings(dataset: Dataset, config: ExperimentConfig) -> Encodings:
+    """What `cliper` features are made of, before similarity and fusion: views and pictures.
+
+    Raises:
+        InputError: the dataset has nothing to encode, or brought features without views.
+    """
+    if "features" not in dataset.about:
+        rendered = rendered_views(dataset, config.views.templates, config.views.include)
+        return encode_experiment(dataset, config, rendered)
+    given = given_features(dataset)
+    if isinstance(given, ItemFeatures):
+        raise _no_views(dataset)
+    names, chosen = choose_views(given.views, config.views.include)
+    return replace(
+        given, views=names, text=given.text[chosen], text_present=given.text_present[chosen]
+    )
+
+
 def items_in_training(dataset: Dataset, config: ExperimentConfig) -> BoolArray | None:
     """For an adaptation with `fit_on: train`: items (N,) that have a training interaction."""
     adapt = config.encoder.adapt
@@ -203,11 +223,7 @@ def _given(
     given = given_features(dataset)
     if kind == "cliper":
         if isinstance(given, ItemFeatures):
-            raise InputError(
-                "the given text features are one vector an item, there are no views to weigh",
-                where=dataset.name,
-                remedy="use --features vanilla, or give text_feat.npy as views × items × width",
-            )
+            raise _no_views(dataset)
         return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
@@ -215,4 +231,12 @@ def _given(
     text = given.text.sum(axis=0) / np.maximum(count, 1)[:, None].astype(np.float32)
     return vanilla_features(
         given.items_hash, given.image, given.image_present, text, count > 0, encoder=given.encoder
+    )
+
+
+def _no_views(dataset: Dataset) -> InputError:
+    return InputError(
+        "the given text features are one vector an item, there are no views to weigh",
+        where=dataset.name,
+        remedy="use --features vanilla, or give text_feat.npy as views × items × width",
     )

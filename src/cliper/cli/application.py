@@ -26,6 +26,7 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "search",
     "study",
     "recommend",
     "similar",
@@ -34,7 +35,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("search", "serve", "describe", "bench")
+PLANNED = ("serve", "describe", "bench")
 
 
 class _Root(VerbGroup):

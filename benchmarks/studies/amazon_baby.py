@@ -18,7 +18,8 @@ import torch
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
-from cliper.experiments.compare import analyse, compare, load_comparison
+from cliper.experiments.compare import compare
+from cliper.experiments.comparison import analyse, load_comparison
 from cliper.experiments.tables import comparison_rows, markdown
 from cliper.experiments.variants import plan
 from cliper.files import write_text
@@ -88,7 +89,7 @@ def main() -> None:
                 f"| {outcome.variant.backbone} | {metric} | {published:.2f} | "
                 f"{ours.mean():.2f} ± {ours.std(ddof=1):.2f} | {ours.mean() / published:.3f} |"
             )
-    whole = analyse(outcomes, "recall@20", budget=8)
+    whole = analyse(outcomes, "recall@20")
     chosen = "\n".join(f"- {o.variant.name}: `{dict(o.chosen)}`" for o in outcomes)
     text = f"""# Amazon-Baby, interactions alone, published protocol
 

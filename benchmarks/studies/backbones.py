@@ -23,7 +23,8 @@ import torch
 from cliper.backbones import backbone_entry, list_backbones
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import Outcome, analyse, compare, label, load_comparison
+from cliper.experiments.compare import compare
+from cliper.experiments.comparison import Outcome, analyse, label, load_comparison
 from cliper.experiments.variants import plan
 from cliper.files import write_text
 
@@ -161,7 +162,7 @@ def run_all(names: list[str], arguments: argparse.Namespace) -> list[str]:
 
 def table(outcomes: list[Outcome]) -> str:
     """Markdown: one row a variant, mean ± deviation over seeds, lift, significance, cost."""
-    whole = analyse(outcomes, "recall@20", budget=8)
+    whole = analyse(outcomes, "recall@20")
     lines = [
         "| backbone | features | Recall@20 | NDCG@20 | over vanilla | p, users | p, seeds "
         "| epoch s | epochs | MiB |",

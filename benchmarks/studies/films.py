@@ -17,7 +17,8 @@ import torch
 
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import Outcome, analyse, compare, load_comparison
+from cliper.experiments.compare import compare
+from cliper.experiments.comparison import Outcome, analyse, load_comparison
 from cliper.experiments.tables import comparison_rows, csv_text, markdown
 from cliper.experiments.variants import plan
 from cliper.files import write_text
@@ -117,7 +118,7 @@ def main() -> None:
         print(markdown(comparison_rows(comparison)), flush=True)
     if arguments.only:
         return
-    whole = analyse(outcomes, "recall@20", budget=8)
+    whole = analyse(outcomes, "recall@20")
     chosen = "\n".join(f"- {o.variant.name}: `{dict(o.chosen)}`" for o in outcomes)
     text = f"""# Films with posters, {arguments.split} split
 

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+# So many of these happen inside a training that showing each would bury the rest.
+INNER = ("ranking",)
+
 
 class Task(Protocol):
     """One piece of long work under way."""
@@ -38,6 +41,11 @@ class _Silent:
     @contextmanager
     def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         yield self
+
+
+def silent() -> Task:
+    """A task that nobody sees."""
+    return _Silent()
 
 
 _reporter: ContextVar[Reporter] = ContextVar("reporter", default=_Silent())  # noqa: B039

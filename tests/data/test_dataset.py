@@ -84,7 +84,7 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert loaded.catalogue is not None
     assert loaded.catalogue.fields == ("title", "tags")
     assert loaded.catalogue.values("tags") == [["x"], None, ["y", "z"]]
-    assert loaded.catalogue.image_paths() == [None, tmp_path / "toy" / "images/b.jpg", None]
+    assert list(loaded.catalogue.image_paths()) == [None, tmp_path / "toy" / "images/b.jpg", None]
     assert loaded.given_split is not None
     assert loaded.given_split.tolist() == [0, 1, 2]
     assert loaded.about["options"] == {"k_core": 5}

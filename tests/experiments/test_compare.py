@@ -14,7 +14,7 @@ from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.experiments import compare, evaluate_run, load_comparison, plan
 from cliper.experiments.build_report import build_report
-from cliper.experiments.compare import comparison_json
+from cliper.experiments.comparison import comparison_json
 from cliper.experiments.experiment import load_config, run_experiment
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.tables import comparison_rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cliper.experiments.compare import Comparison, Outcome
+from cliper.experiments.comparison import Comparison, Outcome
 from cliper.experiments.run import Run
 from cliper.experiments.significance import PairedTest
 from cliper.experiments.tables import (
@@ -42,16 +42,21 @@ def run(value: float, seed: int, backbone: str, width: int | None) -> Run:
 @pytest.fixture
 def comparison() -> Comparison:
     rows = [
-        Outcome(Variant("popularity", "none"), (run(0.1, 0, "popularity", None),) * 2),
-        Outcome(Variant("vbpr", "vanilla"), (run(0.2, 0, "vbpr", 64), run(0.3, 1, "vbpr", 64))),
+        Outcome(Variant("popularity", "none"), (run(0.1, 0, "popularity", None),) * 2, {}, 3),
         Outcome(
-            Variant("vbpr", "cliper", "sum"), (run(0.3, 0, "vbpr", 64), run(0.4, 1, "vbpr", 64))
+            Variant("vbpr", "vanilla"), (run(0.2, 0, "vbpr", 64), run(0.3, 1, "vbpr", 64)), {}, 3
+        ),
+        Outcome(
+            Variant("vbpr", "cliper", "sum"),
+            (run(0.3, 0, "vbpr", 64), run(0.4, 1, "vbpr", 64)),
+            {},
+            3,
         ),
     ]
     ours, base = "vbpr-cliper-sum", "vbpr-vanilla"
     test = PairedTest(0.1, 0.4, 0.0001, None)
     return Comparison(
-        tuple(rows), {ours: base}, {ours: test}, {ours: 0.0002}, {ours: None}, "recall@20", 3
+        tuple(rows), {ours: base}, {ours: test}, {ours: 0.0002}, {ours: None}, "recall@20"
     )
 
 
@@ -69,7 +74,7 @@ def test_cells(comparison: Comparison) -> None:
 
 def test_ties_are_all_best(comparison: Comparison) -> None:
     same = tuple(comparison.outcomes[i] for i in (1, 1))
-    table = comparison_rows(Comparison(same, {}, {}, {}, {}, "recall@20", 1))
+    table = comparison_rows(Comparison(same, {}, {}, {}, {}, "recall@20"))
     assert table.best == ((0, 3), (1, 3), (0, 4), (1, 4))
 
 

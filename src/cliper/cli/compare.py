@@ -10,6 +10,7 @@ from cliper.cli.options import (
     encoding_options,
     names,
     pairs,
+    processes_option,
     protocol_options,
     set_option,
     settings,
@@ -34,6 +35,7 @@ from cliper.cli.usage import verb
               help="Search these on validation, the same for every variant.")  # fmt: skip
 @set_option
 @click.option("--metric", default="recall@20", show_default=True, help="Of lift and significance.")
+@processes_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Results and runs.")
 @json_option
 def command(
@@ -53,6 +55,7 @@ def command(
     grids: tuple[str, ...],
     sets: tuple[str, ...],
     metric: str,
+    processes: int | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -68,7 +71,8 @@ def command(
     """
     from cliper.cli.compare_settings import check_comparison
     from cliper.data import Dataset
-    from cliper.experiments.compare import compare, comparison_json
+    from cliper.experiments.compare import compare
+    from cliper.experiments.comparison import comparison_json
     from cliper.experiments.tables import comparison_rows, write_comparison
     from cliper.experiments.variants import plan
 
@@ -92,7 +96,10 @@ def command(
     check_comparison(variants, base, grid, metric, fusions_given=fusions is not None)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
-    comparison = compare(loaded, variants, range(seeds), out, base=base, grid=grid, metric=metric)
+    comparison = compare(
+        loaded, variants, range(seeds), out,
+        base=base, grid=grid, metric=metric, processes=processes,
+    )  # fmt: skip
     written = write_comparison(comparison, out)
     if as_json:
         print_json({**comparison_json(comparison), "out": str(out)})

@@ -1,7 +1,6 @@
 """Settings of a comparison, checked before hours are spent: nothing may be without effect."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from itertools import product
 from typing import Any
 
@@ -10,7 +9,7 @@ from cliper.config import nearest
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.variants import Variant, variant_config
+from cliper.experiments.variants import Variant, variant_config, with_values
 
 # What a comparison varies itself, and the option that says how.
 OWNED = {
@@ -54,22 +53,6 @@ def check_comparison(
         _check_tree(variants, tree, metric)
         for variant in variants:
             variant_config(_NOWHERE, variant, 0, tree)
-
-
-def with_values(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a settings tree with values under dotted keys.
-
-    >>> with_values({"training": {"patience": 5}}, {"training.seed": 1})
-    {'training': {'patience': 5, 'seed': 1}}
-    """
-    result = deepcopy(dict(tree))
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        node = result
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return result
 
 
 _NOWHERE = Dataset("settings alone", Interactions(Vocabulary([]), Vocabulary([]), [], []))  # type: ignore[arg-type]

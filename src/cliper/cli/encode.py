@@ -11,6 +11,7 @@ from cliper.cli.options import encoding_options, names, pairs
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
+from cliper.errors import InputError
 
 
 @verb("encode")
@@ -26,6 +27,13 @@ from cliper.cli.usage import verb
 @click.option("--set", "sets", metavar="encoder.adapt.KEY=VALUE", multiple=True,
               help="A setting of the adaptation, e.g. encoder.adapt.max_epochs=20.")  # fmt: skip
 @click.option("--download", is_flag=True, help="Fetch a hub model that is not in the local cache.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+    help="Who encodes: this process, or workers under Ray.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), help="Under Ray; 2 by default.")
+@click.option("--ray-address", metavar="A", help="Of a running cluster; else Ray starts here.")
+@click.option("--gpus-each", type=click.FloatRange(min=0), help="Share of a GPU a worker takes.")
 @json_option
 def command(
     dataset: Path,
@@ -39,6 +47,10 @@ def command(
     long_text: Literal["truncate", "chunk-mean"],
     sets: tuple[str, ...],
     download: bool,
+    engine: str,
+    workers: int | None,
+    ray_address: str | None,
+    gpus_each: float | None,
     as_json: bool,
 ) -> None:
     """Encode every view and picture; what the store holds already is reused.
@@ -48,7 +60,9 @@ def command(
       cliper encode data/films --encoder embedded --views title,director,global \\
         --template director='A film directed by {director}'
       cliper encode data/films --encoder weights/clip-vit-base-patch32 --adapt projection
+      cliper encode data/films --encoder clip-vit-b-32 --engine ray --workers 8
     """
+    cluster = _cluster(engine, workers=workers, ray_address=ray_address, gpus_each=gpus_each)
     from cliper.data import Dataset
     from cliper.encoders.encode import encode_dataset
     from cliper.encoders.encode_report import EncodeReport
@@ -61,17 +75,27 @@ def command(
     adaptation = adaptation_settings(adapt, sets)
     keeps("what was encoded is kept; the same command goes on from there")
     reports: list[EncodeReport] = []
+    name = encoder or "embedded"
+    how: dict[str, Any] = {
+        "device": device,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "long_text": long_text,
+        "allow_download": download,
+    }
+    elsewhere = None
+    if engine == "ray":
+        from cliper.encoders.distributed import encode_on_ray
+
+        if adapt == "lora":  # its rows are those of towers that were trained in this process
+            raise InputError(
+                "lora is fitted and encoded in one process",
+                where="--engine ray",
+                remedy="leave one of them out; --adapt projection works under Ray",
+            )
+        elsewhere = encode_on_ray(loaded, name, rendered, **cluster, **how)
     encodings = encode_dataset(
-        loaded,
-        encoder or "embedded",
-        rendered,
-        device=device,
-        dtype=dtype,
-        batch_size=batch_size,
-        long_text=long_text,
-        allow_download=download,
-        adapt=adaptation,
-        on_report=with_figure(reports.append),
+        loaded, name, rendered, adapt=adaptation, on_report=with_figure(reports.append), **how
     )
     report = reports[0]
     _, n_items, width = encodings.text.shape
@@ -93,12 +117,26 @@ def command(
         "missing_images": int(n_items - encodings.image_present.sum()),
         "key": encodings.key,
     }
+    if elsewhere is not None:
+        facts["distributed"] = {**asdict(elsewhere), "workers": sorted(elsewhere.workers)}
     if as_json:
         print_json({"dataset": str(dataset), **facts})
         return
     print_facts(_rows(facts), title=f"{loaded.name} through {report.encoder}")
     if adapted is not None:
         show_adaptation(adapted, str(folder))
+
+
+def _cluster(engine: str, **options: Any) -> dict[str, Any]:
+    """What was said of the cluster; refused where there is none."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if given and engine != "ray":
+        raise InputError(
+            "has no effect in this process",
+            where="--" + next(iter(given)).replace("_", "-"),
+            remedy="add --engine ray, or leave it out",
+        )
+    return {key.removeprefix("ray_"): value for key, value in given.items()}
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -124,5 +162,9 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         found, chance = facts["retrieval_recall_at_10"], facts["retrieval_chance"] or 0.0
         shown = f"{100 * found:.1f} % (by chance {100 * chance:.1f} %)"
         rows.append(("held-out retrieval Recall@10", shown))
+    if "distributed" in facts:
+        done = facts["distributed"]
+        rows.append((f"encoded by {len(done['workers'])} workers", done["texts"] + done["images"]))
+        rows.append(("seconds of the workers", done["seconds"]))
     rows.append(("seconds", facts["seconds"]))
     return rows

@@ -43,6 +43,13 @@ set_option = click.option(
     help="Any setting, e.g. training.patience=5.",
 )
 
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="P",
+    help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
+)
+
 
 def names(text: str, option: str) -> list[str]:
     """The parts of `a,b,c`.

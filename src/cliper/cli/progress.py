@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from cliper.progress import Reporter, Task
+from cliper.progress import INNER, Reporter, Task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ class LineReporter:
     @contextmanager
     def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         """Announce a task, and say how long it took."""
-        if description in _INNER or total == 0:
+        if description in INNER or total == 0:
             yield _Count()
             return
         counter, start = _Count(), time.perf_counter()
@@ -54,10 +54,6 @@ class LineReporter:
             file=self._stream,
             flush=True,
         )
-
-
-# So many of these happen inside a training that a line for each would bury the rest.
-_INNER = ("ranking",)
 
 
 def _amount(value: float, unit: str, digits: int = 0) -> str:
@@ -98,7 +94,7 @@ class RichReporter:
     @contextmanager
     def task(self, description: str, total: float | None, unit: str = "") -> Iterator[Task]:
         """Show a bar for as long as the block runs; finished bars leave the screen."""
-        if description in _INNER or total == 0:
+        if description in INNER or total == 0:
             yield _Count()
             return
         outermost = self._progress is None

@@ -1,7 +1,9 @@
 """`Catalogue`: what is known of each item, one column per metadata field."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import pyarrow as pa
 
@@ -55,6 +57,27 @@ class Catalogue:
         result: list[FieldValue] = self.table.column(field).to_pylist()
         return result
 
-    def image_paths(self) -> list[Path | None]:
+    def image_paths(self) -> Sequence[Path | None]:
         """The N absolute image paths, None where there is none."""
-        return [None if name is None else self.image_root / name for name in self.images]
+        return _Paths(self.images, self.image_root)
+
+
+class _Paths(Sequence[Path | None]):
+    """Paths made when they are asked for: a million `Path` objects weigh over half a gigabyte."""
+
+    def __init__(self, names: Sequence[str | None], root: Path) -> None:
+        self._names = names
+        self._root = root
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, at: int) -> Path | None: ...
+    @overload
+    def __getitem__(self, at: slice) -> "_Paths": ...
+    def __getitem__(self, at: int | slice) -> "Path | _Paths | None":
+        if isinstance(at, slice):
+            return _Paths(self._names[at], self._root)
+        name = self._names[at]
+        return None if name is None else self._root / name

@@ -7,7 +7,8 @@ from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.experiments.build_report import write_comparisons
-from cliper.experiments.compare import Comparison, compare
+from cliper.experiments.compare import compare
+from cliper.experiments.comparison import Comparison
 from cliper.experiments.tables import comparison_rows, markdown
 from cliper.experiments.variants import plan
 from cliper.progress import task

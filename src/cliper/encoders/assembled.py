@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 
 from cliper.encoders.base import Encodings
 from cliper.encoders.store import ABSENT, KeyArray, RowStore
@@ -43,15 +42,9 @@ def assemble(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        views = text[1]
-        out = open_memmap(temporary / "text.npy", "w+", np.float32, (*views.shape, width))
-        for c in range(len(views)):
-            _copy(text[0], views[c], text[2], out[c])
-        out.flush()
-        np.save(temporary / "text_present.npy", views != ABSENT)
-        out = open_memmap(temporary / "image.npy", "w+", np.float32, (len(image[1]), width))
-        _copy(image[0], image[1], image[2], out)
-        out.flush()
+        _write(temporary / "text.npy", *text, width)
+        np.save(temporary / "text_present.npy", text[1] != ABSENT)
+        _write(temporary / "image.npy", *image, width)
         np.save(temporary / "image_present.npy", image[1] != ABSENT)
         write_json(temporary / "about.json", dict(about))
         temporary.chmod(0o755)
@@ -88,12 +81,21 @@ def load_assembled(folder: Path) -> Encodings:
         ) from None
 
 
-def _copy(store: RowStore, keys: KeyArray, project: Project, out: npt.NDArray[Any]) -> None:
-    for start in range(0, len(keys), _BLOCK):  # bounded memory, whatever N
-        part = keys[start : start + _BLOCK]
-        rows = project(store.read(part))
-        rows[part == ABSENT] = 0.0
-        out[start : start + _BLOCK] = rows
+def _write(path: Path, store: RowStore, keys: KeyArray, project: Project, width: int) -> None:
+    """Rows of `keys` (…, N) as a .npy file of shape (…, N, width), block after block.
+
+    Written through a file and not through a memory map: dirty pages of a map count as this
+    process's memory until the system gets round to writing them.
+    """
+    header = {"descr": "<f4", "fortran_order": False, "shape": (*keys.shape, width)}
+    with path.open("wb") as stream:
+        write_array_header_1_0(stream, header)
+        for view in keys.reshape(-1, keys.shape[-1]):
+            for start in range(0, len(view), _BLOCK):  # bounded memory, whatever N
+                part = view[start : start + _BLOCK]
+                rows = project(store.read(part))
+                rows[part == ABSENT] = 0.0
+                np.ascontiguousarray(rows, dtype="<f4").tofile(stream)
 
 
 def _map(path: Path) -> FloatArray:

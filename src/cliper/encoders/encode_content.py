@@ -106,7 +106,7 @@ def path_lookup(paths: Sequence[Path | None]) -> Callable[[int], Path]:
 
 def content(
     dataset: Dataset, texts: Sequence[Sequence[str | None]]
-) -> tuple[KeyArray, KeyArray, list[Path | None], int]:
+) -> tuple[KeyArray, KeyArray, Sequence[Path | None], int]:
     """Content keys of texts (C, N) and pictures (N,), the image files, and how many are gone.
 
     Raises:

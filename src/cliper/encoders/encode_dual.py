@@ -14,7 +14,7 @@ from cliper.encoders.encode_content import (
     text_lookup,
     usable,
 )
-from cliper.encoders.encode_fill import ImageEncoder, count_failures, fill_images, fill_texts
+from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.store import KeyArray, RowStore
@@ -43,20 +43,18 @@ def encode_dual(
         paths: (N,) image files.
         report: filled.
     """
-    folder = encoder_folder(root, encoder.name, encoder.hash)
-    text_store = RowStore(folder / "text", encoder.width)
-    image_store, failed = RowStore(folder / "image", encoder.width), RowStore(folder / "failed", 1)
-    before = _truncated(encoder)
-    fill_texts(text_store, keys.ravel(), text_lookup(views.texts), encoder.encode_text, report)
-    report.truncated_texts += _truncated(encoder) - before
-    fill_images(image_store, failed, image, path_lookup(paths), _with_failures(encoder), report)
-    count_failures(failed, image, report)
-    image = usable(failed, image)
+    rows = DualRows(root, encoder)
+    fill_texts(rows.text_rows, keys.ravel(), text_lookup(views.texts), rows.encode_text, report)
+    report.truncated_texts += rows.truncated
+    fill_images(rows.image_rows, rows.failed, image, path_lookup(paths), rows.encode_image, report)
+    count_failures(rows.failed, image, report)
+    image = usable(rows.failed, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
     about = about_encodings(encoder.name, key, items_hash, views.names, report)
-    rows = ((text_store, keys, _as_they_are), (image_store, image, _as_they_are))
-    assemble(folder / key[:16], *rows, encoder.width, about)
-    return folder / key[:16]
+    folder = rows.folder / key[:16]
+    text = (rows.text_rows, keys, _as_they_are)
+    assemble(folder, text, (rows.image_rows, image, _as_they_are), encoder.width, about)
+    return folder
 
 
 def find_dual(
@@ -72,14 +70,40 @@ def _as_they_are(rows: FloatArray) -> FloatArray:
     return rows
 
 
-def _truncated(encoder: DualEncoder) -> int:
-    counts = getattr(encoder, "text_counts", None)
-    return 0 if counts is None else int(counts.truncated)
+class DualRows:
+    """A dual encoder with its row stores; what `Unimodal` is for the packaged networks.
 
+    Args:
+        root: the store.
+        encoder: any dual encoder.
 
-def _with_failures(encoder: DualEncoder) -> ImageEncoder:
-    def encode(paths: Sequence[Path]) -> tuple[FloatArray, tuple[ImageFailure, ...]]:
-        rows = encoder.encode_image(paths)
-        return rows, tuple(getattr(encoder, "image_failures", ()))
+    Attributes:
+        folder: of this encoder in the store.
+        text_rows, image_rows: its rows by content.
+        failed: pictures that cannot be used.
+        truncated: texts that lost their end, of those encoded through this object.
+    """
 
-    return encode
+    def __init__(self, root: Path, encoder: DualEncoder) -> None:
+        self.encoder = encoder
+        self.folder = encoder_folder(root, encoder.name, encoder.hash)
+        self.text_rows = RowStore(self.folder / "text", encoder.width)
+        self.image_rows = RowStore(self.folder / "image", encoder.width)
+        self.failed = RowStore(self.folder / "failed", 1)
+        self.truncated = 0
+
+    def encode_text(self, texts: Sequence[str]) -> FloatArray:
+        """Rows (n, D) of texts, counting what was truncated."""
+        before = self._cut()
+        rows = self.encoder.encode_text(texts)
+        self.truncated += self._cut() - before
+        return rows
+
+    def encode_image(self, paths: Sequence[Path]) -> tuple[FloatArray, tuple[ImageFailure, ...]]:
+        """Rows (n, D) of pictures, NaN where one failed, and the failures."""
+        rows = self.encoder.encode_image(paths)
+        return rows, tuple(getattr(self.encoder, "image_failures", ()))
+
+    def _cut(self) -> int:
+        counts = getattr(self.encoder, "text_counts", None)
+        return 0 if counts is None else int(counts.truncated)

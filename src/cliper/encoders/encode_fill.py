@@ -47,12 +47,9 @@ def fill_texts(
         encode: texts to rows.
         report: counts and time are added to it.
     """
-    first = _first_positions(keys)
-    present = store.holds(keys[first])
-    report.reused_texts += int(present.sum())
-    report.damaged_chunks += len(store.damaged)
-    with progress.task("encode texts", total=int((~present).sum())) as bar:
-        for todo in _chunks(first, present, TEXT_CHUNK):
+    chunks = missing_texts(store, keys, report)
+    with progress.task("encode texts", total=sum(map(len, chunks))) as bar:
+        for todo in chunks:
             started = perf_counter()
             store.append(keys[todo], encode([text_at(int(i)) for i in todo]))
             report.encoded_texts += len(todo)
@@ -78,25 +75,54 @@ def fill_images(
         encode: files to rows (NaN where one failed) and the failures.
         report: counts and time are added to it.
     """
+    chunks = missing_images(store, failed, keys, report)
+    with progress.task("encode images", total=sum(map(len, chunks))) as bar:
+        for todo in chunks:
+            started = perf_counter()
+            paths = [path_at(int(i)) for i in todo]
+            report.encoded_images += add_images(store, failed, keys[todo], paths, encode)
+            report.image_seconds += perf_counter() - started
+            bar.advance(len(todo), f"{len(todo) / (perf_counter() - started):.0f}/s")
+
+
+def missing_texts(store: RowStore, keys: KeyArray, report: EncodeReport) -> list[IndexArray]:
+    """Positions of the distinct texts that the store lacks, in the chunks that encode them."""
+    first = _first_positions(keys)
+    present = store.holds(keys[first])
+    report.reused_texts += int(present.sum())
+    report.damaged_chunks += len(store.damaged)
+    return _chunks(first, present, TEXT_CHUNK)
+
+
+def missing_images(
+    store: RowStore, failed: RowStore, keys: KeyArray, report: EncodeReport
+) -> list[IndexArray]:
+    """Positions of the distinct pictures that neither store holds, in chunks."""
     first = _first_positions(keys)
     useless = failed.holds(keys[first])
     present = store.holds(keys[first]) | useless
     report.reused_images += int((present & ~useless).sum())
     report.damaged_chunks += len(store.damaged) + len(failed.damaged)
-    with progress.task("encode images", total=int((~present).sum())) as bar:
-        for todo in _chunks(first, present, IMAGE_CHUNK):
-            started = perf_counter()
-            rows, failures = encode([path_at(int(i)) for i in todo])
-            bad = np.isnan(rows).any(1)
-            codes = np.zeros((len(todo), 1), dtype=np.float32)
-            for failure in failures:
-                if failure.reason in REASONS:
-                    codes[failure.index] = REASONS.index(failure.reason)
-            store.append(keys[todo][~bad], rows[~bad])
-            failed.append(keys[todo][bad], codes[bad])
-            report.encoded_images += int((~bad).sum())
-            report.image_seconds += perf_counter() - started
-            bar.advance(len(todo), f"{len(todo) / (perf_counter() - started):.0f}/s")
+    return _chunks(first, present, IMAGE_CHUNK)
+
+
+def add_images(
+    store: RowStore,
+    failed: RowStore,
+    keys: KeyArray,
+    paths: Sequence[Path],
+    encode: ImageEncoder,
+) -> int:
+    """Encode one chunk of pictures (n,) into both stores; returns how many could be used."""
+    rows, failures = encode(paths)
+    bad = np.isnan(rows).any(1)
+    codes = np.zeros((len(keys), 1), dtype=np.float32)
+    for failure in failures:
+        if failure.reason in REASONS:
+            codes[failure.index] = REASONS.index(failure.reason)
+    store.append(keys[~bad], rows[~bad])
+    failed.append(keys[bad], codes[bad])
+    return int((~bad).sum())
 
 
 def count_failures(failed: RowStore, keys: KeyArray, report: EncodeReport) -> BoolArray:

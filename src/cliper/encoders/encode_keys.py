@@ -4,15 +4,17 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from cliper.encoders.store import ABSENT, KEY, KeyArray, content_key, save_array
-from cliper.types import BoolArray
+from cliper.types import BoolArray, IndexArray
 
 _ENTRY = np.dtype([("stat", KEY), ("content", KEY)])
 _WORKERS = 4
+_BLOCK = 8192  # files handed to the threads at once: a million futures would weigh gigabytes
 
 
 def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, BoolArray]:
@@ -24,8 +26,9 @@ def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, Boo
         paths: files, None where an item has no image.
         cache: a .npy file of what is known, made or renewed here.
     """
-    stats = np.asarray([_stat_key(path) for path in paths], dtype=KEY)
-    gone = np.asarray([path is not None for path in paths], dtype=np.bool_) & (stats == ABSENT)
+    stats = _stat_keys(paths)
+    named = np.fromiter((path is not None for path in paths), np.bool_, len(paths))
+    gone = named & (stats == ABSENT)
     known = _load(cache)
     keys = np.full(len(paths), ABSENT, dtype=KEY)
     at = np.minimum(np.searchsorted(known["stat"], stats), max(len(known) - 1, 0))
@@ -34,16 +37,31 @@ def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, Boo
         keys[found] = known["content"][at[found]]
     todo = np.flatnonzero((keys == ABSENT) & (stats != ABSENT))
     if len(todo):
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="digest") as pool:
-            files = [path for path in (paths[int(i)] for i in todo) if path is not None]
-            keys[todo] = list(pool.map(_digest, files))
-        entries = np.empty(len(todo), dtype=_ENTRY)
-        entries["stat"], entries["content"] = stats[todo], keys[todo]
+        new, first, again = np.unique(stats[todo], return_index=True, return_inverse=True)
+        entries = np.empty(len(new), dtype=_ENTRY)
+        entries["stat"] = new
+        entries["content"] = _digests(paths, todo[first])
+        keys[todo] = entries["content"][again]
         merged = np.concatenate([known, entries[entries["content"] != ABSENT]])
         _, first = np.unique(merged["stat"], return_index=True)
         save_array(cache, merged[first])
         gone |= (stats != ABSENT) & (keys == ABSENT)
     return keys, gone
+
+
+def _stat_keys(paths: Sequence[Path | None]) -> KeyArray:
+    """One file of many items is asked once, if they are not too far apart."""
+    ask = lru_cache(_BLOCK)(_stat_key)
+    return np.fromiter((ask(path) for path in paths), KEY, len(paths))
+
+
+def _digests(paths: Sequence[Path | None], at: IndexArray) -> KeyArray:
+    keys = np.empty(len(at), KEY)
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="digest") as pool:
+        for start in range(0, len(at), _BLOCK):
+            block = [paths[int(i)] for i in at[start : start + _BLOCK]]
+            keys[start : start + len(block)] = list(pool.map(_digest, block))
+    return keys
 
 
 def _stat_key(path: Path | None) -> bytes:
@@ -56,7 +74,9 @@ def _stat_key(path: Path | None) -> bytes:
     return content_key(os.fsencode(path) + f"|{stat.st_size}|{stat.st_mtime_ns}".encode())
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path | None) -> bytes:
+    if path is None:
+        return ABSENT
     try:
         with path.open("rb") as stream:
             whole = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))

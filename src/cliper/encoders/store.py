@@ -38,8 +38,8 @@ def content_key(content: bytes) -> bytes:
 
 def text_keys(texts: Iterable[str | None]) -> KeyArray:
     """Keys (n,) of texts, empty where a text is None."""
-    keys = [ABSENT if t is None else content_key(t.encode("utf-8", "surrogatepass")) for t in texts]
-    return np.asarray(keys, dtype=KEY)
+    keys = (ABSENT if t is None else content_key(t.encode("utf-8", "surrogatepass")) for t in texts)
+    return np.fromiter(keys, dtype=KEY)
 
 
 class RowStore:
@@ -77,10 +77,14 @@ class RowStore:
             raise ValueError(f"rows of shape {rows.shape} for {len(keys)} keys, width {self.width}")
         if not len(keys):
             return
-        name = hashlib.blake2b(keys.tobytes(), digest_size=8).hexdigest()
+        name = _chunk_name(keys)
         save_array(self.folder / f"{name}.rows.npy", np.asarray(rows, dtype=np.float32))
         save_array(self.folder / f"{name}.keys.npy", keys.astype(KEY))
         self.refresh()
+
+    def has_chunk(self, keys: KeyArray) -> bool:
+        """Whether exactly `keys` (n,) were appended once as a chunk; looks at one file alone."""
+        return (self.folder / f"{_chunk_name(keys)}.keys.npy").is_file()
 
     def read(self, keys: KeyArray, out: FloatArray | None = None) -> FloatArray:
         """The rows of `keys` (n,): float32 (n, width), read chunk by chunk.
@@ -146,6 +150,10 @@ class RowStore:
             return np.full(len(keys), -1, dtype=np.int64)
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         return np.where((known[at] == keys) & (keys != ABSENT), at, -1)
+
+
+def _chunk_name(keys: KeyArray) -> str:
+    return hashlib.blake2b(keys.tobytes(), digest_size=8).hexdigest()
 
 
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:

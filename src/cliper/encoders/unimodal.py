@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from cliper.encoders.efficientnet import EfficientNetLite
+from cliper.encoders.images import ImageFailure
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.registry import available_device
 from cliper.encoders.store import RowStore
@@ -52,3 +53,7 @@ class Unimodal:
         """`MiniLM.encode_text`, counting what was truncated."""
         self.truncated += int(self.text.truncated(texts).sum())
         return self.text.encode_text(texts)
+
+    def encode_image(self, paths: Sequence[Path]) -> tuple[FloatArray, tuple[ImageFailure, ...]]:
+        """`EfficientNetLite.encode_image`: rows (n, D), NaN where one failed, and the failures."""
+        return self.image.encode_image(paths)

@@ -1,6 +1,7 @@
 """Experiments: settings, one run, comparisons with their statistics, reports."""
 
-from cliper.experiments.compare import Comparison, Outcome, compare, load_comparison
+from cliper.experiments.compare import compare
+from cliper.experiments.comparison import Comparison, Outcome, load_comparison
 from cliper.experiments.config import ExperimentConfig, assign, load_experiment
 from cliper.experiments.experiment import evaluate_run, run_experiment
 from cliper.experiments.represent import represent

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cliper.data import Dataset, Split
-from cliper.experiments.compare import Outcome, label
+from cliper.experiments.comparison import Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.report import HIT, NEVER_BOUGHT, ReportItem, UserPanel, View, ViewPanel
 from cliper.experiments.represent import encode_experiment, rendered_views

@@ -10,7 +10,7 @@ import torch
 from cliper import __version__
 from cliper.data import Dataset, Split
 from cliper.experiments.build_examples import user_panels, view_panels
-from cliper.experiments.compare import Comparison, Outcome, label, load_comparison, single
+from cliper.experiments.comparison import Comparison, Outcome, label, load_comparison, single
 from cliper.experiments.experiment import load_config
 from cliper.experiments.figures import Bar, Curve, comparison_bars
 from cliper.experiments.report import (

@@ -142,6 +142,10 @@ class ExperimentConfig(StrictConfig):
         """Seed of the split: its own, or the training's."""
         return self.training.seed if self.split.seed is None else self.split.seed
 
+    def given(self) -> dict[str, Any]:
+        """The tree as it was given, without defaults; `build` makes the same experiment of it."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
     def resolved(self) -> dict[str, Any]:
         """The tree with every default filled in, without sections that have no effect."""
         tree = self.model_dump(mode="json")

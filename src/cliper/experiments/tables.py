@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cliper.experiments.compare import Comparison, Outcome
+from cliper.experiments.comparison import Comparison, Outcome
 from cliper.files import write_text
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cliper.backbones import backbone_entry
@@ -19,16 +19,28 @@ class Variant:
         backbone: its name.
         features: `none`, `vanilla`, `cliper` or `random`.
         fusion: of `cliper` features, else None.
+        tag: tells variants apart that differ in settings alone, e.g. `d128`.
+        settings: dotted key → value, of this variant alone; they have the last word.
     """
 
     backbone: str
     features: str
     fusion: str | None = None
+    tag: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
         """E.g. `freedom-cliper-attention`, fit for a folder."""
-        return "-".join(part for part in (self.backbone, self.features, self.fusion) if part)
+        parts = (self.backbone, self.features, self.fusion, self.tag)
+        return "-".join(part for part in parts if part)
+
+    @property
+    def label(self) -> str:
+        """The features as people read them, e.g. `CLIPER attention`."""
+        names = {"cliper": f"CLIPER {self.fusion}", "none": "ids only"}
+        made = names.get(self.features, self.features)
+        return f"{made}, {self.tag}" if self.tag else made
 
 
 def plan(
@@ -54,7 +66,7 @@ def plan(
             variants += [Variant(backbone, kind, fusion) for fusion in names]
     if not variants:
         raise InputError("nothing to compare", where="--features", remedy="name vanilla or cliper")
-    if len(set(variants)) != len(variants):
+    if len({variant.name for variant in variants}) != len(variants):
         raise InputError("a backbone, kind of features or fusion is named twice")
     return variants
 
@@ -70,14 +82,9 @@ def variant_config(
 
     `base` and `chosen` speak for the whole table: sections without effect on this variant
     (encoder settings of a vanilla run, options that only another backbone has) do not reach it.
+    The variant's own settings do, and are refused where they have no effect.
     """
-    tree: dict[str, Any] = deepcopy(dict(base or {}))
-    for key, value in (chosen or {}).items():
-        *parents, last = key.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
+    tree = with_values(base or {}, chosen or {})
     tree["dataset"] = {"path": str(dataset.path)}
     known = backbone_entry(variant.backbone).config.model_fields
     options = {k: v for k, v in tree.get("backbone", {}).items() if k in known}
@@ -104,4 +111,20 @@ def variant_config(
         features |= {k: v for k, v in shared.items() if k == "normalize_views"}
     tree["features"] = features
     tree["training"] = {**tree.get("training", {}), "seed": seed}
-    return ExperimentConfig.build(tree)
+    return ExperimentConfig.build(with_values(tree, variant.settings))
+
+
+def with_values(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a settings tree with values under dotted keys.
+
+    >>> with_values({"training": {"patience": 5}}, {"training.seed": 1})
+    {'training': {'patience': 5, 'seed': 1}}
+    """
+    result = deepcopy(dict(tree))
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        node = result
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    return result

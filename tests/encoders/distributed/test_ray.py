@@ -1,0 +1,187 @@
+"""A local Ray of two workers against a single process: whole, with a worker killed, resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cliper.encoders import encode_fill
+from cliper.encoders.distributed import encode_on_ray
+from cliper.encoders.encode import encode_dataset
+from cliper.encoders.encode_report import EncodeReport
+from cliper.errors import InputError
+
+from ..encode_world import FakeViews, dataset_of
+
+N, VIEWS = 200, 8
+
+
+@pytest.fixture
+def _ray():
+    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(encode_fill, "TEXT_CHUNK", 64)
+    monkeypatch.setattr(encode_fill, "IMAGE_CHUNK", 32)
+
+
+def many_views() -> FakeViews:
+    """1,600 distinct texts near the limit, so that there is time to be killed in."""
+    texts = [[f"view {c} of thing {i} " + "long " * 60 for i in range(N)] for c in range(VIEWS)]
+    return FakeViews(tuple(f"view{c}" for c in range(VIEWS)), texts, texts[0])
+
+
+def content(encodings) -> list[bytes]:
+    arrays = (encodings.text, encodings.text_present, encodings.image, encodings.image_present)
+    return [np.ascontiguousarray(array).tobytes() for array in arrays]
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory, clip_folder):
+    """What one process makes of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encode_fill, "TEXT_CHUNK", 64)
+        patch.setattr(encode_fill, "IMAGE_CHUNK", 32)
+        dataset = dataset_of(tmp_path_factory.mktemp("single"), N)
+        return content(encode_dataset(dataset, str(clip_folder), many_views()))
+
+
+def finished(dataset, clip_folder) -> tuple[list[bytes], EncodeReport]:
+    reports: list[EncodeReport] = []
+    encodings = encode_dataset(dataset, str(clip_folder), many_views(), on_report=reports.append)
+    return content(encodings), reports[0]
+
+
+def close(ours: list[bytes], single: list[bytes]) -> None:
+    """Equal bytes where this process computes with one thread, as Ray's do, else up to rounding."""
+    for a, b in zip(ours, single, strict=True):
+        if torch.get_num_threads() == 1 or len(a) < 4 * N * VIEWS:  # the masks
+            assert a == b
+        else:
+            both = np.frombuffer(a, np.float32), np.frombuffer(b, np.float32)
+            np.testing.assert_allclose(*both, atol=1e-5)
+
+
+def children() -> dict[int, str]:
+    """Command lines of this process's descendants."""
+    parents, names = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text().rpartition(")")[2].split()
+                names[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            parents[int(folder.name)] = int(stat[1])
+
+    def ours(pid: int) -> bool:
+        while pid > 1:
+            pid = parents.get(pid, 0)
+            if pid == os.getpid():
+                return True
+        return False
+
+    return {pid: name for pid, name in names.items() if ours(pid)}
+
+
+def test_two_workers_and_one_of_them_killed(_ray, tmp_path, clip_folder, single):
+    dataset = dataset_of(tmp_path, N)
+    killed: list[int] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 120
+        while not killed and time.monotonic() < deadline:
+            if len(list(tmp_path.glob("encodings/*/text/*.keys.npy"))) >= 2:
+                workers = [p for p, name in children().items() if name.startswith("ray::MapWork")]
+                for pid in workers[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2, batch_size=32)
+    thread.join()
+    assert len(killed) == 1, "no worker was there to be killed"
+    assert len(report.workers) >= 2
+    assert not list(tmp_path.glob("encodings/.work-*"))
+    ours, second = finished(dataset, clip_folder)
+    assert second.encoded_texts == second.encoded_images == 0
+    close(ours, single)
+
+
+def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
+    dataset = dataset_of(tmp_path, N)
+    dataset.save(tmp_path)
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "from pathlib import Path\n"
+        "from cliper.encoders import encode_fill\n"
+        "from cliper.encoders.distributed import encode_on_ray\n"
+        "from cliper.data import Dataset\n"
+        "from encode_world import FakeViews\n"
+        "encode_fill.TEXT_CHUNK, encode_fill.IMAGE_CHUNK = 64, 32\n"
+        f"texts = [[f'view {{c}} of thing {{i}} ' + 'long ' * 60 for i in range({N})]"
+        f" for c in range({VIEWS})]\n"
+        f"views = FakeViews(tuple(f'view{{c}}' for c in range({VIEWS})), texts, texts[0])\n"
+        f"encode_on_ray(Dataset.load({str(tmp_path)!r}), {str(clip_folder)!r}, views, workers=1)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("encodings/*/text/*.keys.npy"))) < 3:
+        assert process.poll() is None, process.communicate()[1].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2)
+    there = 64 * 3
+    assert 0 < report.texts <= N * VIEWS - there
+    ours, second = finished(dataset, clip_folder)
+    assert second.encoded_texts == 0
+    close(ours, single)
+
+
+def test_what_is_there_needs_no_cluster(tmp_path, clip_folder):
+    dataset = dataset_of(tmp_path, 12)
+    views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
+    encode_dataset(dataset, str(clip_folder), views)
+    report = encode_on_ray(dataset, str(clip_folder), views)
+    assert (report.texts, report.images, report.workers) == (0, 0, set())
+
+
+def test_without_ray_one_line_says_so(tmp_path, clip_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
+    with pytest.raises(InputError, match="Ray is not installed"):
+        encode_on_ray(dataset_of(tmp_path, 12), str(clip_folder), views)
+    assert not list(tmp_path.glob("encodings/.work-*"))
+
+
+def test_options_of_the_cluster_without_it_are_refused(tmp_path, capsys):
+    from cliper.cli import main
+
+    assert main(["encode", str(tmp_path), "--workers", "4", "--json"]) == 2
+    assert "--workers" in capsys.readouterr().err
+
+
+def test_embedded_through_the_command(_ray, tmp_path, capsys):
+    from cliper.cli import main
+
+    dataset_of(tmp_path, 24).save(tmp_path)
+    assert main(["encode", str(tmp_path), "--engine", "ray", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["distributed"]["texts"] > 0 and said["encoded_texts"] == 0
+    assert said["distributed"]["unusable_images"] == 1

@@ -1,0 +1,196 @@
+"""Many trainings in several processes: the same bytes, and nothing left behind by a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cliper.data import Dataset
+from cliper.data.interactions import Interactions
+from cliper.errors import CliperError
+from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.fit import fit_experiment
+from cliper.experiments.jobs import Job, processes_for, run_jobs
+from cliper.experiments.pool import Pool, WorkItem, WorkOutcome
+from cliper.progress import reporting
+from cliper.testing import toy_world
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    world = toy_world()
+    log = Interactions(
+        world.train.users,
+        world.train.items,
+        np.concatenate([world.train.user_index, world.test.user_index]),
+        np.concatenate([world.train.item_index, world.test.item_index]),
+    )
+    return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
+
+
+def job(dataset: Dataset, out: Path, backbone: str, seed: int, **training: object) -> Job:
+    tree = {
+        "dataset": {"path": str(dataset.path)},
+        "backbone": {"name": backbone},
+        "features": {"kind": "random" if backbone == "vbpr" else "none"},
+        "training": {"max_epochs": 4, "batch_size": 256, "seed": seed, **training},
+    }
+    return Job(f"{backbone} {seed}", ExperimentConfig.build(tree), out / f"{backbone}-{seed}")
+
+
+class Seen:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.total, self.lines = 0.0, []
+
+    def task(self, description, total, unit=""):
+        seen = self
+
+        class Bar:
+            def advance(self, amount: float = 1, note: str = "") -> None:
+                if description == "trying":
+                    seen.total += amount
+
+        @contextmanager
+        def opened():
+            seen.lines.append((description, total))
+            yield Bar()
+
+        return opened()
+
+
+@pytest.fixture
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_two_processes_give_the_bytes_of_one(dataset, tmp_path: Path, one_thread) -> None:
+    alone = [job(dataset, tmp_path / "a", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
+    shared = [job(dataset, tmp_path / "b", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
+    run_jobs(dataset, alone)
+    seen = Seen()
+    with reporting(seen):
+        runs = run_jobs(dataset, shared, processes=2, description="trying")
+    assert [run.path for run in runs] == [j.folder for j in shared]
+    assert seen.total == 4
+    assert ("trying", 4) in seen.lines and ("vbpr 1: training Vbpr", 4) in seen.lines
+    for one, other in zip(alone, shared, strict=True):
+        for name in ("model.safetensors", "test_per_user.parquet", "embeddings.safetensors"):
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+def test_a_lost_worker_and_wrong_work_cost_their_own_item_alone(dataset, tmp_path: Path) -> None:
+    jobs = [job(dataset, tmp_path, "bpr", s, max_epochs=200, patience=200) for s in range(2)]
+    items = [
+        WorkItem(n, "fit", j.name, {"config": j.config.given(), "out": str(j.folder)})
+        for n, j in enumerate(jobs)
+    ]
+    (tmp_path / "file").touch()
+    nowhere = {**items[1].arguments, "out": str(tmp_path / "file" / "run")}
+    items += [WorkItem(2, "no such kind", "odd", {}), WorkItem(3, "fit", "nowhere", nowhere)]
+    killed = []
+
+    class Killer(Seen):
+        def task(self, description, total, unit=""):
+            if not killed:
+                killed.append(description)
+                os.kill(pool._workers[0].process.pid, signal.SIGKILL)
+            return super().task(description, total)
+
+    with Pool(dataset, 1, threads=1) as pool, reporting(Killer()):
+        outcomes = {outcome.number: outcome for outcome in pool.outcomes(iter(items))}
+    assert killed == ["bpr 0: training Bpr"]
+    assert outcomes[0].error.startswith("its worker process was ended by signal 9")
+    assert outcomes[1].error == "" and (jobs[1].folder / "results.json").is_file()
+    assert outcomes[2].error == "KeyError: 'no such kind'" and not outcomes[2].is_input_error
+    assert outcomes[3].error.endswith("Not a directory") and outcomes[3].is_input_error
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_failed_runs_are_named_and_the_others_done(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """Failing and (for two processes) the pool are stood in for: they have tests of their own."""
+
+    def failing(dataset, config, features, out, **rest):
+        if config.training.seed == 1:
+            raise CliperError("the loss is not finite")
+        return fit_experiment(dataset, config, features, out, **rest)
+
+    class OneByOne:
+        def __init__(self, *_: object) -> None: ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def outcomes(self, items):
+            for item in items:
+                try:
+                    failing(dataset, jobs[item.number].config, None, jobs[item.number].folder)
+                    yield WorkOutcome(item.number)
+                except CliperError as error:
+                    yield WorkOutcome(item.number, error=f"CliperError: {error}")
+
+    monkeypatch.setattr("cliper.experiments.jobs.fit_experiment", failing)
+    monkeypatch.setattr("cliper.experiments.jobs.Pool", OneByOne)
+    jobs = [job(dataset, tmp_path, "bpr", s) for s in (0, 1, 2)]
+    line = "1 of 3 runs failed, the others are done: bpr 1: CliperError: the loss is not finite"
+    with pytest.raises(CliperError, match=f"^{line}$"):
+        run_jobs(dataset, jobs, processes=processes)
+    assert [j.folder.joinpath("results.json").exists() for j in jobs] == [True, False, True]
+
+
+def test_workers_end_with_a_killed_parent(dataset: Dataset, tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nimport sys\n"
+        "from cliper.data import Dataset\nfrom cliper.experiments.variants import plan\n"
+        "from cliper.experiments.compare import compare\n"
+        "if __name__ == '__main__':\n"
+        "    base = {'training': {'max_epochs': 100000, 'patience': 100000, 'batch_size': 64}}\n"
+        "    compare(Dataset.load(sys.argv[1]), plan(['bpr'], [], []), [0, 1], "
+        "Path(sys.argv[2]), base=base, processes=2)\n"
+    )
+    script, out = tmp_path / "go.py", tmp_path / "out"
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, str(script), str(dataset.path), str(out)])
+    logs = [out / "runs" / "bpr-none" / f"seed-{s}" / "metrics.jsonl" for s in (0, 1)]
+
+    def lines() -> list[int]:
+        return [log.read_text().count("\n") if log.is_file() else 0 for log in logs]
+
+    deadline = time.monotonic() + 120
+    while min(lines()) < 2:
+        assert parent.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    time.sleep(1.0)
+    before = lines()
+    time.sleep(1.0)
+    assert lines() == before
+
+
+def test_as_many_processes_as_pay(dataset: Dataset, tmp_path: Path) -> None:
+    jobs = [job(dataset, tmp_path, "bpr", s) for s in range(3)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert processes_for(jobs, None) == 2
+        assert processes_for(jobs[:1], None) == 1
+        assert processes_for(jobs, 8) == 3
+        assert processes_for([], None) == 1
+        away = job(dataset, tmp_path, "bpr", 0, device="cuda")
+        assert processes_for([*jobs, away], None) == 1
+    finally:
+        torch.set_num_threads(threads)

@@ -165,7 +165,7 @@ class TwoTowerEncoder:
         other.name, other.hash = name, digest
         other.text_counts, other.image_failures = TextCounts(), ()
         towers = towers.eval().requires_grad_(False).to(self._dtype)
-        other.towers = towers.to(  # type: ignore[call-overload]
+        other._towers = towers.to(  # type: ignore[call-overload]
             self._device, memory_format=torch.channels_last
         )
         return other

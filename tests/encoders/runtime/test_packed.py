@@ -104,6 +104,31 @@ def test_only_plain_layers_on_the_cpu_are_packed() -> None:
     assert pack_linears(network) == 0
 
 
+def test_hooks_go_along_and_can_still_be_removed() -> None:
+    network = nn.Sequential(nn.Linear(4, 4))
+    seen: list[torch.Tensor] = []
+    x = torch.randn(2, 4)
+    handle = network[0].register_forward_hook(lambda _, __, out: seen.append(out) or out + 1)
+    with torch.inference_mode():
+        hooked = network(x)
+        pack_linears(network)
+        torch.testing.assert_close(network(x), hooked)
+        handle.remove()
+        torch.testing.assert_close(network(x), hooked - 1)
+        unpack_linears(network)
+        torch.testing.assert_close(network(x), hooked - 1)
+    assert len(seen) == 2
+
+
+def test_gradients_of_the_input_are_not_lost() -> None:
+    layer = nn.Linear(6, 5)
+    x, y = (torch.ones(3, 6, requires_grad=True) for _ in range(2))
+    layer(x).square().sum().backward()
+    PackedLinear(layer)(y).square().sum().backward()
+    assert x.grad is not None and y.grad is not None and x.grad.any()
+    torch.testing.assert_close(y.grad, x.grad)
+
+
 def test_without_the_operators_nothing_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     can_pack.cache_clear()
     monkeypatch.setattr(packed, "_OPERATORS", object())

@@ -26,14 +26,16 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "study",
     "recommend",
     "similar",
     "export",
     "report",
+    "describe",
     "list",
     "doctor",
 )
-PLANNED = ("study", "search", "serve", "describe", "bench")
+PLANNED = ("search", "serve", "bench")
 
 
 class _Root(VerbGroup):

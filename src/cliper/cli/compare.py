@@ -45,6 +45,7 @@ def command(
     fusions: str | None,
     seeds: int,
     encoder: str | None,
+    weights: str | None,
     adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
@@ -83,6 +84,7 @@ def command(
     )
     base = settings(
         encoder=encoder,
+        weights=weights,
         adapt=adapt,
         views=views,
         templates=templates,

@@ -23,7 +23,7 @@ from cliper.encoders.text_batches import encode_sequences, mean_by_owner
 from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Towers
 from cliper.errors import InputError
-from cliper.types import FloatArray
+from cliper.types import FloatArray, JsonObject
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,6 +48,8 @@ class TwoTowerEncoder:
         text_counts: what happened to the texts so far.
         image_failures: pictures of the latest `encode_image` that could not be read; their rows
             are NaN.
+        source: where the weights came from: a `path`, or `repository`, `revision` and `commit`.
+            For the record; what was loaded is in the hash.
 
     Raises:
         InputError: the preprocessing does not belong to the towers.
@@ -69,6 +71,7 @@ class TwoTowerEncoder:
         self.name = name
         self.text_counts = TextCounts()
         self.image_failures: tuple[ImageFailure, ...] = ()
+        self.source: JsonObject = {}
         self.preprocessing = preprocessing
         self.tokenizer = tokenizer
         self.long_text = long_text
@@ -203,5 +206,5 @@ def _hash(
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for key, tensor in towers.used_tensors():
         digest.update(f"{key}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

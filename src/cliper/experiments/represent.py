@@ -1,6 +1,8 @@
 """From a dataset to what a backbone sees of its items, by way of the encoding store."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from cliper.representation import (
     vanilla_features,
 )
 from cliper.representation.given import GIVEN, given_features
+from cliper.representation.represent import choose_views
 from cliper.types import BoolArray
 from cliper.views import RenderedViews, render
 
@@ -41,6 +44,7 @@ def represent(
     device: str = "cpu",
     dtype: str = "float32",
     batch_size: int = 64,
+    weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
     adapt: AdaptationConfig | None = None,
@@ -60,6 +64,7 @@ def represent(
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
         device, dtype, batch_size: how the encoder runs.
+        weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         adapt: adapt the encoder to this catalogue first (`cliper.encoders.adaptation`).
@@ -96,6 +101,7 @@ def represent(
         dataset,
         encoder,
         rendered,
+        weights=weights,
         long_text=long_text,
         allow_download=allow_download,
         adapt=adapt,
@@ -130,6 +136,7 @@ def represent_experiment(
             device=config.encoder.device,
             dtype=config.encoder.dtype,
             batch_size=config.encoder.batch_size,
+            weights=config.encoder.weights_path,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
             adapt=config.encoder.adapt,
@@ -151,6 +158,7 @@ def encode_experiment(
         dataset,
         config.encoder.name,
         views,
+        weights=config.encoder.weights_path,
         device=config.encoder.device,
         dtype=config.encoder.dtype,
         batch_size=config.encoder.batch_size,
@@ -159,6 +167,24 @@ def encode_experiment(
         adapt=config.encoder.adapt,
         fit_on=items_in_training(dataset, config),
         on_report=with_figure(None),
+    )
+
+
+def experiment_encodings(dataset: Dataset, config: ExperimentConfig) -> Encodings:
+    """What `cliper` features are made of, before similarity and fusion: views and pictures.
+
+    Raises:
+        InputError: the dataset has nothing to encode, or brought features without views.
+    """
+    if "features" not in dataset.about:
+        rendered = rendered_views(dataset, config.views.templates, config.views.include)
+        return encode_experiment(dataset, config, rendered)
+    given = given_features(dataset)
+    if isinstance(given, ItemFeatures):
+        raise _no_views(dataset)
+    names, chosen = choose_views(given.views, config.views.include)
+    return replace(
+        given, views=names, text=given.text[chosen], text_present=given.text_present[chosen]
     )
 
 
@@ -203,11 +229,7 @@ def _given(
     given = given_features(dataset)
     if kind == "cliper":
         if isinstance(given, ItemFeatures):
-            raise InputError(
-                "the given text features are one vector an item, there are no views to weigh",
-                where=dataset.name,
-                remedy="use --features vanilla, or give text_feat.npy as views × items × width",
-            )
+            raise _no_views(dataset)
         return cliper_features(given, fusion, temperature, normalize_views, views, threshold)
     if isinstance(given, ItemFeatures):
         return given
@@ -215,4 +237,12 @@ def _given(
     text = given.text.sum(axis=0) / np.maximum(count, 1)[:, None].astype(np.float32)
     return vanilla_features(
         given.items_hash, given.image, given.image_present, text, count > 0, encoder=given.encoder
+    )
+
+
+def _no_views(dataset: Dataset) -> InputError:
+    return InputError(
+        "the given text features are one vector an item, there are no views to weigh",
+        where=dataset.name,
+        remedy="use --features vanilla, or give text_feat.npy as views × items × width",
     )

@@ -1,0 +1,229 @@
+"""`importance` (the paper's Fig. 5): how similar each view is to the image, and what that tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from cliper.errors import InputError
+from cliper.experiments.significance import DoubleArray
+from cliper.experiments.studies.base import Detail, Finding, Measured, Study
+from cliper.experiments.studies.correlation import RankCorrelation, rank_correlation
+from cliper.experiments.studies.cosines import view_cosines
+from cliper.experiments.studies.figures import rank_heatmap
+from cliper.experiments.studies.plan import Plan, Setting
+from cliper.experiments.studies.resample import DRAWS, interval
+from cliper.experiments.studies.views import ALL, Views, paper_order, several_views, without
+from cliper.experiments.studies.words import share, span, verdict
+from cliper.views.templates import GLOBAL
+
+_CHUNK = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Ranks of similarities, counted.
+
+    Attributes:
+        views: names of the C views.
+        ranks: int64 (N, C) of the items with a picture and two views or more; -1 for no view.
+        counts: int64 (C, C), items whose view j has rank r.
+        draws: float64 (B, C), mean ranks when items are drawn again.
+    """
+
+    views: tuple[str, ...]
+    ranks: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    draws: DoubleArray
+
+    @property
+    def sums(self) -> DoubleArray:
+        """The paper's last row: Σ rank · count of each view; smaller is more similar."""
+        sums: DoubleArray = np.arange(len(self.counts), dtype=np.float64) @ self.counts
+        return sums
+
+    @property
+    def means(self) -> DoubleArray:
+        """Mean rank of each view where it is there: the sum without the effect of missing views."""
+        means: DoubleArray = self.sums / np.maximum(self.counts.sum(axis=0), 1)
+        return means
+
+    def ordered(self) -> list[str]:
+        """The views, the most similar first."""
+        return [self.views[j] for j in np.argsort(self.means, kind="stable")]
+
+
+class ImportanceStudy(Study):
+    """The heatmap, and whether the order of similarities is the order of usefulness."""
+
+    name = "importance"
+    source = "Figure 5"
+    question = "Is the view that resembles the picture most the view that matters most?"
+    what = "views"
+    varies = ("views.include",)
+
+    def plan(self, setting: Setting) -> Plan:
+        """The runs of the ablation: all views and each left out."""
+        if len(several_views(setting)) < 3:
+            raise InputError(
+                "two views have no order to speak of", where="--views", remedy="three or more"
+            )
+        arms = [a for a in Views().plan(setting).arms if a.label.startswith((ALL, without("")))]
+        return Plan(tuple(arms))
+
+    def figures(self, measured: Measured) -> dict[str, str]:
+        """The paper's heatmap."""
+        found = importance(measured.setting)
+        title = "Rank of each view's similarity to the picture"
+        return {self.name: rank_heatmap(found.counts, found.sums.tolist(), found.views, title)}
+
+    def details(self, measured: Measured) -> list[Detail]:
+        """The heatmap's numbers, and each view's importance beside its loss."""
+        found = importance(measured.setting)
+        return [_counts(found), _beside(found, measured)]
+
+    def findings(self, measured: Measured) -> list[Finding]:
+        """The order, the most frequent view of each rank, and the correlation with the ablation."""
+        found = importance(measured.setting)
+        views = found.views
+        findings = [_order(found), _modes(found)]
+        findings.append(_agreement(found, measured, views, "all views"))
+        fields = tuple(v for v in views if v != GLOBAL)
+        if len(fields) != len(views) and len(fields) > 2:
+            findings.append(_agreement(found, measured, fields, "the views without the global one"))
+        return findings
+
+
+@lru_cache(maxsize=1)
+def importance(setting: Setting, draws: int = DRAWS, seed: int = 0) -> Importance:
+    """Rank every item's views by similarity to its picture, and draw items again.
+
+    Raises:
+        InputError: no item has a picture and two views.
+    """
+    cosines, known = view_cosines(setting)
+    usable = known.sum(axis=1) >= 2
+    if not usable.any():
+        raise InputError("no item has a picture and two views", where=setting.dataset.name)
+    ranks = similarity_ranks(cosines[usable], known[usable])
+    counts = np.stack([(ranks == r).sum(axis=0) for r in range(len(setting.views))])
+    generator = np.random.default_rng(seed)
+    there = (ranks >= 0).astype(np.float64)
+    values = np.where(ranks >= 0, ranks, 0).astype(np.float64)
+    n = len(ranks)
+    means = []
+    for start in range(0, draws, _CHUNK):
+        weight = generator.multinomial(n, np.full(n, 1 / n), min(_CHUNK, draws - start))
+        means.append(weight @ values / np.maximum(weight @ there, 1))
+    return Importance(setting.views, ranks, counts, np.concatenate(means))
+
+
+def similarity_ranks(
+    cosines: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Rank of each view among an item's own: 0 for the most similar, -1 where there is none.
+
+    Equal similarities share the better rank.
+
+    Args:
+        cosines, known: (N, C).
+
+    >>> similarity_ranks(np.array([[0.1, 0.3, 0.2]], np.float32), np.array([[True, True, False]]))
+    array([[ 1,  0, -1]])
+    """
+    above = (cosines[:, None, :] > cosines[:, :, None]) & known[:, None, :]
+    return np.where(known, above.sum(axis=2), -1).astype(np.int64)
+
+
+def _counts(found: Importance) -> Detail:
+    rows = [(str(r), *(f"{n:,}" for n in row)) for r, row in enumerate(found.counts)]
+    rows.append(("sum of rank × items", *(f"{s:,.0f}" for s in found.sums)))
+    records: list[dict[str, object]] = [
+        {"rank": r, **dict(zip(found.views, map(int, row), strict=True))}
+        for r, row in enumerate(found.counts)
+    ]
+    records.append({"rank": "sum", **dict(zip(found.views, map(float, found.sums), strict=True))})
+    caption = (
+        f"{len(found.ranks)} items with a picture and two views or more: how many have the view at "
+        "this rank (0: most similar to the picture); last row as in the paper, smaller is more "
+        "similar"
+    )
+    return Detail("ranks", ("rank", *found.views), tuple(rows), tuple(records), caption)
+
+
+def _beside(found: Importance, measured: Measured) -> Detail:
+    rows, records = [], []
+    for view in found.ordered():
+        j = found.views.index(view)
+        low, high = interval(found.draws[:, j])
+        loss = measured.samples.difference(ALL, without(view))
+        rows.append((view, f"{found.means[j]:.2f} ({low:.2f} to {high:.2f})", span(*loss)))
+        records.append(
+            {"view": view, "mean rank": float(found.means[j]), "mean rank low": low,
+             "mean rank high": high, "loss": loss[0], "loss low": loss[1], "loss high": loss[2]}
+        )  # fmt: skip
+    caption = "mean rank with its 95 % interval over items; what leaving the view out loses"
+    return Detail(
+        "loss", ("view", "mean rank", "loss without it"), tuple(rows), tuple(records), caption
+    )
+
+
+def _order(found: Importance) -> Finding:
+    named = paper_importance(found.views)
+    observed = [v for v in found.ordered() if v in named]
+    text = f"By mean rank, most similar first: {', '.join(found.ordered())}."
+    if len(named) < 2:
+        return Finding(text, None, {"observed": found.ordered()})
+    columns = np.stack([found.draws[:, found.views.index(v)] for v in named], axis=1)
+    probability = float((columns[:, :-1] < columns[:, 1:]).all(axis=1).mean())
+    text += (
+        f" The paper's order ({', '.join(named)}): {verdict(probability)}, in "
+        f"{share(probability)} of the draws of items."
+    )
+    numbers = {"claim": named, "observed": observed, "probability": probability}
+    return Finding(text, verdict(probability), numbers)
+
+
+def _modes(found: Importance) -> Finding:
+    modes = [found.views[int(row.argmax())] for row in found.counts]
+    shares = [int(row.max()) / max(int(row.sum()), 1) for row in found.counts]
+    parts = [
+        f"rank {r}: {view} ({100 * part:.0f} %)"
+        for r, (view, part) in enumerate(zip(modes, shares, strict=True))
+    ]
+    text = f"Most frequent view of each rank: {', '.join(parts)}"
+    distinct = len(set(modes)) == len(modes)
+    text += "." if distinct else "; not every view is the most frequent one somewhere."
+    return Finding(text, None, {"modes": modes, "shares": shares})
+
+
+def _agreement(found: Importance, measured: Measured, views: Sequence[str], whom: str) -> Finding:
+    """Rank correlation of similarity with what the view's absence costs."""
+    which = [found.views.index(v) for v in views]
+    samples = measured.samples
+    losses = np.array([samples.mean(ALL) - samples.mean(without(v)) for v in views])
+    drawn = np.stack([samples.column(ALL) - samples.column(without(v)) for v in views], axis=1)
+    result = rank_correlation(-found.means[which], losses, -found.draws[:, which], drawn)
+    return Finding(_agreement_text(result, whom, len(views)), result.verdict, result.numbers())
+
+
+def _agreement_text(result: RankCorrelation, whom: str, n: int) -> str:
+    return (
+        "The paper's reading, that the order of similarities is the order of usefulness: "
+        f"{result.verdict} over {whom}. Spearman's ρ = {result.rho:+.2f} (n = {n}, permutation "
+        f"p = {result.p:.3f}, the least possible is {result.least_p:.3f}; 95 % interval over "
+        f"items, users and seeds {result.low:+.2f} to {result.high:+.2f})."
+    )
+
+
+def paper_importance(views: Sequence[str]) -> list[str]:
+    """The views at hand in the order of the paper's importance sum.
+
+    >>> paper_importance(["title", "director", "categories", "global"])
+    ['global', 'title', 'director', 'categories']
+    """
+    maker = [v for v in paper_order(views) if v not in ("title", "description", "categories")]
+    order = (GLOBAL, "title", "description", *maker, "categories")
+    return [v for v in order if v in views]

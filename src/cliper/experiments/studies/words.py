@@ -1,0 +1,123 @@
+"""Numbers as words: differences with their intervals, verdicts on claims, each from the draws."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from cliper.experiments.studies.base import Contrast, Finding, Measured
+from cliper.experiments.tables import metric_name
+
+SURE = 0.95
+
+
+def span(difference: float, low: float, high: float) -> str:
+    """A difference in points with its interval.
+
+    >>> span(0.0123, -0.001, 0.02)
+    '+1.23 points (95 % interval -0.10 to +2.00)'
+    """
+    return f"{100 * difference:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def between(measured: Measured, label: str, against: str) -> str:
+    """E.g. `text - image +1.23 points (95 % interval …)`."""
+    return f"{label} - {against} {span(*measured.samples.difference(label, against))}"
+
+
+def excludes_zero(low: float, high: float) -> bool:
+    """The interval lies on one side of 0."""
+    return low > 0 or high < 0
+
+
+def verdict(probability: float) -> str:
+    """`holds`, `does not hold` or `open`, by the share of draws in which a claim is true.
+
+    >>> verdict(0.97), verdict(0.5), verdict(0.01)
+    ('holds', 'open', 'does not hold')
+    """
+    if probability >= SURE:
+        return "holds"
+    return "does not hold" if probability <= 1 - SURE else "open"
+
+
+def share(probability: float) -> str:
+    """A share of draws as percent.
+
+    >>> share(0.034), share(0.0), share(1.0)
+    ('3.4 %', '0.0 %', '100.0 %')
+    """
+    return f"{100 * probability:.1f} %"
+
+
+def order_finding(measured: Measured, claim: Sequence[str], who: str, *, of: str = "") -> Finding:
+    """Does an order that somebody claims hold here?
+
+    Args:
+        measured: the runs.
+        claim: labels, the best first.
+        who: whose claim, e.g. `The paper's order`.
+        of: what is ordered, where the labels do not say it.
+    """
+    probability = measured.samples.probability(claim)
+    observed = measured.samples.ranked(claim)
+    result = verdict(probability)
+    pairs = [
+        {"pair": [a, b], **_numbers(measured.samples.difference(a, b))} for a, b in pairwise(claim)
+    ]
+    steps = "; ".join(between(measured, a, b) for a, b in pairwise(claim))
+    text = (
+        f"{who}{f' of {of}' if of else ''}, {' > '.join(claim)}: {result}. Measured "
+        f"{' > '.join(observed)}; the claimed order comes up in {share(probability)} of the draws. "
+        f"{steps}."
+    )
+    return Finding(
+        text,
+        result,
+        {"claim": list(claim), "observed": observed, "probability": probability, "steps": pairs},
+    )
+
+
+def best_finding(measured: Measured, claim: str, among: Sequence[str], who: str) -> Finding:
+    """Is this arm the best of some, as somebody claims?"""
+    samples = measured.samples
+    probability = samples.probability_best(claim, among)
+    best = samples.ranked(among)[0]
+    result = verdict(probability)
+    text = (
+        f"{who}, {claim} is best: {result}. Measured best: {best}; {claim} is the best in "
+        f"{share(probability)} of the draws"
+    )
+    if best != claim:
+        text += f"; {between(measured, claim, best)}"
+    numbers = {"claim": claim, "best": best, "probability": probability}
+    return Finding(f"{text}.", result, numbers)
+
+
+def contrast_words(measured: Measured, contrast: Contrast) -> str:
+    """A contrast as words, e.g. for a list of arms that differ from their reference."""
+    return f"{contrast.label} {span(contrast.difference, contrast.low, contrast.high)}"
+
+
+def separated_finding(measured: Measured, labels: Sequence[str], against: str) -> Finding:
+    """Which arms differ from the reference at all."""
+    chosen = [measured.contrasts[label] for label in labels]
+    above = [c for c in chosen if c.low > 0]
+    below = [c for c in chosen if c.high < 0]
+    rest = [c for c in chosen if not excludes_zero(c.low, c.high)]
+    parts = [
+        f"{word}: " + ", ".join(contrast_words(measured, c) for c in group)
+        for word, group in (("above", above), ("below", below))
+        if group
+    ]
+    if rest:
+        parts.append("no difference can be told for " + ", ".join(c.label for c in rest))
+    name = metric_name(measured.metric)
+    numbers = {
+        "above": [c.label for c in above],
+        "below": [c.label for c in below],
+        "undecided": [c.label for c in rest],
+    }
+    return Finding(f"Against {against} in {name}, {'; '.join(parts)}.", None, numbers)
+
+
+def _numbers(values: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("difference", "low", "high"), values, strict=True))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ class TensorBoard:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        folder = path / "tensorboard"
-        shutil.rmtree(folder, ignore_errors=True)
-        self._writer: Any = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
-        text = yaml.safe_dump(dict(settings), sort_keys=False)
-        self._writer.add_text("settings", f"```\n{text}```", 0)
+        self._folder = path / "tensorboard"
+        self._settings = yaml.safe_dump(dict(settings), sort_keys=False)
+
+    @cached_property
+    def _writer(self) -> Any:
+        """Opened at the first epoch: a run directory begins with its settings."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        writer = SummaryWriter(str(self._folder))
+        writer.add_text("settings", f"```\n{self._settings}```", 0)
+        return writer
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """One epoch's scalars."""
@@ -37,4 +43,5 @@ class TensorBoard:
 
     def close(self) -> None:
         """Flush and let go."""
-        self._writer.close()
+        if "_writer" in self.__dict__:
+            self._writer.close()

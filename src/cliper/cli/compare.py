@@ -16,7 +16,7 @@ from cliper.cli.options import (
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
-from cliper.cli.state import keeps
+from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 
 
@@ -98,6 +98,7 @@ def command(
     check_comparison(variants, base, grid, metric, fusions_given=fusions is not None)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
+    note_command(out)
     comparison = compare(
         loaded, variants, range(seeds), out,
         base=base, grid=grid, metric=metric, processes=processes,

@@ -107,8 +107,8 @@ def command(
     )
     check_setting(study, setting)
     keeps(f"finished runs are kept in {out}; the same command goes on")
-    note_command(out)
     result = run_study(kind, setting, out, processes=processes)
+    note_command(out)  # not before: a study that is refused leaves nothing behind
     if as_json:
         print_json({**study_json(result), "out": str(out)})
         return

@@ -1,5 +1,6 @@
 """Encoding a dataset through its store: each content once, whatever happens in between."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from cliper.data.dataset import Dataset
 from cliper.data.vocabulary import Vocabulary
 from cliper.encoders import encode, encode_fill
 from cliper.encoders.base import Encodings
+from cliper.encoders.encode_content import encoder_folder
 from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.images import ImageFailure
+from cliper.encoders.store import KEY, RowStore, content_key
 from cliper.errors import InputError, MismatchError
 
 from .encode_world import CountingEncoder, FakeViews, dataset_of, paint, row, views_of
@@ -73,6 +77,58 @@ def test_a_second_run_encodes_nothing(tmp_path: Path, run: Runner) -> None:
     assert run.report.failed_images == {"no such file": 1, "not an image": 1}
     assert again.key == first.key
     np.testing.assert_array_equal(again.text, first.text)
+
+
+def failing_once(run: Runner, monkeypatch: pytest.MonkeyPatch, item: int, reason: str) -> None:
+    """The next encoder says that it could not use one item's picture."""
+    whole = CountingEncoder.encode_image
+
+    def encode_image(self: CountingEncoder, images: Sequence[Path]) -> np.ndarray:
+        rows = whole(self, images)
+        for at, path in enumerate(images):
+            if path.name == f"{item}.png":
+                rows[at] = np.nan
+                self.image_failures += (ImageFailure(at, reason),)
+        return rows
+
+    monkeypatch.setattr(CountingEncoder, "encode_image", encode_image)
+
+
+@pytest.mark.parametrize("reason", ["not readable", "no such file", "out of memory", "the weather"])
+def test_a_passing_failure_is_not_remembered(
+    tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    dataset = dataset_of(tmp_path, N)
+    with monkeypatch.context() as once:
+        failing_once(run, once, 7, reason)
+        first = run(dataset, views_of(N))
+        assert not first.image_present[7]
+        assert run.report.failed_images == {
+            "no such file": 1,
+            "not an image": 1,
+            encode_fill.NOT_THIS_TIME: 1,
+        }
+    again = run(dataset, views_of(N))
+    assert run.encoder.images == ["7.png"]
+    assert again.image_present[7]
+    assert run.report.failed_images == {"no such file": 1, "not an image": 1}
+    whole = run(dataset_of(tmp_path / "whole", N), views_of(N))
+    assert again.image.tobytes() == whole.image.tobytes()
+    assert again.key == whole.key
+
+
+def test_a_passing_failure_that_was_remembered_once_is_tried_again(
+    tmp_path: Path, run: Runner
+) -> None:
+    """Stores of the first version kept every reason."""
+    dataset = dataset_of(tmp_path, N)
+    folder = encoder_folder(tmp_path / "encodings", "counting", "f" * 64)
+    key = content_key((tmp_path / "images" / "7.png").read_bytes())
+    code = np.array([[encode_fill.REASONS.index("not readable")]], dtype=np.float32)
+    RowStore(folder / "failed", 1).append(np.array([key], dtype=KEY), code)
+    assert run(dataset, views_of(N)).image_present[7]
+    assert run(dataset, views_of(N)).image_present[7]
+    assert run.encoder.images == []
 
 
 @pytest.mark.parametrize("stop_after", range(8))

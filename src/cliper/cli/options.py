@@ -23,6 +23,7 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 encoding_options = several(
     click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
+    click.option("--weights", metavar="PATH", help="Weights of --encoder, instead of the hub's."),
     click.option(
         "--adapt", metavar="KIND", help="Adapt the encoder to the catalogue: projection or lora."
     ),
@@ -87,6 +88,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def settings(
     *,
     encoder: str | None = None,
+    weights: str | None = None,
     adapt: str | None = None,
     views: str | None = None,
     templates: Sequence[str] = (),
@@ -107,6 +109,7 @@ def settings(
         "views.include": names(views, "--views") if views is not None else None,
         "views.templates": pairs(templates, "--template") or None,
         "encoder.name": encoder,
+        "encoder.weights": weights,
         "encoder.adapt.kind": adapt,
         "features.kind": features,
         "fusion.kind": fusion,

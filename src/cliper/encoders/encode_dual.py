@@ -8,6 +8,7 @@ from cliper.encoders.base import DualEncoder
 from cliper.encoders.encode_content import (
     Views,
     about_encodings,
+    encoded,
     encoder_folder,
     encodings_key,
     path_lookup,
@@ -47,10 +48,13 @@ def encode_dual(
     fill_texts(rows.text_rows, keys.ravel(), text_lookup(views.texts), rows.encode_text, report)
     report.truncated_texts += rows.truncated
     fill_images(rows.image_rows, rows.failed, image, path_lookup(paths), rows.encode_image, report)
-    count_failures(rows.failed, image, report)
-    image = usable(rows.failed, image)
+    count_failures(rows.image_rows, rows.failed, image, report)
+    image = encoded(rows.image_rows, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
-    about = about_encodings(encoder.name, key, items_hash, views.names, report)
+    source = getattr(encoder, "source", None)
+    about = about_encodings(
+        encoder.name, encoder.hash, key, items_hash, views.names, report, source
+    )
     folder = rows.folder / key[:16]
     text = (rows.text_rows, keys, _as_they_are)
     assemble(folder, text, (rows.image_rows, image, _as_they_are), encoder.width, about)

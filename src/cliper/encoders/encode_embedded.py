@@ -13,6 +13,7 @@ from cliper.encoders.embedded import embedded_hash
 from cliper.encoders.encode_content import (
     Views,
     about_encodings,
+    encoded,
     encoder_folder,
     encodings_key,
     path_lookup,
@@ -24,6 +25,7 @@ from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.pairs import choose_pairs
 from cliper.encoders.store import ABSENT, KeyArray
 from cliper.encoders.unimodal import Unimodal
+from cliper.errors import InputError
 
 
 def encode_embedded(
@@ -53,8 +55,8 @@ def encode_embedded(
     fill_images(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
-    count_failures(both.failed, image, report)
-    image = usable(both.failed, image)
+    count_failures(both.image_rows, both.failed, image, report)
+    image = encoded(both.image_rows, image)
     folder = _fit_folder(root, both, views.names, keys, image, seed, config)
     path = folder / "alignment.safetensors"
     if path.is_file():
@@ -71,9 +73,19 @@ def encode_embedded(
         (both.text_rows, keys, alignment.project_text),
         (both.image_rows, image, alignment.project_image),
         alignment.width,
-        about_encodings("embedded", key, items_hash, views.names, report),
+        about_encodings("embedded", digest, key, items_hash, views.names, report),
     )
     return folder / "encodings"
+
+
+def refuse_weights(weights: Path | None) -> None:
+    """`embedded` brings its own weights; others are an `InputError`."""
+    if weights is not None:
+        raise InputError(
+            "'embedded' brings its own weights",
+            where="encoder.weights",
+            remedy="name the encoder that they belong to, or leave them out",
+        )
 
 
 def find_embedded(

@@ -24,8 +24,16 @@ REASONS = (
     "too many pixels",
     "broken or truncated",
     "not readable",
+    "out of memory",
 )
 """Why a picture failed, by the code that the store keeps; only ever appended to."""
+
+PASSING = ("unknown reason", "no such file", "not readable", "out of memory")
+"""Reasons that say nothing about a picture's content; they are not kept, so it is tried again."""
+
+NOT_THIS_TIME = "could not be read this time"
+
+_PASSING_CODES = tuple(REASONS.index(reason) for reason in PASSING)
 
 TextEncoder = Callable[[Sequence[str]], FloatArray]
 ImageEncoder = Callable[[Sequence[Path]], tuple[FloatArray, tuple[ImageFailure, ...]]]
@@ -69,7 +77,8 @@ def fill_images(
 
     Args:
         store: gets one row a distinct picture that can be used.
-        failed: gets one row (width 1, a code of `REASONS`) a picture that cannot.
+        failed: gets one row (width 1, a code of `REASONS`) a picture whose content cannot be used;
+            one that failed for a passing reason is in neither store.
         keys: empty where there is no picture.
         path_at: the file at a position of `keys`.
         encode: files to rows (NaN where one failed) and the failures.
@@ -99,7 +108,7 @@ def missing_images(
 ) -> list[IndexArray]:
     """Positions of the distinct pictures that neither store holds, in chunks."""
     first = _first_positions(keys)
-    useless = failed.holds(keys[first])
+    useless = useless_for_good(failed, keys[first])
     present = store.holds(keys[first]) | useless
     report.reused_images += int((present & ~useless).sum())
     report.damaged_chunks += len(store.damaged) + len(failed.damaged)
@@ -121,15 +130,27 @@ def add_images(
         if failure.reason in REASONS:
             codes[failure.index] = REASONS.index(failure.reason)
     store.append(keys[~bad], rows[~bad])
-    failed.append(keys[bad], codes[bad])
+    for_good = bad & ~np.isin(codes[:, 0], _PASSING_CODES)
+    failed.append(keys[for_good], codes[for_good])
     return int((~bad).sum())
 
 
-def count_failures(failed: RowStore, keys: KeyArray, report: EncodeReport) -> BoolArray:
-    """Which items' pictures (n,) cannot be used, counted by reason."""
-    broken = failed.holds(keys)
-    for code in failed.read(keys[broken])[:, 0]:
+def useless_for_good(failed: RowStore, keys: KeyArray) -> BoolArray:
+    """Which pictures (n,) are known to have a content that cannot be used."""
+    known = failed.holds(keys)
+    known[known] = ~np.isin(failed.read(keys[known])[:, 0], _PASSING_CODES)
+    return known
+
+
+def count_failures(
+    store: RowStore, failed: RowStore, keys: KeyArray, report: EncodeReport
+) -> BoolArray:
+    """Which items' pictures (n,) have no row after all were tried, counted by reason."""
+    useless = useless_for_good(failed, keys)
+    for code in failed.read(keys[useless])[:, 0]:
         report.fail(REASONS[int(code)])
+    broken: BoolArray = (keys != ABSENT) & ~store.holds(keys)
+    report.fail(NOT_THIS_TIME, int((broken & ~useless).sum()))
     return broken
 
 

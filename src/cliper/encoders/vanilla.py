@@ -12,10 +12,10 @@ from cliper.data.dataset import Dataset
 from cliper.encoders.encode_content import (
     Views,
     content,
+    encoded,
     path_lookup,
     store_root,
     text_lookup,
-    usable,
 )
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
@@ -64,8 +64,8 @@ def encode_vanilla(
     fill_images(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
-    count_failures(both.failed, image, report)
-    image = usable(both.failed, image)
+    count_failures(both.image_rows, both.failed, image, report)
+    image = encoded(both.image_rows, image)
     report.seconds = perf_counter() - started
     if on_report is not None:
         on_report(report)

@@ -38,12 +38,18 @@ class EncoderSection(StrictConfig):
     """Which dual encoder, and how it runs."""
 
     name: str = "embedded"
+    weights: str | None = Field(None, description="folder or file instead of the hub's cache")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: int = Field(64, ge=1, le=65536)
     long_text: Literal["truncate", "chunk-mean"] = "truncate"
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
     adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
+
+    @property
+    def weights_path(self) -> Path | None:
+        """`weights` as a path."""
+        return None if self.weights is None else Path(self.weights).expanduser()
 
 
 class FeaturesSection(StrictConfig):
@@ -151,6 +157,10 @@ class ExperimentConfig(StrictConfig):
         tree = self.model_dump(mode="json")
         if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
+        if self.encoder.weights_path is None:
+            del tree["encoder"]["weights"]
+        elif self.encoder.weights_path.exists():
+            tree["encoder"]["weights"] = str(self.encoder.weights_path.resolve())
         entry = backbone_entry(self.backbone_name)
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}

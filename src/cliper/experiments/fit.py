@@ -137,7 +137,8 @@ def experiment_identity(
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")
-    tree.get("encoder", {}).pop("allow_download", None)
+    for where_from in ("allow_download", "weights"):  # what was loaded shows in the features
+        tree.get("encoder", {}).pop(where_from, None)
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
     if features is not None:
         for modality in features.modalities:

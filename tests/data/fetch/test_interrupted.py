@@ -1,32 +1,26 @@
 """Runs in another process that are killed at random moments, or interrupted, and go on."""
 
 import hashlib
+import multiprocessing
+import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 from bad_server import Server, picture, redirect, serving, whole
-from fetch_world import FAST, make
+from fetch_world import FAST, fetch_in_child, make
 
 from cliper.data import Dataset
 from cliper.data.fetch import FetchSettings, fetch_images
 
 N = 49
-CODE = """
-import sys
-from cliper.data import Dataset
-from cliper.data.fetch import FetchSettings, fetch_images
-settings = {settings!r}
-try:
-    fetch_images(Dataset.load(sys.argv[1]), FetchSettings(**settings))
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
+# Its children start with everything imported, and without the threads of this process.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["cliper.data.fetch"])
 # Slow enough that a kill lands in the middle.
 SETTINGS = {**FAST, "rate": 60.0, "retries": 1}
 
@@ -55,13 +49,15 @@ def answer_all(server: Server) -> list[tuple[str, ...]]:
     return urls
 
 
-def start(path: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-c", CODE.format(settings=SETTINGS), str(path)],
-        stderr=subprocess.PIPE,
-        # A job that a shell put into the background inherits an ignored SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+def start(path: Path) -> ForkServerProcess:
+    process = PROCESSES.Process(target=fetch_in_child, args=(path, SETTINGS))
+    process.start()
+    return process
+
+
+def ended(process: ForkServerProcess) -> int | None:
+    process.join(timeout=60)
+    return process.exitcode
 
 
 def contents(path: Path) -> dict[str, str]:
@@ -97,20 +93,19 @@ def test_a_run_that_was_killed_many_times_ends_like_one_that_was_not(
     server.counts.clear()
     generator = random.Random(0)
     kills = 0
-    for _ in range(4):
+    for _ in range(6):
         process = start(path)
         begun = server.counts.total()
         deadline = time.monotonic() + 30
-        while server.counts.total() == begun and process.poll() is None:
+        while server.counts.total() == begun and process.is_alive():
             assert time.monotonic() < deadline
             time.sleep(0.005)
         time.sleep(generator.uniform(0.0, 0.35))
         process.kill()
-        kills += process.wait() == -signal.SIGKILL
+        kills += ended(process) == -signal.SIGKILL
         assert Dataset.load(path).catalogue is not None  # never half a dataset
-    assert kills >= 2
-    process = start(path)
-    assert process.wait(timeout=60) == 0
+    assert kills >= 3
+    assert ended(start(path)) == 0
     assert contents(path) == expected
     # What was recorded is not asked for again: a kill costs at most what was under way.
     served = [server.counts[f"/{n}"] for n in range(N) if n % 7 != 3]
@@ -130,13 +125,14 @@ def test_an_interrupted_run_keeps_what_it_finished_and_goes_on(
     while server.counts.total() < 20:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    assert ended(process) == 130
     catalogue = Dataset.load(path).catalogue
     assert catalogue is not None
     so_far = [p for p in catalogue.image_paths() if p is not None]
     assert 5 <= len(so_far) < N
     assert all(p.is_file() for p in so_far)
     assert (path / "fetched" / "failures.csv").is_file()
-    assert start(path).wait(timeout=60) == 0
+    assert ended(start(path)) == 0
     assert contents(path) == expected

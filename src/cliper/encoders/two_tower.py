@@ -52,7 +52,8 @@ class TwoTowerEncoder:
             For the record; what was loaded is in the hash.
 
     Raises:
-        InputError: the preprocessing does not belong to the towers.
+        InputError: the preprocessing does not belong to the towers; from the two methods, a tower
+            overflows (float16 ends at 65,504).
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class TwoTowerEncoder:
             budget=self._batch_size * self.max_tokens,
             padded_to=self._towers.padded_to,
         )
+        self._check_finite(embedded, "text")
         too_long = np.array([len(t) > room for t in tokens], dtype=bool)
         over = int(too_long[rows].sum())
         cut = self.long_text == "truncate"
@@ -152,6 +154,7 @@ class TwoTowerEncoder:
                 failures.extend(batch.failures)
                 if len(batch.indices):
                     out[batch.indices] = self._image_features(batch.pixels).float().cpu().numpy()
+                    self._check_finite(out[batch.indices], "picture")
                 task.advance(len(batch.indices) + len(batch.failures))
         self.image_failures = tuple(failures)
         return out
@@ -172,6 +175,17 @@ class TwoTowerEncoder:
             self._device, memory_format=torch.channels_last
         )
         return other
+
+    def _check_finite(self, rows: FloatArray, what: str) -> None:
+        # A row of NaN would pass for a picture that cannot be read, and its item for one without.
+        if not np.isfinite(rows).all():
+            half = self._dtype == torch.float16
+            kind = str(self._dtype).removeprefix("torch.")
+            raise InputError(
+                f"the {what} tower gives numbers that are not finite in {kind}",
+                where=self.name,
+                remedy="use bfloat16 or float32" if half else "check the weights",
+            )
 
     def _text_features(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         there = mask.to(self._device) if mask is not None and self._towers.masked else None

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(STUDIES), action="append")
     parser.add_argument("--out", type=Path, default=Path("results/studies"))
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.processes)  # one for each worker
+    torch.set_num_threads(1)  # here and in every worker
     source, path = arguments.source, arguments.work / "films"
     if not (path / "dataset.json").is_file():
         prepare_files(

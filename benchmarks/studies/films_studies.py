@@ -5,7 +5,8 @@
 Prepares (rating ≥ 4, 5-core), encodes with `embedded`, runs the studies and copies their tables,
 findings and figures to `results/studies/`. What is done already in DIR is reused, so the script
 may be stopped and started again. All arms have FREEDOM's settings of `results/films-cold-item.md`,
-where validation had chosen the same for every kind of features but one.
+where validation had chosen the same for every kind of features but one. 275 trainings, about 15
+minutes with two processes on two cores.
 """
 
 import argparse

@@ -97,8 +97,9 @@ def main() -> None:
         [
             "# Hostile image files: what reading each one costs",
             "",
-            f"{len(files)} files: {counts}. Beyond {SECONDS:g} s of CPU or {BYTES / 1e6:.0f} MB, or "
-            f"ended otherwise: {', '.join(over) or 'none'}. The worst of each reading: {ends}.",
+            f"{len(files)} files: {counts}. Beyond {SECONDS:g} s of CPU or "
+            f"{BYTES / 1e6:.0f} MB, or ended otherwise: {', '.join(over) or 'none'}. "
+            f"The worst of each reading: {ends}.",
             "",
             "CPU seconds of all threads, and the peak beyond what the process held before. "
             "*verified* is what `prepare` and `images` do, *encoders* what encoders do (a JPEG "

@@ -38,6 +38,8 @@ bench: $(VENV)/.installed-test
 	@set -e; for script in benchmarks/*.py; do \
 		case "$$script" in \
 			*/cold_reference.py) folder="$(POSTERS)" ;; \
+			*/adaptation.py) folder="$(POSTERS)" ;; \
+			*/alignments.py) folder="$(POSTERS)" ;; \
 			*/image_encoder.py) folder="$(POSTERS)/images" ;; \
 			*) folder="" ;; \
 		esac; \

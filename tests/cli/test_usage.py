@@ -88,7 +88,7 @@ WRONG = [
     (["prepare", "files", "--interactions", "{new}/log.csv", "--out", "{new}"], "log.csv"),
     (["prepare", "mmrec", "--source", "{new}", "--out", "{new}/d"], "no such folder"),
     (["prepare", "fils"], "did you mean 'files'?"),
-    (["prepare", "amazon", "--year", "2014"], "not yet in this version"),
+    (["prepare", "amazon", "--year", "2014"], "missing option '--category'"),
     *[([verb, "anything"], "not yet in this version") for verb in PLANNED],
 ]
 

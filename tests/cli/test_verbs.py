@@ -57,6 +57,26 @@ def test_encode_with_a_template_encodes_that_view_alone(cliper, dataset, vbpr_ru
     assert answer.json["encoded_images"] == 0
 
 
+@pytest.mark.parametrize(
+    ("encoder", "weights", "said"),
+    [
+        (["--encoder", "align"], "absent", "no such file or folder"),
+        ([], ".", "encoder.weights: 'embedded' brings its own weights"),
+        (["--encoder", "align"], None, "fetch config.json"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_one_line(
+    cliper, dataset, tmp_path, monkeypatch, encoder, weights, said
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    where = [] if weights is None else ["--weights", tmp_path / weights]
+    train = ["train", dataset, "--backbone", "vbpr", "--out", tmp_path / "run"]
+    for command in (["encode", dataset], train):
+        answer = cliper(*command, *encoder, *where)
+        assert (answer.status, answer.err.count("\n")) == (2, 1), answer.err
+        assert said in answer.err
+
+
 def test_train_leaves_the_record_that_it_prints(cliper, dataset, vbpr_run, tmp_path):
     record = json.loads((vbpr_run / "results.json").read_text())
     assert record["features"]["fusion"] == "mlp"

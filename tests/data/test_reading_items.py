@@ -204,6 +204,8 @@ def test_only_ids(tmp_path: Path) -> None:
         ("items.csv", "", "the file is empty"),
         ("items.csv", "item_id,title\n", "the file holds no items"),
         ("items.csv", "item_id,title\n,x\n", "the file holds no items"),
+        ("items.csv", 'item_id,"a\nb"\n', "row 1 or later: 'a\\nb' cannot name a field"),
+        ("items.csv", 'id,"a\nb"\n1,2\n', "no column 'item_id'"),
         ("items.csv", "item_id,title\n1,x,y\n", "row 2: 3 values where the header names 2"),
         ("items.jsonl", '{"item_id": "1"', "row 1: broken JSON"),
         ("items.jsonl", '{"item_id": "1", "": 2}', "row 1 or later: '' cannot name a field"),

@@ -1,5 +1,6 @@
-"""Small random CLIP models with CLIP's real vocabulary, saved as published ones are."""
+"""Small random models, saved as published ones are; CLIP's with CLIP's real vocabulary."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import torch
 import transformers
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from .families.small_models import Small, small
+from .families.small_resnet import resnet_weights
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +110,25 @@ def pictures(tmp_path_factory) -> list[Path]:
 @pytest.fixture(scope="session")
 def make_clip_model():
     return tiny_model
+
+
+@pytest.fixture(scope="session")
+def make_small(tmp_path_factory) -> Callable[[str], Small]:
+    """A small model of a family, made once a session."""
+    made: dict[str, Small] = {}
+
+    def make(family: str) -> Small:
+        if family not in made:
+            made[family] = small(family, tmp_path_factory.mktemp(family) / family)
+        return made[family]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def resnet_folder(tmp_path_factory, hf_tokenizer) -> Path:
+    """A small CLIP with a ResNet, in OpenAI's layout."""
+    folder = tmp_path_factory.mktemp("resnet")
+    torch.save(resnet_weights(), folder / "RN.pt")
+    hf_tokenizer.save_pretrained(folder)
+    return folder

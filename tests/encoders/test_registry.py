@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,10 @@ import pytest
 from cliper.encoders import create_encoder, hub, list_encoders, register_encoder, registry
 from cliper.errors import InputError
 
-NAMES = ["embedded", "clip-vit-b-32", "clip-vit-l-14", "long-clip-l"]
+NAMES = [
+    *("embedded", "clip-vit-b-32", "clip-vit-l-14", "clip-rn50", "long-clip-l"),
+    *("siglip2-b-16", "siglip-b-16", "align", "blip", "chinese-clip-b-16"),
+]
 
 
 @pytest.fixture
@@ -27,16 +31,10 @@ def no_hub(monkeypatch):
 
 def test_names_summaries_and_availability(no_hub):
     listed = list_encoders()
-    assert [e["name"] for e in listed][:4] == NAMES
+    assert [e["name"] for e in listed][: len(NAMES)] == NAMES
     assert all(set(e) == {"name", "summary", "available"} and e["summary"] for e in listed)
     assert {e["name"]: e["available"] for e in listed}["clip-vit-l-14"] is False
     assert all(local for _, local in no_hub), "listing must not use the network"
-
-
-@pytest.mark.parametrize("name", ["clip-rn50", "siglip2-b-16", "align", "blip"])
-def test_planned_names_say_so(name):
-    with pytest.raises(InputError, match=f"'{name}' is planned and not built yet"):
-        create_encoder(name)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +53,14 @@ def test_a_name_like_nothing_gets_the_list():
         create_encoder("zzzzzz")
 
 
-@pytest.mark.parametrize("name", ["clip-vit-b-32", "clip-vit-l-14", "long-clip-l", "hf:org/model"])
+@pytest.mark.parametrize("name", [*NAMES[1:], "hf:org/model", "hf:org/model@main"])
 def test_nothing_is_downloaded_unless_asked(no_hub, name):
     with pytest.raises(InputError, match=r"downloading was not asked for .*--encoder PATH"):
         create_encoder(name)
     assert no_hub and all(local for _, local in no_hub)
 
 
-@pytest.mark.parametrize("name", ["clip-vit-b-32", "long-clip-l", "hf:org/model"])
+@pytest.mark.parametrize("name", ["clip-vit-b-32", "long-clip-l", "align", "hf:org/model@v1"])
 def test_a_hub_out_of_reach_is_one_clear_line(no_hub, name):
     with pytest.raises(InputError, match=r"https://huggingface.co/.*could not be downloaded") as e:
         create_encoder(name, allow_download=True)
@@ -86,7 +84,7 @@ def test_a_cached_model_is_used_without_the_network(monkeypatch, clip_folder):
 def test_a_download_falls_back_to_the_older_weights_format(monkeypatch, tmp_path):
     rounds = []
 
-    def download(_repository, *, allow_patterns=(), local_files_only=False):
+    def download(_repository, *, allow_patterns=(), local_files_only=False, revision=None):
         if local_files_only:
             raise hub.LocalEntryNotFoundError("not cached")
         rounds.append(allow_patterns)
@@ -120,13 +118,13 @@ def test_a_local_path_never_asks_the_hub(no_hub, clip_folder, tmp_path):
     for path in (tmp_path / "absent", tmp_path / "absent.pt"):
         with pytest.raises(InputError, match=r"absent.*: no such file or folder"):
             create_encoder(str(path), allow_download=True)
-    with pytest.raises(InputError, match=r"no config.json, and 0 .pt files"):
+    with pytest.raises(InputError, match=r"no config.json, and no .safetensors or .pt"):
         create_encoder(str(tmp_path), allow_download=True)
     assert no_hub == []
 
 
 def test_a_repository_name_must_be_one(no_hub):
-    for name in ("hf:model", "hf:a/b/c", "hf:/b", "hf:"):
+    for name in ("hf:model", "hf:a/b/c", "hf:/b", "hf:", "hf:a/b@", "hf:a/../b"):
         with pytest.raises(InputError, match="write hf:ORG/NAME"):
             create_encoder(name, allow_download=True)
     assert no_hub == []
@@ -176,3 +174,39 @@ def test_importing_the_room_loads_no_model_library():
         env={**os.environ, "PYTHONPATH": source},
     )
     assert done.stdout.strip() == "[]"
+
+
+MINE = """
+from cliper.encoders import create_encoder, register_encoder
+
+@register_encoder("mine", "a stranger's")
+def make(options):
+    return create_encoder(FOLDER, dtype=options.dtype)
+"""
+LIST = """
+import json
+from cliper.encoders import create_encoder, list_encoders
+rows = {row["name"]: row for row in list_encoders()}
+print(json.dumps([rows["mine"], create_encoder("mine").width, "embedded" in rows]))
+"""
+
+
+def test_encoders_of_installed_packages(clip_folder, tmp_path):
+    """A package that registers one is listed; one that cannot be imported is warned about."""
+    (tmp_path / "mine_encoders.py").write_text(MINE.replace("FOLDER", repr(str(clip_folder))))
+    for name, module in (("mine", "mine_encoders"), ("broken", "no_such_module")):
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[cliper.encoders]\n{name} = {module}\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(registry.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", LIST],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    listed = {"name": "mine", "summary": "a stranger's", "available": True}
+    assert json.loads(done.stdout) == [listed, 24, True]
+    assert "the encoder package 'no_such_module' cannot be loaded" in done.stderr

@@ -1,12 +1,8 @@
 """The report: self-contained, escaped, bounded, and whole in a real browser."""
 
 import base64
-import html
 import io
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -39,6 +35,8 @@ from cliper.experiments.report import (
     render,
     write_report,
 )
+
+from .browser import look, needs_browser
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=https://evil.example/x onerror=boom()> & $x_$"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -280,70 +278,6 @@ def test_table_marks_and_signs() -> None:
     assert cells[1].small == "± 1.00"
     assert [row.starts_group for row in table.rows] == [True, False, True, False]
     assert {row.cells[1].text for row in table.rows} == {"–"}
-
-
-BROWSER = next(
-    (
-        path
-        for name in ("chromium", "chromium-browser", "google-chrome")
-        if (path := shutil.which(name))
-    ),
-    None,
-)
-PROBE = """<script>
-var seen = [];
-addEventListener('error', e => {
-  seen.push(e.message ? 'script: ' + e.message : 'load: ' + e.target.tagName);
-}, true);
-addEventListener('securitypolicyviolation', e => seen.push('request: ' + e.blockedURI));
-addEventListener('load', () => setTimeout(() => {
-  var pictures = [...document.images];
-  var text = JSON.stringify({
-    seen: seen, pictures: pictures.length,
-    broken: pictures.filter(p => !p.complete || p.naturalWidth === 0).length,
-    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    requests: performance.getEntriesByType('resource').map(r => r.name)
-      .filter(n => !n.startsWith('data:'))
-  });
-  var pre = document.createElement('pre'); pre.id = 'probe'; pre.textContent = text;
-  document.body.append(pre);
-}, 200));
-</script>"""
-
-
-def look(text: str, folder: Path, width: int) -> dict:
-    """Open the page in a browser without a network and say what went wrong in it."""
-    # The page's own policy forbids scripts; the probe is the one exception.
-    probed = text.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
-    assert probed != text
-    page = folder / "page.html"
-    page.write_text(probed.replace("<link rel", PROBE + "<link rel", 1), encoding="utf-8")
-    assert BROWSER is not None
-    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
-    flags += " --disable-component-update --disable-sync --disable-dev-shm-usage"
-    done = subprocess.run(
-        [
-            BROWSER,
-            *flags.split(),
-            f"--user-data-dir={folder / 'profile'}",
-            f"--window-size={width},900",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--virtual-time-budget=4000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout.decode("utf-8"), re.DOTALL)
-    assert found, done.stderr.decode("utf-8", "replace")[-2000:]
-    return json.loads(html.unescape(found[1]))
-
-
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="no chromium on the PATH (Debian: apt-get install chromium)"
-)
 
 
 @needs_browser

@@ -49,9 +49,6 @@ def adaptation_settings(kind: str | None, sets: Sequence[str]) -> "AdaptationCon
 
 def show_adaptation(report: "AdaptationReport", folder: str) -> None:
     """Print retrieval before and after, and where the files are."""
-    if report.before is None:
-        click.echo(f"\nnot adapted: {report.train} pairs of picture and text are too few")
-        return
     facts = [
         ("fitted on", f"{report.train:,} items"),
         ("epoch", f"{report.best_epoch} of {report.epochs_run}, chosen on {report.valid:,} items"),

@@ -26,15 +26,17 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "search",
     "study",
     "recommend",
     "similar",
     "export",
     "report",
+    "describe",
     "list",
     "doctor",
 )
-PLANNED = ("search", "serve", "describe", "bench")
+PLANNED = ("serve", "bench")
 
 
 class _Root(VerbGroup):
@@ -77,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # PyTorch says so of every sparse product; it is nothing that a user could act on
     warnings.filterwarnings("ignore", message="Sparse (CSR tensor|invariant)")
-    current = State(debug=os.environ.get("CLIPER_DEBUG", "") not in ("", "0"))
+    debug = os.environ.get("CLIPER_DEBUG", "") not in ("", "0")
+    current = State(debug=debug, arguments=tuple(given))
     try:
         with root.make_context("cliper", given or ["--help"], obj=current) as context:
             from cliper.cli.progress import make_reporter

@@ -16,7 +16,7 @@ from cliper.cli.options import (
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
-from cliper.cli.state import keeps
+from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 
 
@@ -45,6 +45,7 @@ def command(
     fusions: str | None,
     seeds: int,
     encoder: str | None,
+    weights: str | None,
     adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
@@ -83,6 +84,7 @@ def command(
     )
     base = settings(
         encoder=encoder,
+        weights=weights,
         adapt=adapt,
         views=views,
         templates=templates,
@@ -96,6 +98,7 @@ def command(
     check_comparison(variants, base, grid, metric, fusions_given=fusions is not None)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
+    note_command(out)
     comparison = compare(
         loaded, variants, range(seeds), out,
         base=base, grid=grid, metric=metric, processes=processes,

@@ -38,6 +38,7 @@ from cliper.errors import InputError
 def command(
     dataset: Path,
     encoder: str | None,
+    weights: str | None,
     adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
@@ -77,6 +78,7 @@ def command(
     reports: list[EncodeReport] = []
     name = encoder or "embedded"
     how: dict[str, Any] = {
+        "weights": None if weights is None else Path(weights),
         "device": device,
         "dtype": dtype,
         "batch_size": batch_size,

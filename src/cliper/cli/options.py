@@ -23,6 +23,7 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
 
 encoding_options = several(
     click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
+    click.option("--weights", metavar="PATH", help="Weights of --encoder, instead of the hub's."),
     click.option(
         "--adapt", metavar="KIND", help="Adapt the encoder to the catalogue: projection or lora."
     ),
@@ -35,12 +36,39 @@ protocol_options = several(
     click.option("--split", metavar="KIND", help="See `cliper list splits`; random by default."),
     click.option("--mask", metavar="PARTS", help="train or train+valid (the default)."),
 )
-set_option = click.option(
-    "--set",
-    "sets",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Any setting, e.g. training.patience=5.",
+
+
+def _with_tracking(
+    context: click.Context, _: click.Parameter, sets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """`--track a,b` is short for `--set tracking.to=[a,b]`."""
+    track = context.meta.pop(_TRACK, None)
+    return sets if track is None else (*sets, f"tracking.to=[{','.join(names(track, '--track'))}]")
+
+
+def _keep_tracking(context: click.Context, _: click.Parameter, track: str | None) -> None:
+    if track is not None:
+        context.meta[_TRACK] = track
+
+
+_TRACK = "cliper.track"
+set_option = several(
+    click.option(
+        "--track",
+        metavar="A,B",
+        is_eager=True,  # before --set, which takes it along
+        expose_value=False,
+        callback=_keep_tracking,
+        help="Beside metrics.jsonl, tell tensorboard or mlflow.",
+    ),
+    click.option(
+        "--set",
+        "sets",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_with_tracking,
+        help="Any setting, e.g. training.patience=5.",
+    ),
 )
 
 processes_option = click.option(
@@ -87,6 +115,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def settings(
     *,
     encoder: str | None = None,
+    weights: str | None = None,
     adapt: str | None = None,
     views: str | None = None,
     templates: Sequence[str] = (),
@@ -107,6 +136,7 @@ def settings(
         "views.include": names(views, "--views") if views is not None else None,
         "views.templates": pairs(templates, "--template") or None,
         "encoder.name": encoder,
+        "encoder.weights": weights,
         "encoder.adapt.kind": adapt,
         "features.kind": features,
         "fusion.kind": fusion,

@@ -12,11 +12,15 @@ from cliper.cli.usage import verb
 @click.argument("directory", type=click.Path(path_type=Path))
 @json_option
 def command(directory: Path, as_json: bool) -> None:
-    """Write a self-contained HTML report of a comparison (what `compare` left in --out).
+    """Write a self-contained HTML report of what lies in a directory.
+
+    A run, or comparisons, studies and searches, in the directory itself or in its folders.
 
     \b
     Example:
-      cliper report out/films
+      cliper compare data/films --backbones freedom --seeds 5 --split random --out out/random
+      cliper study views data/films --split cold-item --out out/studies
+      cliper report out
     """
     from cliper.experiments.build_report import build_report
 

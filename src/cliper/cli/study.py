@@ -13,7 +13,7 @@ from cliper.cli.options import (
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
-from cliper.cli.state import keeps
+from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 
 KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "importance",
@@ -51,6 +51,7 @@ def command(
     values: str | None,
     seeds: int,
     encoder: str | None,
+    weights: str | None,
     adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
@@ -83,6 +84,7 @@ def command(
     study = find_study(kind)
     base = settings(
         encoder=encoder,
+        weights=weights,
         adapt=adapt,
         views=views,
         templates=templates,
@@ -106,6 +108,7 @@ def command(
     check_setting(study, setting)
     keeps(f"finished runs are kept in {out}; the same command goes on")
     result = run_study(kind, setting, out, processes=processes)
+    note_command(out)  # not before: a study that is refused leaves nothing behind
     if as_json:
         print_json({**study_json(result), "out": str(out)})
         return

@@ -41,6 +41,7 @@ def command(
     backbone: str,
     features: str | None,
     encoder: str | None,
+    weights: str | None,
     adapt: str | None,
     views: str | None,
     templates: tuple[str, ...],
@@ -67,6 +68,7 @@ def command(
 
     tree = settings(
         encoder=encoder,
+        weights=weights,
         adapt=adapt,
         views=views,
         templates=templates,

@@ -7,6 +7,9 @@ from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core
 from cliper.data.mmrec import prepare_mmrec
 from cliper.data.prepare import prepare_files
+from cliper.data.sources.amazon.prepare import prepare_amazon
+from cliper.data.sources.microlens import prepare_microlens
+from cliper.data.sources.movielens import prepare_movielens
 from cliper.data.split import Split, SplitKind
 from cliper.data.splits import list_splits, make_split
 from cliper.data.summary import prepare_summary
@@ -25,7 +28,10 @@ __all__ = [
     "k_core",
     "list_splits",
     "make_split",
+    "prepare_amazon",
     "prepare_files",
+    "prepare_microlens",
     "prepare_mmrec",
+    "prepare_movielens",
     "prepare_summary",
 ]

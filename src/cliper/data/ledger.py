@@ -66,4 +66,5 @@ class Ledger:
         for sample in samples:
             if len(kept) >= SAMPLES:
                 break
-            kept.append(sample if len(sample) <= 200 else sample[:197] + "…")
+            shown = sample if len(sample) <= 200 else sample[:197] + "…"
+            kept.append(shown.encode(errors="replace").decode())  # half a surrogate pair

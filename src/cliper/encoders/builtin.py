@@ -1,15 +1,60 @@
 """The encoders that have a name. Each family is imported when one of it is made, not before."""
 
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
 from cliper.encoders.base import DualEncoder
-from cliper.encoders.registry import EncoderOptions, register_encoder
-from cliper.errors import InputError
+from cliper.encoders.registry import EncoderOptions, Factory, register_encoder
 
-CLIP_B_32 = "openai/clip-vit-base-patch32"
 CLIP_L_14 = "openai/clip-vit-large-patch14"
 LONG_CLIP_L = ("BeichenZhang/LongCLIP-L", "longclip-L.pt")
+
+# Name, repository, summary; in the order in which they are listed, `embedded` and Long-CLIP apart.
+_CLIPS = (
+    (
+        "clip-vit-b-32",
+        "openai/clip-vit-base-patch32",
+        "CLIP ViT-B/32 (OpenAI): 512 wide, 77 tokens; the fastest of its family",
+    ),
+    (
+        "clip-vit-l-14",
+        CLIP_L_14,
+        "CLIP ViT-L/14 (OpenAI): 768 wide, 77 tokens; the paper's comparison",
+    ),
+    (
+        "clip-rn50",
+        "timm/resnet50_clip.openai",
+        "CLIP ResNet-50 (OpenAI): 1024 wide, 77 tokens; convolutions in place of the ViT",
+    ),
+)
+_OTHERS = (
+    (
+        "siglip2-b-16",
+        "google/siglip2-base-patch16-224",
+        "SigLIP 2 ViT-B/16 (Google): 768 wide, 64 tokens; many languages",
+    ),
+    (
+        "siglip-b-16",
+        "google/siglip-base-patch16-224",
+        "SigLIP ViT-B/16 (Google): 768 wide, 64 tokens; English",
+    ),
+    (
+        "align",
+        "kakaobrain/align-base",
+        "ALIGN (Kakao Brain): EfficientNet-B7 and BERT, 640 wide, 64 tokens",
+    ),
+    (
+        "blip",
+        "Salesforce/blip-itm-base-coco",
+        "BLIP retrieval ViT-B/16 (Salesforce): 256 wide, 512 tokens; 384-pixel pictures",
+    ),
+    (
+        "chinese-clip-b-16",
+        "OFA-Sys/chinese-clip-vit-base-patch16",
+        "Chinese-CLIP ViT-B/16 (OFA-Sys): 512 wide, 52 tokens; Chinese",
+    ),
+)
 
 
 def _embedded_available() -> bool:
@@ -31,32 +76,27 @@ def _cached(repository: str, file: str | None = None) -> bool:
     available=_embedded_available,
 )
 def _embedded(options: EncoderOptions) -> DualEncoder:
-    if options.weights is not None:
-        raise InputError("'embedded' brings its own weights", remedy="leave the weights out")
+    import_module("cliper.encoders.encode_embedded").refuse_weights(options.weights)
     encoder: DualEncoder = import_module("cliper.encoders.embedded").create(options)
     return encoder
 
 
-@register_encoder(
-    "clip-vit-b-32",
-    "CLIP ViT-B/32 (OpenAI): 512 wide, 77 tokens; the fastest of its family",
-    available=lambda: _cached(CLIP_B_32),
-)
-def _clip_vit_b_32(options: EncoderOptions) -> DualEncoder:
-    from cliper.encoders.loading import from_hub
+def _of_repository(name: str, repository: str) -> Factory:
+    def make(options: EncoderOptions) -> DualEncoder:
+        from cliper.encoders.loading import from_hub
 
-    return from_hub("clip-vit-b-32", CLIP_B_32, options)
+        return from_hub(name, repository, options)
+
+    return make
 
 
-@register_encoder(
-    "clip-vit-l-14",
-    "CLIP ViT-L/14 (OpenAI): 768 wide, 77 tokens; the paper's comparison",
-    available=lambda: _cached(CLIP_L_14),
-)
-def _clip_vit_l_14(options: EncoderOptions) -> DualEncoder:
-    from cliper.encoders.loading import from_hub
+def _register(models: tuple[tuple[str, str, str], ...]) -> None:
+    for name, repository, summary in models:
+        here = partial(_cached, repository)
+        register_encoder(name, summary, available=here)(_of_repository(name, repository))
 
-    return from_hub("clip-vit-l-14", CLIP_L_14, options)
+
+_register(_CLIPS)
 
 
 @register_encoder(
@@ -68,3 +108,6 @@ def _long_clip_l(options: EncoderOptions) -> DualEncoder:
     from cliper.encoders.loading import long_clip
 
     return long_clip("long-clip-l", *LONG_CLIP_L, 248, options)
+
+
+_register(_OTHERS)

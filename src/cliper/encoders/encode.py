@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
@@ -12,7 +13,7 @@ from cliper.encoders.assembled import load_assembled
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode_content import Views, content, store_root
 from cliper.encoders.encode_dual import encode_dual, find_dual
-from cliper.encoders.encode_embedded import encode_embedded, find_embedded
+from cliper.encoders.encode_embedded import encode_embedded, find_embedded, refuse_weights
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
 from cliper.encoders.registry import available_device, create_encoder
@@ -31,6 +32,7 @@ def encode_dataset(
     dtype: str = "float32",
     batch_size: int = 32,
     seed: int = 0,
+    weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
     adapt: AdaptationConfig | None = None,
@@ -51,6 +53,7 @@ def encode_dataset(
         dtype: of the networks.
         batch_size: passed to the encoder.
         seed: of `embedded`'s fit; no other encoder draws anything.
+        weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         adapt: adapt the encoder to this catalogue first, see `cliper.encoders.adaptation`.
@@ -68,10 +71,11 @@ def encode_dataset(
     report = EncodeReport(encoder_name)
     report.fail("no such file", gone)
     make = partial(
-        create_encoder, encoder_name, device=device, batch_size=batch_size,
+        create_encoder, encoder_name, weights=weights, device=device, batch_size=batch_size,
         long_text=long_text, allow_download=allow_download,
     )  # fmt: skip
     if encoder_name == "embedded":
+        refuse_weights(weights)
         if long_text != "truncate":
             raise InputError(
                 f"long_text {long_text!r} has no effect on 'embedded', which truncates",
@@ -104,8 +108,10 @@ def load_encodings(
     encoder: str,
     views: Views,
     *,
+    weights: Path | None = None,
     dtype: str = "float32",
     seed: int = 0,
+    long_text: LongText = "truncate",
     adapt: AdaptationConfig | None = None,
     fit_on: BoolArray | None = None,
 ) -> Encodings:
@@ -117,15 +123,16 @@ def load_encodings(
     _check(encoder, adapt, fit_on)
     keys, image, paths, _ = content(dataset, views.texts)
     root = store_root(dataset)
+    make = partial(create_encoder, encoder, weights=weights, long_text=long_text)
     if encoder == "embedded":
         folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
     elif adapt is not None:
         folder = find_adapted(
-            lambda d: create_encoder(encoder, dtype=d), dtype, root,
+            lambda d: make(dtype=d), dtype, root,
             views, keys, image, paths, adapt, fit_on,
         )  # fmt: skip
     else:
-        folder = find_dual(root, create_encoder(encoder, dtype=dtype), views.names, keys, image)
+        folder = find_dual(root, make(dtype=dtype), views.names, keys, image)
     how = "" if adapt is None else f" --adapt {adapt.kind}"
     if not (folder / "about.json").is_file():
         raise InputError(

@@ -13,6 +13,7 @@ from cliper.encoders.encode_keys import image_keys
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.store import ABSENT, KEY, KeyArray, RowStore, text_keys
 from cliper.errors import InputError, MismatchError
+from cliper.types import JsonObject
 
 
 class Views(Protocol):
@@ -63,11 +64,29 @@ def encodings_key(digest: str, names: Sequence[str], keys: KeyArray, image: KeyA
 
 
 def about_encodings(
-    name: str, key: str, items_hash: str, names: Sequence[str], report: EncodeReport
+    name: str,
+    digest: str,
+    key: str,
+    items_hash: str,
+    names: Sequence[str],
+    report: EncodeReport,
+    source: JsonObject | None = None,
 ) -> dict[str, object]:
-    """What `about.json` says beside the arrays."""
+    """What `about.json` says beside the arrays.
+
+    Args:
+        name: the encoder's.
+        digest: the encoder's hash: weights, tokeniser, preprocessing, precision.
+        key: of these encodings.
+        items_hash: of the item vocabulary.
+        names: of the views.
+        report: of the run that made them.
+        source: where the weights came from (`TwoTowerEncoder.source`).
+    """
     return {
         "encoder": name,
+        "encoder_hash": digest,
+        "source": source or {},
         "key": key,
         "items_hash": items_hash,
         "views": list(names),

@@ -51,7 +51,10 @@ def encode_dual(
     count_failures(rows.image_rows, rows.failed, image, report)
     image = encoded(rows.image_rows, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
-    about = about_encodings(encoder.name, key, items_hash, views.names, report)
+    source = getattr(encoder, "source", None)
+    about = about_encodings(
+        encoder.name, encoder.hash, key, items_hash, views.names, report, source
+    )
     folder = rows.folder / key[:16]
     text = (rows.text_rows, keys, _as_they_are)
     assemble(folder, text, (rows.image_rows, image, _as_they_are), encoder.width, about)

@@ -25,6 +25,7 @@ from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.pairs import choose_pairs
 from cliper.encoders.store import ABSENT, KeyArray
 from cliper.encoders.unimodal import Unimodal
+from cliper.errors import InputError
 
 
 def encode_embedded(
@@ -72,9 +73,19 @@ def encode_embedded(
         (both.text_rows, keys, alignment.project_text),
         (both.image_rows, image, alignment.project_image),
         alignment.width,
-        about_encodings("embedded", key, items_hash, views.names, report),
+        about_encodings("embedded", digest, key, items_hash, views.names, report),
     )
     return folder / "encodings"
+
+
+def refuse_weights(weights: Path | None) -> None:
+    """`embedded` brings its own weights; others are an `InputError`."""
+    if weights is not None:
+        raise InputError(
+            "'embedded' brings its own weights",
+            where="encoder.weights",
+            remedy="name the encoder that they belong to, or leave them out",
+        )
 
 
 def find_embedded(

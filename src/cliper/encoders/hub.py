@@ -1,46 +1,105 @@
 """Models from the Hugging Face hub: the local cache first, the network only when asked for."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from cliper.encoders.families.clip_tokenizer import TOKENIZER_FILES
 from cliper.encoders.preprocessing import PREPROCESSING_FILE, PROCESSOR_FILE
 from cliper.errors import InputError
 
-_SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *TOKENIZER_FILES]
+_TOKENIZERS = [*TOKENIZER_FILES, "vocab.txt", "spiece.model"]
+_SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *_TOKENIZERS]
 _SAFE = ["model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
 _BIN = ["pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"]
+_OPEN_CLIP = "open_clip_model.safetensors"
+_OPEN_CLIP_FILES = ["open_clip_config.json", _OPEN_CLIP, *TOKENIZER_FILES]
+
+NEEDED = (
+    f"config.json, {PREPROCESSING_FILE}, model.safetensors and the tokeniser's files "
+    "(tokenizer.json and tokenizer_config.json, or vocab.txt or spiece.model)"
+)
+"""What a model's folder must hold, for messages."""
+
+_MISSING = (OSError, ValueError, EntryNotFoundError, LocalEntryNotFoundError)
+_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def fetch_model(repository: str, *, allow_download: bool) -> Path:
-    """The folder of a model in `transformers`' layout, safetensors where there are any.
+@dataclass(frozen=True)
+class Repository:
+    """A repository on the hub, at a revision or at what its main branch is."""
+
+    name: str
+    revision: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where a person finds it."""
+        tree = f"/tree/{self.revision}" if self.revision else ""
+        return f"https://huggingface.co/{self.name}{tree}"
+
+
+def parse_repository(text: str) -> Repository:
+    """`ORG/NAME` or `ORG/NAME@REVISION`, the revision being a branch, a tag or a commit.
+
+    Raises:
+        InputError: it is neither.
+
+    >>> parse_repository("openai/clip-vit-base-patch32@3d74acf")
+    Repository(name='openai/clip-vit-base-patch32', revision='3d74acf')
+    """
+    name, at, revision = text.partition("@")
+    if not _NAME.fullmatch(name) or (at and not revision.strip("/")):
+        raise InputError(
+            f"{text!r} is no repository", remedy="write hf:ORG/NAME or hf:ORG/NAME@REVISION"
+        )
+    return Repository(name, revision or None)
+
+
+def commit_of(path: Path) -> str | None:
+    """The commit whose file or folder of the cache `path` is, None for any other path.
+
+    >>> commit_of(Path("hub/models--a--b/snapshots/0f3c/model.safetensors"))
+    '0f3c'
+    """
+    parts = path.parts
+    at = len(parts) - 1 - parts[::-1].index("snapshots") if "snapshots" in parts else len(parts)
+    return parts[at + 1] if at + 1 < len(parts) else None
+
+
+def fetch_model(repository: Repository | str, *, allow_download: bool) -> Path:
+    """The folder of a model, in `transformers`' or open_clip's layout; safetensors if there are.
 
     Args:
-        repository: `ORG/NAME`.
+        repository: `ORG/NAME`, or with a revision.
         allow_download: without it only the local cache is looked at.
 
     Raises:
         InputError: not in the cache and not to be downloaded, or the hub is out of reach.
     """
-    folder = cached_model(repository)
+    wanted = _as_repository(repository)
+    folder = cached_model(wanted)
     if folder is not None:
         return folder
     if not allow_download:
-        raise _absent(repository, "model")
+        raise _absent(wanted, "the model is", NEEDED)
 
     def download(patterns: list[str]) -> Path:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
+        found = snapshot_download(wanted.name, revision=wanted.revision, allow_patterns=patterns)
+        return Path(found)
 
-    folder = _reaching(repository, lambda: download([*_SMALL, *_SAFE]))
-    if not _has_weights(folder):  # some repositories keep only the older format
-        folder = _reaching(repository, lambda: download([*_SMALL, *_BIN]))
-    if not _has_weights(folder):
-        raise InputError("the repository has no model of a known layout", where=repository)
-    return folder
+    # Some repositories keep only the older format, or only open_clip's.
+    for patterns in ([*_SMALL, *_SAFE], [*_SMALL, *_BIN], _OPEN_CLIP_FILES):
+        folder = _reaching(wanted, partial(download, patterns), NEEDED)
+        if _has_weights(folder):
+            return folder
+    raise InputError("the repository has no model of a known layout", where=wanted.address)
 
 
 def fetch_file(repository: str, name: str, *, allow_download: bool) -> Path:
@@ -48,26 +107,33 @@ def fetch_file(repository: str, name: str, *, allow_download: bool) -> Path:
     cached = cached_file(repository, name)
     if cached is not None:
         return cached
+    wanted = Repository(repository)
+    files = f"{name} and CLIP's tokenizer.json"
     if not allow_download:
-        raise _absent(repository, name)
-    return _reaching(repository, lambda: Path(hf_hub_download(repository, name)))
+        raise _absent(wanted, f"{name} is", files)
+    return _reaching(wanted, lambda: Path(hf_hub_download(repository, name)), files)
 
 
 def fetch_tokenizer(repository: str, *, allow_download: bool) -> Path:
     """The folder with a repository's tokeniser files; errors as for `fetch_model`."""
     if (cached := cached_file(repository, "tokenizer.json")) is not None:
         return cached.parent
+    wanted, names = Repository(repository), list(TOKENIZER_FILES)
     if not allow_download:
-        raise _absent(repository, "tokeniser")
-    names = list(TOKENIZER_FILES)
-    return _reaching(repository, lambda: Path(snapshot_download(repository, allow_patterns=names)))
+        raise _absent(wanted, "the tokeniser is", "tokenizer.json")
+    return _reaching(
+        wanted,
+        lambda: Path(snapshot_download(repository, allow_patterns=names)),
+        "tokenizer.json",
+    )
 
 
-def cached_model(repository: str) -> Path | None:
+def cached_model(repository: Repository | str) -> Path | None:
     """The folder of a model that is in the local cache whole, or None. Never the network."""
+    wanted = _as_repository(repository)
     try:
-        found: Any = snapshot_download(repository, local_files_only=True)
-    except (OSError, ValueError, EntryNotFoundError, LocalEntryNotFoundError):
+        found: Any = snapshot_download(wanted.name, revision=wanted.revision, local_files_only=True)
+    except _MISSING:
         return None
     folder = Path(found)
     return folder if _complete(folder) else None
@@ -77,38 +143,54 @@ def cached_file(repository: str, name: str) -> Path | None:
     """A file that is in the local cache, or None. Never the network."""
     try:
         return Path(hf_hub_download(repository, name, local_files_only=True))
-    except (OSError, ValueError, EntryNotFoundError, LocalEntryNotFoundError):
+    except _MISSING:
         return None
 
 
+def _as_repository(repository: Repository | str) -> Repository:
+    return Repository(repository) if isinstance(repository, str) else repository
+
+
 def _has_weights(folder: Path) -> bool:
+    if (folder / _OPEN_CLIP).is_file() and not (folder / "config.json").is_file():
+        return True
     weights = any(folder.glob("model*.safetensors")) or any(folder.glob("pytorch_model*.bin"))
     return weights and (folder / "config.json").is_file()
 
 
 def _complete(folder: Path) -> bool:
     # Another program may have fetched the weights alone.
-    tokenizer = any((folder / name).is_file() for name in ("tokenizer.json", "merges.txt"))
+    words = ("tokenizer.json", "merges.txt", "vocab.txt", "spiece.model")
+    tokenizer = any((folder / name).is_file() for name in words)
     pictures = any((folder / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE))
+    pictures = pictures or not (folder / "config.json").is_file()  # open_clip's has none
     return _has_weights(folder) and tokenizer and pictures
 
 
-def _reaching(repository: str, download: Callable[[], Path]) -> Path:
+def _reaching(repository: Repository, download: Callable[[], Path], files: str) -> Path:
     try:
         return download()
     except Exception as error:  # each version of the hub client and its transport has its own
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
             f"could not be downloaded: {reason}",
-            where=f"https://huggingface.co/{repository}",
-            remedy="download it elsewhere and point at its folder or file with --encoder PATH",
+            where=repository.address,
+            remedy=_by_hand(files),
         ) from error
 
 
-def _absent(repository: str, what: str) -> InputError:
+def _absent(repository: Repository, what: str, files: str) -> InputError:
     return InputError(
-        f"{what} not in the local cache, and downloading was not asked for",
-        where=f"https://huggingface.co/{repository}",
-        remedy="add --download to 'cliper encode', or encoder.allow_download=true, or point "
-        "at a local copy with --encoder PATH",
+        f"{what} not in the local cache ({constants.HF_HUB_CACHE}), and downloading was not "
+        "asked for",
+        where=repository.address,
+        remedy="add --download to 'cliper encode' (encoder.allow_download=true); or "
+        + _by_hand(files),
+    )
+
+
+def _by_hand(files: str) -> str:
+    return (
+        f"fetch {files} on another machine, put them into one folder here and name it with "
+        "--weights FOLDER (encoder.weights) or --encoder PATH; HF_HUB_CACHE names another cache"
     )

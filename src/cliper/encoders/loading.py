@@ -4,9 +4,9 @@ from pathlib import Path
 
 from cliper.encoders import hub
 from cliper.encoders.families import load_folder
-from cliper.encoders.families.clip import ClipTowers, check_tokenizer
+from cliper.encoders.families.clip import check_tokenizer
 from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
-from cliper.encoders.families.long_clip import load_openai_layout
+from cliper.encoders.families.openai_layout import load_openai_layout
 from cliper.encoders.registry import EncoderOptions
 from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
@@ -17,36 +17,58 @@ TOKENIZER_REPOSITORY = "openai/clip-vit-large-patch14"
 
 
 def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEncoder:
-    """A model of the hub, or `options.weights` in its place, under `name`."""
+    """A model of the hub, or `options.weights` in its place, under `name`.
+
+    Args:
+        name: what the user calls it.
+        repository: `ORG/NAME` or `ORG/NAME@REVISION`.
+        options: what a person chose.
+    """
     if options.weights is not None:
         return from_path(name, options.weights, options)
-    if repository.count("/") != 1 or not all(repository.split("/")):
-        raise InputError(f"{repository!r} is no repository", remedy="write hf:ORG/NAME")
-    folder = hub.fetch_model(repository, allow_download=options.allow_download)
-    return _encoder(name, load_folder(folder), options)
+    wanted = hub.parse_repository(repository)
+    folder = hub.fetch_model(wanted, allow_download=options.allow_download)
+    encoder = from_path(name, folder, options)
+    encoder.source = {
+        "repository": wanted.name,
+        "revision": wanted.revision,
+        "commit": hub.commit_of(folder),
+    }
+    return encoder
 
 
 def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
-    """A folder in `transformers`' layout, or a `.pt` in OpenAI's (or a folder with one in it).
+    """A folder in `transformers`' layout, or a file in OpenAI's (or a folder with one in it).
 
     Raises:
         InputError: there is no such thing at `path`.
     """
     if path.is_dir():
         if (path / "config.json").is_file():
-            return _encoder(name, load_folder(path), options)
-        archives = sorted(path.glob("*.pt"))
-        if len(archives) != 1:
-            raise InputError(
-                f"no config.json, and {len(archives)} .pt files instead of one", where=str(path)
-            )
-        path = archives[0]
+            return _encoder(name, load_folder(path), path, options)
+        path = _only_file(path)
     if not path.is_file():
         raise InputError("no such file or folder", where=str(path))
-    model, preprocessing = load_openai_layout(path)
+    towers, text_config, preprocessing = load_openai_layout(path)
     tokenizer = _tokenizer_for(path, allow_download=options.allow_download)
-    check_tokenizer(tokenizer, model.config.text_config, where=str(path))
-    return _encoder(name, Parts(ClipTowers(model), tokenizer, preprocessing), options)
+    check_tokenizer(tokenizer, text_config, where=str(path))
+    return _encoder(name, Parts(towers, tokenizer, preprocessing), path, options)
+
+
+def _only_file(folder: Path) -> Path:
+    for pattern in ("*.safetensors", "*.pt"):
+        files = sorted(folder.glob(pattern))
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise InputError(
+                f"no config.json, and {len(files)} {pattern[1:]} files instead of one",
+                where=str(folder),
+                remedy="name the file",
+            )
+    raise InputError(
+        "no config.json, and no .safetensors or .pt file in OpenAI's layout", where=str(folder)
+    )
 
 
 def long_clip(
@@ -57,6 +79,12 @@ def long_clip(
         repository, file, allow_download=options.allow_download
     )
     encoder = from_path(name, path, options)
+    if options.weights is None:
+        encoder.source = {
+            "repository": repository,
+            "revision": None,
+            "commit": hub.commit_of(path),
+        }
     if encoder.max_tokens < positions:
         raise InputError(
             f"the text tower has {encoder.max_tokens} positions, Long-CLIP has {positions}",
@@ -78,8 +106,8 @@ def _tokenizer_for(path: Path, *, allow_download: bool) -> ClipTokenizer:
     return load_tokenizer(folder)
 
 
-def _encoder(name: str, parts: Parts, options: EncoderOptions) -> TwoTowerEncoder:
-    return TwoTowerEncoder(
+def _encoder(name: str, parts: Parts, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
+    encoder = TwoTowerEncoder(
         name,
         *parts,
         device=options.device,
@@ -87,3 +115,5 @@ def _encoder(name: str, parts: Parts, options: EncoderOptions) -> TwoTowerEncode
         batch_size=options.batch_size,
         long_text=options.long_text,
     )
+    encoder.source = {"path": str(path.absolute())}
+    return encoder

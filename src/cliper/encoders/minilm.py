@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from cliper.encoders.packaged import package_folder, weights_hash
+from cliper.encoders.runtime.packed import pack_linears
 from cliper.errors import InputError
-from cliper.types import BoolArray, FloatArray
+from cliper.types import BoolArray, FloatArray, IndexArray
 
 _RECIPE = "mean pooling, L2, 256 tokens; 1"
 
@@ -91,6 +92,12 @@ class MiniLM:
             cut[maybe] = [len(row.ids) > self.max_tokens for row in found]
         return cut
 
+    def count_tokens(self, texts: Sequence[str]) -> IndexArray:
+        """Length of each text (n,) in WordPiece tokens, the two special ones included."""
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        return np.array([len(row.ids) for row in self._tokenizer.encode_batch(list(texts))], int)
+
     @cached_property
     def _tokenizer(self):  # type: ignore[no-untyped-def]
         from tokenizers import Tokenizer
@@ -99,7 +106,9 @@ class MiniLM:
 
     @cached_property
     def _model(self) -> nn.Module:
-        return _load(self.folder).to(self.device, self.dtype)
+        model = _load(self.folder).to(self.device, self.dtype)
+        pack_linears(model)
+        return model
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         self._tokenizer.no_padding()

@@ -90,7 +90,7 @@ def split_pairs(
     group = first.argsort().argsort()[group]
     sizes = torch.bincount(group)
     order = torch.randperm(len(sizes), generator=generator)
-    wanted = min(at_most, round(share * len(image_group)))
+    wanted = min(at_most, max(1, round(share * len(image_group))))
     filled = sizes[order].cumsum(0)
     part_of_group = torch.empty_like(order)
     part_of_group[order] = (filled > wanted).long() + (filled > 2 * wanted).long()

@@ -1,8 +1,9 @@
-"""CLIP's image preprocessing, read from the file that travels with the weights.
+"""Image preprocessing of every family, read from the file that travels with the weights.
 
 Done with Pillow rather than with `transformers`' processors: these need torchvision or run image
 by image through NumPy, and their choice of resizer depends on what is installed. The rule is
-theirs (resize the shorter side, crop the centre, rescale, normalise); tests hold it to theirs.
+theirs (resize, crop the centre, rescale, normalise; each step as the file says); tests hold it to
+theirs.
 """
 
 import math
@@ -19,10 +20,35 @@ from cliper.errors import InputError
 from cliper.files import read_json
 from cliper.types import JsonObject
 
+Triple = tuple[float, float, float]
+
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+_HALF = (0.5, 0.5, 0.5)
 PREPROCESSING_FILE = "preprocessor_config.json"
 PROCESSOR_FILE = "processor_config.json"
+
+# What a file leaves unsaid depends on the processor that it names. `square`: a size that is one
+# number means both sides, not the shorter one.
+_CLIP: JsonObject = {
+    "size": {"shortest_edge": 224}, "square": False, "crop_size": 224, "do_center_crop": True,
+    "resample": 3, "mean": OPENAI_MEAN, "std": OPENAI_STD,
+}  # fmt: skip
+_USUAL: dict[str, JsonObject] = {
+    "CLIPImageProcessor": _CLIP,
+    "ChineseCLIPImageProcessor": _CLIP,
+    "SiglipImageProcessor": {
+        **_CLIP, "size": {"height": 224, "width": 224}, "do_center_crop": False,
+        "mean": _HALF, "std": _HALF,
+    },
+    "BlipImageProcessor": {
+        **_CLIP, "size": {"height": 384, "width": 384}, "square": True, "do_center_crop": False,
+    },
+    "EfficientNetImageProcessor": {
+        "size": {"height": 346, "width": 346}, "square": True, "crop_size": 289,
+        "do_center_crop": False, "resample": 3, "mean": _HALF, "std": _HALF, "include_top": True,
+    },
+}  # fmt: skip
 
 # A picture this much longer than wide loses its far ends before resizing: at 224 pixels on the
 # short side a 1 x 50,000 strip would otherwise become an image of 2.5 gigapixels.
@@ -45,8 +71,8 @@ class ImagePreprocessing:
     crop: tuple[int, int] | None = (224, 224)
     resample: int = 3
     scale: float = 1 / 255
-    mean: tuple[float, float, float] = OPENAI_MEAN
-    std: tuple[float, float, float] = OPENAI_STD
+    mean: Triple = OPENAI_MEAN
+    std: Triple = OPENAI_STD
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -88,19 +114,23 @@ class ImagePreprocessing:
         return image.resize((width, height), resample)
 
 
-def load_preprocessing(folder: Path) -> ImagePreprocessing:
+def load_preprocessing(folder: Path, usual: str = "CLIPImageProcessor") -> ImagePreprocessing:
     """Read `preprocessor_config.json`, or the image part of a `processor_config.json`.
 
+    Args:
+        folder: holds the file.
+        usual: the processor that is meant where the file names none.
+
     Raises:
-        InputError: both are missing, or ask for something that CLIP's preprocessing does not do.
+        InputError: both are missing, or ask for something that no family's preprocessing does.
     """
     path, joint = folder / PREPROCESSING_FILE, folder / PROCESSOR_FILE
     if path.is_file():
-        return parse_preprocessing(read_json(path), where=str(path))
+        return parse_preprocessing(read_json(path), where=str(path), usual=usual)
     if joint.is_file():  # what newer versions of transformers write
         state = read_json(joint)
         part = state.get("image_processor") if isinstance(state, dict) else None
-        return parse_preprocessing(part, where=str(joint))
+        return parse_preprocessing(part, where=str(joint), usual=usual)
     raise InputError(
         f"no {PREPROCESSING_FILE}",
         where=str(folder),
@@ -108,38 +138,65 @@ def load_preprocessing(folder: Path) -> ImagePreprocessing:
     )
 
 
-def parse_preprocessing(settings: Any, *, where: str) -> ImagePreprocessing:
-    """The settings of a CLIP image processor, in today's spelling or the old one."""
+def parse_preprocessing(
+    settings: Any, *, where: str, usual: str = "CLIPImageProcessor"
+) -> ImagePreprocessing:
+    """The settings of an image processor, in today's spelling or the old one."""
     if not isinstance(settings, dict):
         raise InputError("not an object", where=where)
-    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or "CLIP"
-    if "CLIP" not in kind:
-        raise InputError(f"{kind} is not CLIP's preprocessing", where=where)
+    kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or usual
+    kind = kind.removesuffix("Fast").removesuffix("Pil")
+    kind = kind.replace("FeatureExtractor", "ImageProcessor")
+    if kind not in _USUAL:
+        raise InputError(
+            f"{kind} is not a known preprocessing",
+            where=where,
+            remedy=f"one of {', '.join(_USUAL)}",
+        )
     if settings.get("do_pad"):
         raise InputError("do_pad is not supported", where=where)
+    defaults = _USUAL[kind]
+    given = {**defaults, **settings}
     try:
-        size = settings.get("size", {"shortest_edge": 224})
-        crop = settings.get("crop_size", 224)
-        scale = float(settings.get("rescale_factor", 1 / 255))
-        normalise = settings.get("do_normalize", True)
+        mean, std = _affine(given, defaults)
         return ImagePreprocessing(
-            resize=_resize_of(size) if settings.get("do_resize", True) else None,
-            crop=_pair(crop) if settings.get("do_center_crop", True) else None,
-            resample=int(settings.get("resample", 3)),
-            scale=scale if settings.get("do_rescale", True) else 1.0,
-            mean=_triple(settings.get("image_mean") or OPENAI_MEAN) if normalise else (0, 0, 0),
-            std=_triple(settings.get("image_std") or OPENAI_STD) if normalise else (1, 1, 1),
+            resize=_resize_of(given["size"], given["square"]) if _on(given, "do_resize") else None,
+            crop=_pair(given["crop_size"]) if given["do_center_crop"] else None,
+            resample=int(given["resample"]),
+            scale=float(given.get("rescale_factor", 1 / 255)) if _on(given, "do_rescale") else 1.0,
+            mean=mean,
+            std=std,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"cannot be read as preprocessing: {error!r}", where=where) from None
 
 
-def _resize_of(size: Any) -> int | tuple[int, int]:
+def _on(settings: JsonObject, switch: str) -> bool:
+    return bool(settings.get(switch, True))
+
+
+def _affine(given: JsonObject, defaults: JsonObject) -> tuple[Triple, Triple]:
+    """Mean and deviation of all steps after scaling, of which EfficientNet's has up to three."""
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    deviation = _triple(given.get("image_std") or defaults["std"])
+    if _on(given, "do_normalize"):
+        mean, std = _triple(given.get("image_mean") or defaults["mean"]), deviation
+    if given.get("include_top"):  # divided by the deviation once more
+        std = _triple(a * b for a, b in zip(std, deviation, strict=True))
+    if given.get("rescale_offset") and _on(
+        given, "do_rescale"
+    ):  # bytes to -1 … 1 rather than to 0 … 2
+        mean = _triple(m + 1 for m in mean)
+    return mean, std
+
+
+def _resize_of(size: Any, square: bool) -> int | tuple[int, int]:
     if isinstance(size, dict) and "shortest_edge" in size:
         if "longest_edge" in size:
             raise ValueError("longest_edge")
         return int(size["shortest_edge"])
-    return int(size) if isinstance(size, int) else _pair(size)
+    return int(size) if isinstance(size, int) and not square else _pair(size)
 
 
 def _pair(size: Any) -> tuple[int, int]:
@@ -148,7 +205,7 @@ def _pair(size: Any) -> tuple[int, int]:
     return int(size), int(size)
 
 
-def _triple(values: Any) -> tuple[float, float, float]:
+def _triple(values: Any) -> Triple:
     red, green, blue = (float(v) for v in values)
     return red, green, blue
 

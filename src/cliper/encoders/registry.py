@@ -1,8 +1,11 @@
 """Encoders by name: what there is, what is available here, and how to make one."""
 
 import difflib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,8 +18,7 @@ from cliper.types import JsonObject
 
 DTYPE_NAMES = ("float32", "bfloat16", "float16")
 
-# In the interface already, to be built later.
-_NOT_YET = ("clip-rn50", "siglip2-b-16", "align", "blip")
+ENTRY_POINTS = "cliper.encoders"
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,12 @@ def register_encoder(
 
 
 def list_encoders() -> list[JsonObject]:
-    """Every encoder that has a name: `name`, `summary`, and `available` without a download.
+    """Every encoder that has a name, those of installed packages included.
+
+    Each has `name`, `summary`, and `available`: whether it works without a download.
 
     >>> [e["name"] for e in list_encoders() if e["name"].startswith("clip")]
-    ['clip-vit-b-32', 'clip-vit-l-14']
+    ['clip-vit-b-32', 'clip-vit-l-14', 'clip-rn50']
     """
     _load_builtin()
     return [
@@ -94,8 +98,9 @@ def create_encoder(
     """Make an encoder.
 
     Args:
-        name: a name of `list_encoders`, `hf:ORG/NAME`, or the path of a model: a folder in
-            `transformers`' layout, or a `.pt` state dict in OpenAI's (CLIP, Long-CLIP).
+        name: a name of `list_encoders`; `hf:ORG/NAME`, or `hf:ORG/NAME@REVISION` for a branch, a
+            tag or a commit; or the path of a model: a folder in `transformers`' layout, or a
+            state dict (`.pt`, `.safetensors`) in OpenAI's (CLIP, Long-CLIP, open_clip).
         weights: such a path, to be used under `name` instead of the hub's.
         device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
         dtype: in which the towers compute; the result is float32.
@@ -104,7 +109,7 @@ def create_encoder(
         allow_download: the hub may be asked for what is not in the local cache.
 
     Raises:
-        InputError: an unknown or a planned name, a value out of range, missing weights.
+        InputError: an unknown name, a value out of range, missing weights.
     """
     _load_builtin()
     options = EncoderOptions(
@@ -119,18 +124,20 @@ def create_encoder(
         raise InputError(f"batch_size is {batch_size}", remedy="at least 1")
     if name in _ENTRIES:
         return _ENTRIES[name].factory(options)
-    if name in _NOT_YET:
-        raise InputError(
-            f"encoder {name!r} is planned and not built yet", remedy=f"now: {_names()}"
-        )
     from cliper.encoders.loading import from_hub, from_path
 
     if name.startswith("hf:"):
         return from_hub(name, name.removeprefix("hf:"), options)
     path = Path(name).expanduser()
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or "/" in name:
+        if weights is not None:
+            raise InputError(
+                f"{name!r} is a path itself, other weights would have no effect",
+                where="encoder.weights",
+                remedy="leave one of the two out",
+            )
         return from_path(path.name, path, options)
-    near = difflib.get_close_matches(name.lower(), [*_ENTRIES, *_NOT_YET], n=1)
+    near = difflib.get_close_matches(name.lower(), _ENTRIES, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"one of {_names()}, hf:ORG/NAME, or a path"
     raise InputError(f"unknown encoder {name!r}", remedy=hint)
 
@@ -138,6 +145,23 @@ def create_encoder(
 def _load_builtin() -> None:
     # Here, not at the top: each family's module registers itself with this one.
     import cliper.encoders.builtin  # noqa: F401
+
+    _load_installed()
+
+
+@cache
+def _load_installed() -> None:
+    """Import the modules that installed packages name under the entry point; they register.
+
+    A package that cannot be imported takes nothing else down: what is wrong is said once.
+    """
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        try:
+            point.load()
+        except Exception as error:
+            warnings.warn(
+                f"the encoder package {point.value!r} cannot be loaded: {error}", stacklevel=2
+            )
 
 
 def _names() -> str:

@@ -13,6 +13,9 @@ Model = Any
 """A model of `transformers`, whose own annotations differ between versions."""
 
 
+_BOOKKEEPING = ("position_ids", "token_type_ids", "num_batches_tracked")
+
+
 class Towers(nn.Module):
     """A text tower and an image tower into one space R^D; one subclass a family.
 
@@ -68,7 +71,7 @@ class Towers(nn.Module):
     def used_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Names and tensors that an embedding depends on, in order of their names."""
         for name, tensor in sorted(self.model.state_dict().items()):
-            if not name.startswith(self.unused) and not name.endswith("position_ids"):
+            if not name.startswith(self.unused) and not name.endswith(_BOOKKEEPING):
                 yield name, tensor
 
 

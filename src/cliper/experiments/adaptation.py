@@ -10,14 +10,11 @@ from cliper.experiments.figures import Bar, comparison_bars
 from cliper.files import write_text
 
 
-def retrieval_figure(report: AdaptationReport) -> str | None:
-    """An SVG of Recall@10 per view, the mean of both directions; None where nothing was trained."""
-    sides = list(report.cosines())
-    if not sides:
-        return None
+def retrieval_figure(report: AdaptationReport) -> str:
+    """An SVG of Recall@10 per view, the mean of both directions."""
     groups = {
         name: [Bar("before", _recall(before)), Bar("after", _recall(after))]
-        for name, before, after in sides
+        for name, before, after in report.cosines()
     }
     return comparison_bars(groups, f"{report.encoder}: Recall@10 of held-out pairs")
 
@@ -30,9 +27,8 @@ def with_figure(
     def listen(report: EncodeReport) -> None:
         if report.adaptation is not None and report.adaptation_folder is not None:
             path = report.adaptation_folder / FIGURE_FILE
-            svg = None if path.is_file() else retrieval_figure(report.adaptation)
-            if svg is not None:
-                write_text(path, svg)
+            if not path.is_file():
+                write_text(path, retrieval_figure(report.adaptation))
         if on_report is not None:
             on_report(report)
 

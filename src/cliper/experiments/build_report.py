@@ -9,10 +9,12 @@ import torch
 
 from cliper import __version__
 from cliper.data import Dataset, Split
+from cliper.errors import InputError
 from cliper.experiments.build_examples import user_panels, view_panels
-from cliper.experiments.comparison import Comparison, Outcome, label, load_comparison, single
+from cliper.experiments.comparison import Comparison, Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.figures import Bar, Curve, comparison_bars
+from cliper.experiments.find_results import find_results
 from cliper.experiments.report import (
     CommandsSection,
     Compared,
@@ -29,6 +31,8 @@ from cliper.experiments.report import (
     comparison_table,
     write_report,
 )
+from cliper.experiments.report_breakdown import breakdown_section
+from cliper.experiments.report_studies import study_sections
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
 from cliper.experiments.tables import metric_name, protocol_line
@@ -41,36 +45,53 @@ LEAD = (
 
 
 def build_report(path: Path, commands: Sequence[str] = ()) -> Path:
-    """Write `report.html` into the directory of a comparison or of a run.
+    """Write `report.html` into a directory of results.
+
+    Args:
+        path: a run; or a directory that holds a comparison, studies and searches, itself or in
+            its folders.
+        commands: what a reader would type; what the results' own `command.txt` say by default.
 
     Raises:
-        InputError: there is neither at `path`.
+        InputError: there is nothing at `path` to report.
     """
-    is_run = (path / "results.json").is_file()
-    comparison = single(Run.load(path)) if is_run else load_comparison(path)
+    found = find_results(path)
+    if not found.comparisons and not found.studies:
+        raise InputError(
+            "no run, comparison or study", where=str(path), remedy="name what compare left in --out"
+        )
+    commands = commands or (*found.commands, f"cliper report {path}")
     return write_comparisons(
-        path / "report.html", {"": comparison}, commands or (f"cliper report {path}",)
+        path / "report.html", found.comparisons, commands, found.studies, found.run
     )
 
 
 def write_comparisons(
-    target: Path, comparisons: Mapping[str, Comparison], commands: Sequence[str]
+    target: Path,
+    comparisons: Mapping[str, Comparison],
+    commands: Sequence[str],
+    studies: Sequence[Path] = (),
+    some_run: Run | None = None,
 ) -> Path:
-    """Write one page about one comparison or several of one dataset.
+    """Write one page about comparisons and studies of one dataset.
 
     Args:
         target: the HTML file.
         comparisons: heading (may be empty) → comparison; pictures come from the last one.
         commands: what a reader would type to get the same.
+        studies: folders of finished studies.
+        some_run: any run of the same dataset, where there is no comparison.
     """
-    last = list(comparisons.values())[-1]
-    config = load_config(last.outcomes[0].runs[0].directory)
+    if comparisons:
+        some_run = list(comparisons.values())[-1].outcomes[0].runs[0]
+    assert some_run is not None
+    config = load_config(some_run.directory)
     dataset = Dataset.load(config.dataset.path)
     split = experiment_split(dataset, config)
     report = Report(
         title=f"{dataset.name}: what pictures and words add",
         lead=LEAD,
-        sections=tuple(_sections(comparisons, dataset, split, commands)),
+        sections=tuple(_sections(comparisons, dataset, split, commands, studies)),
         highlights=tuple(_highlights(comparisons)),
         footer=f"cliper {__version__}",
     )
@@ -83,30 +104,67 @@ def _sections(
     dataset: Dataset,
     split: Split,
     commands: Sequence[str],
+    studies: Sequence[Path],
 ) -> list[Section]:
-    last = list(comparisons.values())[-1]
-    pair = pair_of(last)
-    items = view_panels(dataset, pair[-1], count=6)
-    backbone = pair[-1].variant.backbone
-    sections: list[Section] = [
-        MethodSection(
-            "How it works",
-            "Fields become views, views are weighed against the picture, the weighted sum meets "
-            "the interactions.",
-            example=items[0] if items else None,
-            backbone=backbone.upper(),
-        ),
-        _dataset_section(dataset),
-    ]
+    sections = _opening(comparisons, dataset)
     for heading, comparison in comparisons.items():
         sections.append(_table_section(heading or "Comparison", comparison))
-    sections.append(
+    for heading, comparison in comparisons.items():
+        found = _breakdown(dataset, heading, comparison)
+        sections += [] if found is None else [found]
+    for folder in studies:
+        sections += study_sections(folder)
+    if comparisons:
+        sections += _closing(comparisons, dataset, split)
+    versions = {
+        "cliper": __version__,
+        "Python": platform.python_version(),
+        "PyTorch": torch.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+    }
+    sections.append(CommandsSection("Do it again", "", tuple(commands), versions))
+    return sections
+
+
+def _opening(comparisons: Mapping[str, Comparison], dataset: Dataset) -> list[Section]:
+    """The method, with a real item where a comparison has one, and the data."""
+    example, backbone = None, "the backbone"
+    if comparisons:
+        outcome = pair_of(list(comparisons.values())[-1])[-1]
+        items = view_panels(dataset, outcome, count=1)
+        example, backbone = (items[0] if items else None), outcome.variant.backbone.upper()
+    intro = (
+        "Fields become views, views are weighed against the picture, the weighted sum meets the "
+        "interactions."
+    )
+    return [
+        MethodSection("How it works", intro, example=example, backbone=backbone),
+        _dataset_section(dataset),
+    ]
+
+
+def _breakdown(dataset: Dataset, heading: str, comparison: Comparison) -> Section | None:
+    pair = pair_of(comparison)
+    if len(pair) != 2:
+        return None
+    where = f", {heading}" if heading else ""
+    title = f"Where it helps and where it hurts{where}"
+    return breakdown_section(dataset, pair[0], pair[1], title)
+
+
+def _closing(
+    comparisons: Mapping[str, Comparison], dataset: Dataset, split: Split
+) -> list[Section]:
+    """Training curves, people and items of the last comparison."""
+    pair = pair_of(list(comparisons.values())[-1])
+    items = view_panels(dataset, pair[-1], count=6)
+    sections: list[Section] = [
         CurvesSection(
             "Training",
             "Loss and validation by epoch; the dot is the epoch that was kept.",
             curves=tuple(c for comparison in comparisons.values() for c in _curves(comparison)),
         )
-    )
+    ]
     panels = user_panels(dataset, split, pair, count=6)
     if panels:
         sections.append(
@@ -127,13 +185,6 @@ def _sections(
                 panels=tuple(items),
             )
         )
-    versions = {
-        "cliper": __version__,
-        "Python": platform.python_version(),
-        "PyTorch": torch.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
-    }
-    sections.append(CommandsSection("Do it again", "", tuple(commands), versions))
     return sections
 
 

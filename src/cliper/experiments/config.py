@@ -13,6 +13,7 @@ from cliper.config import StrictConfig
 from cliper.data import SplitKind
 from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.errors import InputError
+from cliper.experiments.tracking.base import TrackingSection
 from cliper.training import TrainingConfig
 
 _EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
@@ -38,12 +39,18 @@ class EncoderSection(StrictConfig):
     """Which dual encoder, and how it runs."""
 
     name: str = "embedded"
+    weights: str | None = Field(None, description="folder or file instead of the hub's cache")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: int = Field(64, ge=1, le=65536)
     long_text: Literal["truncate", "chunk-mean"] = "truncate"
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
     adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
+
+    @property
+    def weights_path(self) -> Path | None:
+        """`weights` as a path."""
+        return None if self.weights is None else Path(self.weights).expanduser()
 
 
 class FeaturesSection(StrictConfig):
@@ -110,6 +117,7 @@ class ExperimentConfig(StrictConfig):
     backbone: dict[str, Any] = Field(default_factory=lambda: {"name": "freedom"})
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationSection = EvaluationSection()
+    tracking: TrackingSection = TrackingSection()
 
     @classmethod
     def build(cls, values: Mapping[str, Any]) -> "ExperimentConfig":
@@ -125,6 +133,7 @@ class ExperimentConfig(StrictConfig):
         entry = backbone_entry(str(options.pop("name")))
         entry.config.parse(options, where="backbone")
         _refuse_without_effect(config, values, entry.features)
+        config.tracking.check()
         return config
 
     @property
@@ -151,6 +160,12 @@ class ExperimentConfig(StrictConfig):
         tree = self.model_dump(mode="json")
         if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
+        if not self.tracking.to:
+            del tree["tracking"]
+        if self.encoder.weights_path is None:
+            del tree["encoder"]["weights"]
+        elif self.encoder.weights_path.exists():
+            tree["encoder"]["weights"] = str(self.encoder.weights_path.resolve())
         entry = backbone_entry(self.backbone_name)
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,7 @@ def represent(
     device: str = "cpu",
     dtype: str = "float32",
     batch_size: int = 64,
+    weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
     adapt: AdaptationConfig | None = None,
@@ -62,6 +64,7 @@ def represent(
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
         device, dtype, batch_size: how the encoder runs.
+        weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
         adapt: adapt the encoder to this catalogue first (`cliper.encoders.adaptation`).
@@ -98,6 +101,7 @@ def represent(
         dataset,
         encoder,
         rendered,
+        weights=weights,
         long_text=long_text,
         allow_download=allow_download,
         adapt=adapt,
@@ -132,6 +136,7 @@ def represent_experiment(
             device=config.encoder.device,
             dtype=config.encoder.dtype,
             batch_size=config.encoder.batch_size,
+            weights=config.encoder.weights_path,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
             adapt=config.encoder.adapt,
@@ -153,6 +158,7 @@ def encode_experiment(
         dataset,
         config.encoder.name,
         views,
+        weights=config.encoder.weights_path,
         device=config.encoder.device,
         dtype=config.encoder.dtype,
         batch_size=config.encoder.batch_size,

@@ -1,4 +1,4 @@
-"""Tools to test backbones with, in this package and in others."""
+"""Tools to test backbones and encoders with, in this package and in others."""
 
 from cliper.testing.world import ToyWorld, toy_world
 

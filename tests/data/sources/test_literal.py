@@ -38,7 +38,7 @@ def same(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(TEXT, VALUE, max_size=6))
 def test_what_repr_writes_comes_back(value: dict[str, Any]) -> None:
     text = repr(value)
@@ -47,7 +47,7 @@ def test_what_repr_writes_comes_back(value: dict[str, Any]) -> None:
     assert same(parse_literal(text), evaluate(text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(TEXT, VALUE, max_size=6))
 def test_what_ascii_writes_comes_back(value: dict[str, Any]) -> None:
     text = ascii(value)

@@ -202,7 +202,7 @@ def test_missing_weights_are_refused_and_never_invented(copied):
         (
             "preprocessor_config.json",
             b'{"image_processor_type": "ViTImageProcessor"}',
-            "not CLIP's",
+            "not a known preprocessing",
         ),
         ("preprocessor_config.json", b"{}", r"pictures of \(224, 224\), the image tower expects"),
         ("tokenizer_config.json", b"[]", "not an object"),

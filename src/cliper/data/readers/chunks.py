@@ -93,7 +93,7 @@ def require(columns: list[str], needed: str, where: str) -> None:
     """
     if needed not in columns:
         close = nearest(needed, columns) if columns else "known: none"
-        have = ", ".join(columns[:20]) or "none"
+        have = " ".join(", ".join(columns[:20]).split()) or "none"  # a quoted name may hold lines
         hint = close if close.startswith("did") else f"rename one; the file has: {have}"
         raise InputError(f"no column {needed!r}", where=where, remedy=hint)
 

@@ -106,18 +106,19 @@ def _again(source: ItemSource, item: str, row: int, first: int, ledger: Ledger) 
 def _open_fields(
     chunk: Chunk, fields: dict[str, FieldColumn], rows_before: int, ledger: Ledger, where: str
 ) -> None:
+    rows = chunk.numbers if len(chunk.numbers) else [1]  # a header without rows
     for name in chunk.names:
         if name != "item_id" and name not in fields:
             if not name.strip() or not name.isprintable():
                 raise InputError(
                     f"{name!r} cannot name a field",
-                    where=f"{where}, row {chunk.numbers[0]} or later",
+                    where=f"{where}, row {rows[0]} or later",
                     remedy="name fields with printable characters",
                 )
             fields[name] = FieldColumn(name, ledger, rows_before)
     if len(fields) > MAX_FIELDS:
         raise InputError(
-            f"more than {MAX_FIELDS} fields, up to row {chunk.numbers[-1]}",
+            f"more than {MAX_FIELDS} fields, up to row {rows[-1]}",
             where=where,
             remedy="put what varies from item to item into one field",
         )

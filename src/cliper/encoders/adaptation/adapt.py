@@ -7,7 +7,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from cliper.encoders.adaptation.config import (
     AdaptationConfig,
@@ -19,7 +18,7 @@ from cliper.encoders.adaptation.projection import Projection, ProjectionAdapter
 from cliper.encoders.adaptation.report import AdaptationReport
 from cliper.encoders.base import Encodings
 from cliper.encoders.pairs import PairTable, Parts, choose_pairs, row_groups, split_pairs
-from cliper.errors import MismatchError
+from cliper.errors import InputError, MismatchError
 from cliper.types import BoolArray, IndexArray
 
 RECIPE = 1
@@ -46,6 +45,8 @@ def adapt_encodings(
     config: ProjectionAdaptation | None = None,
     *,
     fit_on: BoolArray | None = None,
+    text_groups: IndexArray | None = None,
+    image_groups: IndexArray | None = None,
     device: str = "cpu",
 ) -> Adapted:
     """Fit a projection on encodings and apply it to all of them.
@@ -56,9 +57,14 @@ def adapt_encodings(
         encodings: of a frozen encoder, e.g. from `encode_dataset`.
         config: how to train.
         fit_on: bool (N,), items whose content the fit may see; all by default.
+        text_groups: int64 (C, N), equal where two texts of a view are equal. By default found from
+            the rows' bytes, as an encoder gives equal texts equal rows; pass them where rows went
+            through a matrix product since, which may change the last bit from row to row.
+        image_groups: int64 (N,), the same for pictures.
         device: where to train.
 
     Raises:
+        InputError: fewer than `config.min_pairs` pairs.
         MismatchError: `fit_on` is of another length.
 
     >>> rng = np.random.default_rng(0)
@@ -72,11 +78,17 @@ def adapt_encodings(
     """
     config = config or ProjectionAdaptation()
     chosen = choose(encodings.text_present, encodings.image_present, config, fit_on)
-    groups = np.stack([row_groups(text[chosen.rows], present[chosen.rows]) for text, present in zip(
-        encodings.text, encodings.text_present, strict=True)])  # fmt: skip
-    every = np.ones(len(chosen.rows), dtype=np.bool_)
-    pictures = row_groups(encodings.image[chosen.rows], every)
-    projection, report = fit_projection(encodings, chosen, groups, pictures, config, device=device)
+    rows = chosen.rows
+    if text_groups is None:
+        views = zip(encodings.text, encodings.text_present, strict=True)
+        texts = np.stack([row_groups(text[rows], present[rows]) for text, present in views])
+    else:
+        texts = text_groups[:, rows]
+    every = np.ones(len(rows), dtype=np.bool_)
+    pictures = (
+        row_groups(encodings.image[rows], every) if image_groups is None else image_groups[rows]
+    )
+    projection, report = fit_projection(encodings, chosen, texts, pictures, config, device=device)
     key = sha256(f"{encodings.key}; {projection.hash}".encode()).hexdigest()
     adapted = replace(
         encodings,
@@ -169,6 +181,9 @@ def run_fit(
         encoder: the adapted encoder's name.
         device: of the adapter.
         checkpoint: keeps the fit between epochs.
+
+    Raises:
+        InputError: too few pairs.
     """
     started = perf_counter()
     generator = torch.Generator().manual_seed(config.seed)
@@ -177,22 +192,19 @@ def run_fit(
         torch.from_numpy(text_groups),
         torch.from_numpy(image_groups),
     )
-    enough = len(pairs) >= config.min_pairs
-    if enough:
-        parts = split_pairs(pairs.image_group, config.held_out, generator)
-        parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
-        fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
-        sizes = (len(parts.train), len(parts.valid), len(parts.report))
-    else:
-        fitted = Fitted(_copies(adapter), 0, 0, config.temperature, (), None, None)
-        sizes = (len(pairs), 0, 0)
+    parts = split_pairs(pairs.image_group, config.held_out, generator)
+    sizes = (len(parts.train), len(parts.valid), len(parts.report))
+    if len(pairs) < config.min_pairs or not all(sizes):
+        raise InputError(
+            f"{len(pairs)} items with a picture and a text are too few to adapt to",
+            where="encoder.adapt.min_pairs",
+            remedy="leave the adaptation out, or lower this (10 at least, of different pictures)",
+        )
+    parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
+    fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
     report = AdaptationReport(
         encoder, config.model_dump(mode="json"), *sizes, chosen.left_out,
         fitted.epochs_run, fitted.best_epoch, fitted.temperature, fitted.history,
         perf_counter() - started, fitted.before, fitted.after,
     )  # fmt: skip
     return fitted, report
-
-
-def _copies(adapter: Adapter) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in adapter.tensors.items()}

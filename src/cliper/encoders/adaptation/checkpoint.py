@@ -46,7 +46,9 @@ class FitCheckpoint:
             for name, tensor in tensors.items():
                 tensor.copy_(kept[f"now/{name}"])
                 optimiser.state[tensor] = {
-                    moment: _like(kept[f"{moment}/{name}"], tensor, moment) for moment in _MOMENTS
+                    moment: _like(kept[f"{moment}/{name}"], tensor, moment)
+                    for moment in _MOMENTS
+                    if f"{moment}/{name}" in kept  # none before the first gradient
                 }
         generator.set_state(kept["generator"])
         best = {name: kept[f"best/{name}"].to(tensor.device) for name, tensor in tensors.items()}
@@ -65,7 +67,7 @@ class FitCheckpoint:
         for name, tensor in tensors.items():
             kept[f"now/{name}"] = tensor
             kept[f"best/{name}"] = state.best[name]
-            kept |= {f"{m}/{name}": optimiser.state[tensor][m] for m in _MOMENTS}
+            kept |= {f"{m}/{name}": v for m, v in optimiser.state[tensor].items()}
         facts: dict[str, Any] = {
             "epoch": state.epoch,
             "best_epoch": state.best_epoch,

@@ -24,7 +24,7 @@ class _Shared(StrictConfig):
     held_out: float = Field(
         0.1, gt=0, le=0.4, description="share of each of the two held-out parts"
     )
-    min_pairs: int = Field(64, ge=10, description="fewer pairs: nothing is trained")
+    min_pairs: int = Field(64, ge=10, description="fewer pairs are refused")
 
 
 class ProjectionAdaptation(_Shared):

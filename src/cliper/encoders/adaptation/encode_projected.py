@@ -65,7 +65,15 @@ def encode_projected(
         (text_store, content.texts, projection.project_text),
         (image_store, content.image, projection.project_image),
         encoder.width,
-        about_encodings(report.encoder, key, items_hash, content.names, report),
+        about_encodings(
+            report.encoder,
+            digest,
+            key,
+            items_hash,
+            content.names,
+            report,
+            getattr(encoder, "source", None),
+        ),
     )
     return folder / key[:16]
 

@@ -82,8 +82,8 @@ class Fitted:
     epochs_run: int
     temperature: float
     history: tuple[float, ...]
-    before: Retrieval | None
-    after: Retrieval | None
+    before: Retrieval
+    after: Retrieval
 
 
 LOG_SCALE = "log_scale"
@@ -126,7 +126,7 @@ def fit(
     optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
     train = parts.train
 
-    def scored(rows: Tensor) -> Retrieval | None:
+    def scored(rows: Tensor) -> Retrieval:
         return score_retrieval(
             *_embed_all(adapter, rows, config.batch_size), pairs.take(rows), views
         )
@@ -182,8 +182,8 @@ def _step(
         log_scale.clamp_(-math.log(_MAX_TEMPERATURE), -math.log(_MIN_TEMPERATURE))
 
 
-def _judge(state: FitState, scores: Retrieval | None, tensors: Mapping[str, Tensor]) -> None:
-    mrr = scores.overall.mrr if scores is not None else 0.0
+def _judge(state: FitState, scores: Retrieval, tensors: Mapping[str, Tensor]) -> None:
+    mrr = scores.overall.mrr
     state.history.append(mrr)
     if mrr > state.best_mrr:
         state.best_mrr, state.best_epoch = mrr, state.epoch

@@ -135,6 +135,8 @@ def adaptable_layers(towers: nn.Module, layers: str = "all") -> dict[str, nn.Lin
         parts = name.split(".")
         if type(module) is not nn.Linear or not any(part.isdigit() for part in parts):
             continue  # (a subclass may not go through `forward`: see nn.MultiheadAttention)
+        if any("cross" in part for part in parts):
+            continue  # of text with a picture (BLIP): no embedding depends on it
         attention = any("attn" in part or "attention" in part for part in parts)
         if layers == "all" or attention == (layers == "attention"):
             found[name] = module

@@ -25,7 +25,7 @@ class AdaptationReport:
         temperature: the learned one.
         history: mean reciprocal rank on the validation pairs, epoch 0 first.
         seconds: of the fit.
-        before, after: retrieval among the report pairs; None when there were too few pairs.
+        before, after: retrieval among the report pairs.
     """
 
     encoder: str
@@ -39,8 +39,8 @@ class AdaptationReport:
     temperature: float
     history: tuple[float, ...]
     seconds: float
-    before: Retrieval | None
-    after: Retrieval | None
+    before: Retrieval
+    after: Retrieval
 
     def json_object(self) -> JsonObject:
         """Everything, as plain values."""
@@ -48,8 +48,6 @@ class AdaptationReport:
 
     def rows(self) -> Iterator[tuple[str, str, Direction, Direction]]:
         """View, direction, before and after; all views together first."""
-        if self.before is None or self.after is None:
-            return
         sides = [(ALL_VIEWS, self.before.overall, self.after.overall)]
         sides += [
             (name, self.before.views[name], self.after.views[name]) for name in self.after.views
@@ -60,8 +58,6 @@ class AdaptationReport:
 
     def cosines(self) -> Iterator[tuple[str, ViewRetrieval, ViewRetrieval]]:
         """View, before and after, for the spread of cosines."""
-        if self.before is None or self.after is None:
-            return
         yield ALL_VIEWS, self.before.overall, self.after.overall
         for name, after in self.after.views.items():
             yield name, self.before.views[name], after
@@ -70,8 +66,6 @@ class AdaptationReport:
         """Two tables with a sentence on how they came about."""
         kind = self.settings["kind"]
         head = f"# {self.encoder}: retrieval before and after\n\n"
-        if self.before is None:
-            return head + f"{self.train} pairs are too few: nothing was trained.\n"
         lines = [
             f"`{kind}`, fitted on {self.train} items with a picture and a text; {self.valid} "
             f"others chose epoch {self.best_epoch} of {self.epochs_run}, {self.report} others are "
@@ -114,7 +108,7 @@ class AdaptationReport:
         tree.pop("schema")
         tree["history"] = tuple(tree["history"])
         for side in ("before", "after"):
-            tree[side] = None if tree[side] is None else _retrieval(tree[side])
+            tree[side] = _retrieval(tree[side])
         return cls(**tree)
 
 

@@ -72,7 +72,7 @@ class Retrieval:
 
 def score_retrieval(
     text: Tensor, image: Tensor, pairs: PairTable, views: Sequence[str]
-) -> Retrieval | None:
+) -> Retrieval:
     """Rank every picture for every text of n items, and the other way round, by cosine.
 
     Candidates are the different pictures, and the different texts of a view. Where several items
@@ -85,8 +85,8 @@ def score_retrieval(
         pairs: of the same n items.
         views: the C names.
 
-    Returns:
-        None when there is no item.
+    Raises:
+        ValueError: no item has a text.
     """
     unit = normalize(image.float(), dim=-1)
     found: dict[str, _Queries] = {}
@@ -96,7 +96,7 @@ def score_retrieval(
         if present.any():
             found[name] = _queries(rows, unit, present, group, pairs.image_group)
     if not found:
-        return None
+        raise ValueError("no item has a text")
     views_scored = {name: _scored(queries) for name, queries in found.items()}
     pooled = [torch.cat(part) for part in zip(*(q.parts for q in found.values()), strict=True)]
     return Retrieval(_scored(_Queries(*pooled)), views_scored)
@@ -155,21 +155,21 @@ def _ranks(
 
 
 def _scored(queries: _Queries) -> ViewRetrieval:
-    other = queries.unmatched.double()
+    other = queries.unmatched.cpu().double()  # (float64 is not on every device)
     return ViewRetrieval(
         _direction(queries.to_image, queries.images),
         _direction(queries.to_text, queries.texts),
-        float(queries.matched.double().mean()),
+        float(queries.matched.cpu().double().mean()),
         float(other.mean()) if len(other) else 0.0,
         float(other.std(correction=0)) if len(other) else 0.0,
     )
 
 
 def _direction(ranks: Tensor, candidates: Tensor) -> Direction:
-    ranks = ranks.double()
+    ranks, candidates = ranks.cpu().double(), candidates.cpu()
     at_1, at_5, at_10 = (float((ranks <= k).double().mean()) for k in (1, 5, 10))
     most = int(candidates.max())
-    harmonic = (1 / torch.arange(1, most + 1, dtype=torch.float64)).cumsum(0).to(ranks.device)
+    harmonic = (1 / torch.arange(1, most + 1, dtype=torch.float64)).cumsum(0)
     return Direction(
         len(ranks), most, at_1, at_5, at_10,
         mrr=float((1 / ranks).mean()),

@@ -7,7 +7,13 @@ from cliper.encoders.towers import Parts
 from cliper.errors import InputError
 from cliper.files import read_json
 
-FAMILIES = {"clip": "clip"}
+FAMILIES = {
+    "clip": "clip",
+    "siglip": "siglip",
+    "align": "align",
+    "blip": "blip",
+    "chinese_clip": "chinese_clip",
+}
 """The `model_type` of a config.json, and the module here that reads such a folder."""
 
 

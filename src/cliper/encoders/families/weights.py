@@ -1,5 +1,7 @@
 """Weights in `transformers`' layout, read without the network and without running their code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,14 @@ def load_weights(model_class: Any, folder: Path) -> Model:
             where=str(folder),
             remedy="download the model again",
         )
-    library: Any = transformers
-    verbosity = library.logging.get_verbosity()
-    library.logging.set_verbosity_error()
     try:
-        model, report = model_class.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
-        )
+        with _silent():
+            model, report = model_class.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True
+            )
     except Exception as error:  # safetensors, pickle and transformers each raise their own
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"the weights cannot be loaded: {reason}", where=str(folder)) from error
-    finally:
-        library.logging.set_verbosity(verbosity)
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers; nobody wants those features.
         raise InputError(
@@ -46,3 +44,18 @@ def load_weights(model_class: Any, folder: Path) -> Model:
             where=str(folder),
         )
     return model
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """A library does not print; `transformers` has both a log and a progress bar of its own."""
+    log: Any = transformers.logging
+    verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if bar:
+            log.enable_progress_bar()

@@ -153,6 +153,14 @@ class ItemsSection(Section):
 
 
 @dataclass(frozen=True)
+class PicturesSection(Section):
+    """Groups of items as rows of pictures."""
+
+    kind: ClassVar[str] = "pictures"
+    groups: tuple[tuple[ReportItem, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class CommandsSection(Section):
     """The exact commands, and the versions that ran them."""
 

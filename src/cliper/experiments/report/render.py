@@ -15,6 +15,7 @@ from cliper.experiments.report.model import (
     NEVER_BOUGHT,
     ItemsSection,
     MethodSection,
+    PicturesSection,
     Report,
     UsersSection,
 )
@@ -75,6 +76,9 @@ def _pictures(report: Report) -> Iterator[Path]:
         elif isinstance(section, ItemsSection):
             found = (panel.item.image_path for panel in section.panels)
             yield from (path for path in found if path is not None)
+        elif isinstance(section, PicturesSection):
+            shown = (item.image_path for group in section.groups for item in group)
+            yield from (path for path in shown if path is not None)
         elif isinstance(section, MethodSection) and section.example is not None:
             path = section.example.item.image_path
             yield from () if path is None else (path,)

@@ -76,7 +76,15 @@ def recall_in_bin(rows: HitRows, low: int, high: float) -> tuple[IndexArray, Dou
     Returns:
         Users (U,) with such a row, and the share of their rows that were found (U,).
     """
-    inside = (rows.taken >= low) & (rows.taken < high)
+    return recall_over(rows, (rows.taken >= low) & (rows.taken < high))
+
+
+def recall_over(rows: HitRows, inside: BoolArray) -> tuple[IndexArray, DoubleArray]:
+    """Recall@K of each user over the rows in `inside` (n,).
+
+    Returns:
+        Users (U,) with such a row, and the share of their rows that were found (U,).
+    """
     users, place = np.unique(rows.users[inside], return_inverse=True)
     found = np.bincount(place, weights=rows.hits[inside], minlength=len(users))
     return users, found / np.maximum(np.bincount(place, minlength=len(users)), 1)

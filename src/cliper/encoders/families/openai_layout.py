@@ -1,0 +1,230 @@
+"""CLIP's towers from one file in OpenAI's layout: a `.pt` state dict, or open_clip's safetensors.
+
+OpenAI's CLIPs, Long-CLIP and open_clip's models of the same architecture share it. The image tower
+is a ViT (`clip`) or a ResNet (`clip_resnet`); which one, and of what size, is read off the
+tensors' shapes. What shapes do not tell comes from an `open_clip_config.json` beside the file, and
+is OpenAI's where there is none.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+
+from cliper.encoders.families.clip import ClipTowers
+from cliper.encoders.families.clip_resnet import ClipResnet, ClipResnetTowers, resnet_of
+from cliper.encoders.families.long_clip import SECOND_TABLE, merge_positions
+from cliper.encoders.families.state_dicts import read_state_dict
+from cliper.encoders.preprocessing import (
+    OPENAI_MEAN,
+    OPENAI_STD,
+    PREPROCESSING_FILE,
+    PROCESSOR_FILE,
+    ImagePreprocessing,
+    load_preprocessing,
+    parse_preprocessing,
+)
+from cliper.encoders.towers import Towers
+from cliper.errors import InputError
+from cliper.files import read_json
+from cliper.types import JsonObject
+
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+_HEAD_WIDTH = 64  # in every CLIP that OpenAI published, and in Long-CLIP
+
+_BLOCK = {
+    "attn.out_proj": "self_attn.out_proj",
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+_TOP = {
+    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "ln_final.weight": "text_model.final_layer_norm.weight",
+    "ln_final.bias": "text_model.final_layer_norm.bias",
+    "visual.class_embedding": "vision_model.embeddings.class_embedding",
+    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+    "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
+    "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
+    "visual.ln_post.weight": "vision_model.post_layernorm.weight",
+    "visual.ln_post.bias": "vision_model.post_layernorm.bias",
+    "logit_scale": "logit_scale",
+}
+_STACKS = {
+    "transformer.resblocks.": "text_model.encoder.layers.",
+    "visual.transformer.resblocks.": "vision_model.encoder.layers.",
+}
+# Bookkeeping, and the causal mask that some versions save.
+_IGNORED = ("input_resolution", "context_length", "vocab_size", SECOND_TABLE, "attn_mask")
+
+Weights = Mapping[str, torch.Tensor]
+
+
+class OpenaiFile(NamedTuple):
+    """What a file in OpenAI's layout holds; its tokeniser lies beside it."""
+
+    towers: Towers
+    text_config: Any
+    preprocessing: ImagePreprocessing
+
+
+def load_openai_layout(path: Path) -> OpenaiFile:
+    """Read one file in OpenAI's layout without running code from it.
+
+    The image preprocessing is OpenAI's at the tower's resolution, or what a
+    `preprocessor_config.json` or `open_clip_config.json` beside the file says.
+
+    Raises:
+        InputError: not a state dict, not this layout, or tensors that do not fit together.
+    """
+    weights = read_state_dict(path)
+    activation, pictures = _open_clip_settings(path.parent)
+    try:
+        model: Any
+        with torch.random.fork_rng(devices=[]):  # initial values are drawn, then replaced
+            if _is_resnet(weights):
+                shape = resnet_of(weights)
+                model, side = ClipResnet(shape, text_config_of(weights, activation)), shape.side
+            else:
+                model = transformers.CLIPModel(config_of(weights, activation))
+                side = model.config.vision_config.image_size
+        # `strict` would also ask for `logit_scale`, which no embedding depends on
+        missing = model.load_state_dict(converted(weights), strict=False).missing_keys
+        unneeded = ("position_ids", "num_batches_tracked", "logit_scale")
+        if missing := sorted(name for name in missing if not name.endswith(unneeded)):
+            raise ValueError(f"{len(missing)} tensors are missing, first {missing[0]}")
+    except (KeyError, RuntimeError, ValueError) as error:
+        reason = f"no tensor {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
+        raise InputError(f"not OpenAI's CLIP layout: {reason}", where=str(path)) from None
+    towers, text_config = _towers(model)
+    return OpenaiFile(towers, text_config, _preprocessing(path.parent, side, pictures))
+
+
+def _towers(model: Any) -> tuple[Towers, Any]:
+    if isinstance(model, ClipResnet):
+        return ClipResnetTowers(model), model.text_config
+    return ClipTowers(model), model.config.text_config
+
+
+def converted(weights: Weights) -> dict[str, torch.Tensor]:
+    """The state dict under `CLIPModel`'s names (a ResNet keeps its own), float32.
+
+    Two things change beyond names: the fused query-key-value matrix is split in three, and the
+    projections, stored for multiplication from the right, are transposed.
+    """
+    resnet = _is_resnet(weights)
+    out = {
+        "text_model.embeddings.position_embedding.weight": merge_positions(weights),
+        "text_projection.weight": weights["text_projection"].T,
+    }
+    if not resnet:
+        out["visual_projection.weight"] = weights["visual.proj"].T
+    for name, tensor in weights.items():
+        if name in ("positional_embedding", "text_projection", "visual.proj", *_IGNORED):
+            continue
+        if resnet and name.startswith("visual."):
+            out[name] = tensor
+        elif name in _TOP:
+            out[_TOP[name]] = tensor
+        else:
+            out.update(_block(name, tensor))
+    return {name: tensor.float().contiguous() for name, tensor in out.items()}
+
+
+def config_of(weights: Weights, activation: str = "quick_gelu") -> transformers.CLIPConfig:
+    """The architecture with a ViT, read off the tensors' shapes."""
+    text, projection = text_config_of(weights, activation), weights["text_projection"].shape[1]
+    width, _, patch, _ = weights["visual.conv1.weight"].shape
+    grid = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
+    vision = transformers.CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=len(weights["visual.transformer.resblocks.0.mlp.c_fc.weight"]),
+        projection_dim=projection,
+        num_hidden_layers=_depth(weights, "visual.transformer.resblocks."),
+        num_attention_heads=max(1, width // _HEAD_WIDTH),
+        image_size=grid * patch,
+        patch_size=patch,
+        hidden_act=activation,
+    )
+    return transformers.CLIPConfig(
+        text_config=text.to_dict(),
+        vision_config=vision.to_dict(),
+        projection_dim=projection,
+    )
+
+
+def text_config_of(weights: Weights, activation: str) -> transformers.CLIPTextConfig:
+    """The text tower's architecture, read off the tensors' shapes."""
+    vocabulary, width = weights["token_embedding.weight"].shape
+    return transformers.CLIPTextConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=len(weights["transformer.resblocks.0.mlp.c_fc.weight"]),
+        projection_dim=weights["text_projection"].shape[1],
+        num_hidden_layers=_depth(weights, "transformer.resblocks."),
+        num_attention_heads=max(1, width // _HEAD_WIDTH),
+        max_position_embeddings=len(weights["positional_embedding"]),
+        bos_token_id=vocabulary - 2,
+        eos_token_id=vocabulary - 1,
+        hidden_act=activation,
+    )
+
+
+def _is_resnet(weights: Weights) -> bool:
+    return "visual.attnpool.c_proj.weight" in weights
+
+
+def _open_clip_settings(folder: Path) -> tuple[str, JsonObject]:
+    """Activation and picture settings of an `open_clip_config.json`, OpenAI's without one."""
+    path = folder / OPEN_CLIP_CONFIG
+    if not path.is_file():
+        return "quick_gelu", {}
+    config = read_json(path)
+    try:
+        quick = bool(config["model_cfg"].get("quick_gelu", False))
+        return "quick_gelu" if quick else "gelu", dict(config.get("preprocess_cfg", {}))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError("not open_clip's configuration", where=str(path)) from None
+
+
+def _preprocessing(folder: Path, side: int, pictures: JsonObject) -> ImagePreprocessing:
+    if any((folder / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE)):
+        return load_preprocessing(folder)
+    square = {"height": side, "width": side}
+    squash = pictures.get("resize_mode") == "squash"
+    filters = {"bicubic": 3, "bilinear": 2}
+    return parse_preprocessing(
+        {
+            "size": square if squash else {"shortest_edge": side},
+            "crop_size": square,
+            "resample": filters.get(pictures.get("interpolation", "bicubic"), 3),
+            "image_mean": pictures.get("mean", OPENAI_MEAN),
+            "image_std": pictures.get("std", OPENAI_STD),
+        },
+        where=str(folder / OPEN_CLIP_CONFIG),
+    )
+
+
+def _block(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    for ours, theirs in _STACKS.items():
+        if not name.startswith(ours):
+            continue
+        layer, _, rest = name.removeprefix(ours).partition(".")
+        prefix = f"{theirs}{layer}."
+        if rest.startswith("attn.in_proj_"):
+            kind = rest.removeprefix("attn.in_proj_")
+            parts = zip("qkv", tensor.chunk(3), strict=True)
+            return {f"{prefix}self_attn.{p}_proj.{kind}": part for p, part in parts}
+        module, _, kind = rest.rpartition(".")
+        if module in _BLOCK:
+            return {f"{prefix}{_BLOCK[module]}.{kind}": tensor}
+    raise ValueError(f"unknown tensor {name}")
+
+
+def _depth(weights: Weights, stack: str) -> int:
+    return 1 + max(int(n.removeprefix(stack).split(".")[0]) for n in weights if n.startswith(stack))

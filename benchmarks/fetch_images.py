@@ -54,9 +54,7 @@ def serve(ready: Connection, count: int, seconds: float) -> None:
                 if seconds:
                     await asyncio.sleep(seconds)
                 body = bodies[int(head.split(b" ", 2)[1][1:])]
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-                )
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

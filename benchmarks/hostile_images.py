@@ -20,6 +20,7 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
+from cliper.data.pictures import MAX_BYTES
 from cliper.files import write_text
 from cliper.testing.hostile import HostileImage, hostile_images
 from cliper.testing.hostile.measure import Cost, Meter
@@ -39,9 +40,10 @@ def largest() -> Iterator[HostileImage]:
 
     exif = Image.Exif()
     exif[0x0112] = 6
-    wide = noise(8_000, 4_000, 4, 2)
+    wide = noise(8_000, 4_000, 4, 4)
     plain = wide.convert("RGB")
     half = wide.resize((6_250, 4_000))
+    coarse = noise(6_250, 4_000, 4, 25)
     jobs = (
         ("largest-rgb.png", plain, "PNG", {"compress_level": 1}),
         ("largest-rgba.png", wide, "PNG", {"compress_level": 1, "exif": exif}),
@@ -53,11 +55,13 @@ def largest() -> Iterator[HostileImage]:
         ("largest.gif", plain.quantize(64, method=Image.Quantize.FASTOCTREE), "GIF",
          {"transparency": 3}),
         ("largest-lossy.webp", half, "WEBP", {"quality": 80, "method": 0, "exif": exif}),
-        ("largest-lossless.webp", half, "WEBP", {"lossless": True, "method": 0, "quality": 0}),
+        ("largest-lossless.webp", coarse, "WEBP", {"lossless": True, "method": 0, "quality": 0}),
     )  # fmt: skip
     for name, image, form, options in jobs:
         stream = io.BytesIO()
         image.save(stream, form, **options)
+        if stream.tell() > MAX_BYTES:
+            raise ValueError(f"{name} is larger than any file that is read: {stream.tell()}")
         yield HostileImage(name, stream.getvalue(), "picture", "noise, the most pixels taken")
 
 

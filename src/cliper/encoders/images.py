@@ -163,6 +163,13 @@ def _batch(start: int, results: Sequence[Pixels | str]) -> ImageBatch:
 
 
 def _decode(opened: Opened, at_least: int | None) -> Image.Image:
+    orientation = opened.orientation
+    image = _loaded(opened, at_least)
+    del opened  # with whatever its decoder still holds
+    return upright(_to_rgb(image), orientation)
+
+
+def _loaded(opened: Opened, at_least: int | None) -> Image.Image:
     with opened.image as image:
         width, height = image.size
         if width * height > MAX_PIXELS:  # a plain JPEG: at half its size it fits
@@ -171,7 +178,8 @@ def _decode(opened: Opened, at_least: int | None) -> Image.Image:
         elif at_least is not None:
             image.draft("RGB", (at_least, at_least))
         image.load()
-        return upright(_to_rgb(image), opened.orientation)
+        # WebP's decoder keeps two canvases for as long as its image lives.
+        return image.copy() if opened.form == "WEBP" else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -40,22 +40,21 @@ def largest() -> Iterator[HostileImage]:
 
     exif = Image.Exif()
     exif[0x0112] = 6
-    wide = noise(8_000, 4_000, 4, 4)
-    plain = wide.convert("RGB")
-    half = wide.resize((6_250, 4_000))
-    coarse = noise(6_250, 4_000, 4, 25)
+    fine, even = noise(8_000, 4_000, 4, 2), noise(8_000, 4_000, 4, 40)
+    plain, four = fine.convert("RGB"), fine.convert("CMYK")
     jobs = (
-        ("largest-rgb.png", plain, "PNG", {"compress_level": 1}),
-        ("largest-rgba.png", wide, "PNG", {"compress_level": 1, "exif": exif}),
+        ("largest-rgb.png", noise(8_000, 4_000, 3, 8), "PNG", {"compress_level": 1}),
+        ("largest-rgba.png", even, "PNG", {"compress_level": 3, "exif": exif}),
         ("largest-progressive.jpg", plain, "JPEG",
          {"progressive": True, "subsampling": 0, "quality": 80, "exif": exif}),
-        ("largest-four-colours.jpg", plain.convert("CMYK"), "JPEG",
-         {"progressive": True, "quality": 80}),
+        ("largest-four-colours.jpg", four, "JPEG", {"progressive": True, "quality": 80}),
         ("largest-turned.jpg", noise(8_000, 8_000, 3, 4), "JPEG", {"quality": 95, "exif": exif}),
         ("largest.gif", plain.quantize(64, method=Image.Quantize.FASTOCTREE), "GIF",
          {"transparency": 3}),
-        ("largest-lossy.webp", half, "WEBP", {"quality": 80, "method": 0, "exif": exif}),
-        ("largest-lossless.webp", coarse, "WEBP", {"lossless": True, "method": 0, "quality": 0}),
+        ("largest-lossy.webp", fine.resize((6_250, 4_000)), "WEBP",
+         {"quality": 80, "method": 0, "exif": exif}),
+        ("largest-lossless.webp", noise(6_250, 4_000, 4, 25), "WEBP",
+         {"lossless": True, "method": 0, "quality": 0}),
     )  # fmt: skip
     for name, image, form, options in jobs:
         stream = io.BytesIO()

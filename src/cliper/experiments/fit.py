@@ -18,9 +18,10 @@ from cliper.backbones import Backbone
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.prepared import evaluate_part, now, prepare_training
+from cliper.experiments.prepared import PreparedTraining, evaluate_part, now, prepare_training
 from cliper.experiments.run import Run
 from cliper.experiments.split import known_history
+from cliper.experiments.tracking import tracked
 from cliper.files import atomic_path
 from cliper.ranking import Evaluation
 from cliper.representation.features import ItemFeatures
@@ -57,8 +58,27 @@ def fit_experiment(
     if _already_there(directory, identity, resume):
         return Run.load(out)
     ready = prepare_training(dataset, config, features, directory, identity)
-    split, backbone = ready.split, ready.backbone
-    history = ready.train(resume=resume)
+    with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
+        history = ready.train(resume=resume, on_epoch=tracker.epoch)
+        results = _finish(dataset, config, features, ready, history, start, encode_seconds)
+        tracker.finish(results)
+    directory.write_results(results)
+    directory.checkpoint_file.unlink(missing_ok=True)
+    directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
+    return Run(out, results)
+
+
+def _finish(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    features: ItemFeatures | None,
+    ready: PreparedTraining,
+    history: History,
+    start: float,
+    encode_seconds: float,
+) -> Results:
+    """Score the test split once and write all but `results.json`."""
+    split, backbone, directory = ready.split, ready.backbone, ready.directory
     test = evaluate_part(backbone, split, "test", config.evaluation)
     everything = None
     if split.test_candidates is not None and config.evaluation.candidates == "split":
@@ -67,7 +87,7 @@ def fit_experiment(
     with torch.inference_mode():
         scorer = backbone.scorer(known_history(split, config.evaluation))
     _write_artefact(directory, backbone, scorer, split, test)
-    results = _results(
+    return _results(
         dataset,
         config,
         features,
@@ -84,10 +104,6 @@ def fit_experiment(
             total=time.perf_counter() - start + encode_seconds,
         ),
     )
-    directory.write_results(results)
-    directory.checkpoint_file.unlink(missing_ok=True)
-    directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
-    return Run(out, results)
 
 
 def experiment_identity(
@@ -97,6 +113,7 @@ def experiment_identity(
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")
+    tree.pop("tracking", None)
     for where_from in ("allow_download", "weights"):  # what was loaded shows in the features
         tree.get("encoder", {}).pop(where_from, None)
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())

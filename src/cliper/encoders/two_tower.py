@@ -52,8 +52,8 @@ class TwoTowerEncoder:
             For the record; what was loaded is in the hash.
 
     Raises:
-        InputError: the preprocessing does not belong to the towers; from the two methods, a tower
-            overflows (float16 ends at 65,504).
+        InputError: the preprocessing does not belong to the towers, or the precision is too coarse
+            for them; from the two methods, a tower overflows (float16 ends at 65,504).
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class TwoTowerEncoder:
         long_text: LongText = "truncate",
         workers: int = 2,
     ) -> None:
+        _check_precision(towers, dtype, name)
         self.name = name
         self.text_counts = TextCounts()
         self.image_failures: tuple[ImageFailure, ...] = ()
@@ -194,6 +195,15 @@ class TwoTowerEncoder:
     def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
         normal = self.preprocessing.normalise(pixels.to(self._device)).to(self._dtype)
         return self._towers.image(normal)
+
+
+def _check_precision(towers: Towers, dtype: str, name: str) -> None:
+    if dtype in towers.too_coarse:
+        raise InputError(
+            f"{dtype} is too coarse for this family: rows fall under a cosine of 0.999 to float32",
+            where=name,
+            remedy="use float16 or float32",
+        )
 
 
 def _check_size(

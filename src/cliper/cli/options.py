@@ -36,12 +36,39 @@ protocol_options = several(
     click.option("--split", metavar="KIND", help="See `cliper list splits`; random by default."),
     click.option("--mask", metavar="PARTS", help="train or train+valid (the default)."),
 )
-set_option = click.option(
-    "--set",
-    "sets",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Any setting, e.g. training.patience=5.",
+
+
+def _with_tracking(
+    context: click.Context, _: click.Parameter, sets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """`--track a,b` is short for `--set tracking.to=[a,b]`."""
+    track = context.meta.pop(_TRACK, None)
+    return sets if track is None else (*sets, f"tracking.to=[{','.join(names(track, '--track'))}]")
+
+
+def _keep_tracking(context: click.Context, _: click.Parameter, track: str | None) -> None:
+    if track is not None:
+        context.meta[_TRACK] = track
+
+
+_TRACK = "cliper.track"
+set_option = several(
+    click.option(
+        "--track",
+        metavar="A,B",
+        is_eager=True,  # before --set, which takes it along
+        expose_value=False,
+        callback=_keep_tracking,
+        help="Beside metrics.jsonl, tell tensorboard or mlflow.",
+    ),
+    click.option(
+        "--set",
+        "sets",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_with_tracking,
+        help="Any setting, e.g. training.patience=5.",
+    ),
 )
 
 processes_option = click.option(
@@ -49,6 +76,35 @@ processes_option = click.option(
     type=click.IntRange(min=1),
     metavar="P",
     help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
+)
+
+search_options = several(
+    click.option(
+        "--preset",
+        type=click.Choice(["paper", "backbone"]),
+        help="Search the paper's grid, or the backbone's own options.",
+    ),
+    click.option(
+        "--space",
+        "spaces",
+        multiple=True,
+        metavar="KEY=VALUES",
+        help="Search a,b,c or low..high or low..high:log; added to a preset.",
+    ),
+    click.option(
+        "--trials", type=click.IntRange(min=1), help="Configurations to draw; 40 by default."
+    ),
+    click.option("--sampler", type=click.Choice(["tpe", "random", "grid"]), help="tpe by default."),
+    click.option(
+        "--prune",
+        type=click.Choice(["median", "halving", "none"]),
+        help="Break off configurations that fall behind; median by default.",
+    ),
+    click.option(
+        "--warmup",
+        type=click.IntRange(min=0),
+        help="Epochs before one may be broken off; 5 by default.",
+    ),
 )
 
 

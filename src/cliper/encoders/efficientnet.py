@@ -17,8 +17,9 @@ from cliper.types import FloatArray, IndexArray
 
 SIDE = 224
 _RECIPE = "shorter side to 224, central square, bicubic, (x - 127) / 128, pooled 1280; 1"
-# Eight pictures' activations stay in the cache; larger batches wait for memory (measured).
-_MICRO_BATCH = 8
+# The largest activations of more than six pictures are over 32 MiB, and the C library then asks
+# the system for fresh pages at every layer; four are the fastest (results/encoder-throughput.md).
+_MICRO_BATCH = 4
 
 
 def crop_pixels(image: Image.Image) -> Pixels:
@@ -113,7 +114,8 @@ class EfficientNetLite:
 
     @cached_property
     def _network(self) -> nn.Module:
-        return FusedEfficientNet(load_plain(self.weights)).to(self.device, self.dtype)
+        network = FusedEfficientNet(load_plain(self.weights)).to(self.device, self.dtype)
+        return network.pack()
 
     def _features(self, pixels: Tensor) -> Tensor:
         ready = normalise(pixels.to(self.device)).to(self.dtype)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cliper.encoders.packaged import package_folder, weights_hash
+from cliper.encoders.runtime.packed import pack_linears
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray, IndexArray
 
@@ -105,7 +106,9 @@ class MiniLM:
 
     @cached_property
     def _model(self) -> nn.Module:
-        return _load(self.folder).to(self.device, self.dtype)
+        model = _load(self.folder).to(self.device, self.dtype)
+        pack_linears(model)
+        return model
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         self._tokenizer.no_padding()

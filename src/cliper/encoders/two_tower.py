@@ -18,6 +18,7 @@ from cliper import progress
 from cliper.encoders.images import ImageFailure, decode_batches
 from cliper.encoders.limits import LongText, TextCounts, limited
 from cliper.encoders.preprocessing import ImagePreprocessing
+from cliper.encoders.runtime.packed import pack_linears, unpack_linears
 from cliper.encoders.text_batches import encode_sequences, mean_by_owner
 from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Towers
@@ -51,7 +52,8 @@ class TwoTowerEncoder:
             For the record; what was loaded is in the hash.
 
     Raises:
-        InputError: the preprocessing does not belong to the towers.
+        InputError: the preprocessing does not belong to the towers, or the precision is too coarse
+            for them; from the two methods, a tower overflows (float16 ends at 65,504).
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TwoTowerEncoder:
         long_text: LongText = "truncate",
         workers: int = 2,
     ) -> None:
+        _check_precision(towers, dtype, name)
         self.name = name
         self.text_counts = TextCounts()
         self.image_failures: tuple[ImageFailure, ...] = ()
@@ -83,9 +86,18 @@ class TwoTowerEncoder:
         self.hash = _hash(towers, tokenizer, preprocessing, long_text, dtype)
         # Pictures arrive channels-last; with the convolutions in the same layout they take less
         # time on a CPU (CLIP's patches about a sixth) and give the same bits.
-        self.towers: Towers = towers.to(  # type: ignore[call-overload]
+        self._towers: Towers = towers.to(  # type: ignore[call-overload]
             self._device, memory_format=torch.channels_last
         )
+
+    @property
+    def towers(self) -> Towers:
+        """The towers with their weights as they were given, so that they can be read or trained.
+
+        The next call of `encode_text` or `encode_image` packs them again.
+        """
+        unpack_linears(self._towers)
+        return self._towers
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
@@ -94,6 +106,7 @@ class TwoTowerEncoder:
         Equal texts are encoded once. Over-long ones are truncated or chunked, and counted in
         `text_counts`. Memory beyond the result: the distinct texts' ids and one batch.
         """
+        pack_linears(self._towers)
         position = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         tokenizer = self.tokenizer
         room = self.max_tokens - len(tokenizer.before) - len(tokenizer.after)
@@ -114,8 +127,9 @@ class TwoTowerEncoder:
             width=self.width,
             pad=tokenizer.pad,
             budget=self._batch_size * self.max_tokens,
-            padded_to=self.towers.padded_to,
+            padded_to=self._towers.padded_to,
         )
+        self._check_finite(embedded, "text")
         too_long = np.array([len(t) > room for t in tokens], dtype=bool)
         over = int(too_long[rows].sum())
         cut = self.long_text == "truncate"
@@ -130,6 +144,7 @@ class TwoTowerEncoder:
         Pictures are decoded in threads ahead of the tower. One that cannot be read becomes a
         row of NaN and an entry of `image_failures`.
         """
+        pack_linears(self._towers)
         out = np.full((len(images), self.width), np.nan, dtype=np.float32)
         failures: list[ImageFailure] = []
         batches = decode_batches(
@@ -140,6 +155,7 @@ class TwoTowerEncoder:
                 failures.extend(batch.failures)
                 if len(batch.indices):
                     out[batch.indices] = self._image_features(batch.pixels).float().cpu().numpy()
+                    self._check_finite(out[batch.indices], "picture")
                 task.advance(len(batch.indices) + len(batch.failures))
         self.image_failures = tuple(failures)
         return out
@@ -156,18 +172,38 @@ class TwoTowerEncoder:
         other.name, other.hash = name, digest
         other.text_counts, other.image_failures = TextCounts(), ()
         towers = towers.eval().requires_grad_(False).to(self._dtype)
-        other.towers = towers.to(  # type: ignore[call-overload]
+        other._towers = towers.to(  # type: ignore[call-overload]
             self._device, memory_format=torch.channels_last
         )
         return other
 
+    def _check_finite(self, rows: FloatArray, what: str) -> None:
+        # A row of NaN would pass for a picture that cannot be read, and its item for one without.
+        if not np.isfinite(rows).all():
+            half = self._dtype == torch.float16
+            kind = str(self._dtype).removeprefix("torch.")
+            raise InputError(
+                f"the {what} tower gives numbers that are not finite in {kind}",
+                where=self.name,
+                remedy="use bfloat16 or float32" if half else "check the weights",
+            )
+
     def _text_features(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        there = mask.to(self._device) if mask is not None and self.towers.masked else None
-        return self.towers.text(ids.to(self._device), there)
+        there = mask.to(self._device) if mask is not None and self._towers.masked else None
+        return self._towers.text(ids.to(self._device), there)
 
     def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
         normal = self.preprocessing.normalise(pixels.to(self._device)).to(self._dtype)
-        return self.towers.image(normal)
+        return self._towers.image(normal)
+
+
+def _check_precision(towers: Towers, dtype: str, name: str) -> None:
+    if dtype in towers.too_coarse:
+        raise InputError(
+            f"{dtype} is too coarse for this family: rows fall under a cosine of 0.999 to float32",
+            where=name,
+            remedy="use float16 or float32",
+        )
 
 
 def _check_size(

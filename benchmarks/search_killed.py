@@ -77,7 +77,7 @@ def main() -> None:
             command(data, killed, *size), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            process.wait(timeout=moments.uniform(5, seconds / options.kills))
+            process.wait(timeout=moments.uniform(0.15, 0.4) * seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()

@@ -5,7 +5,8 @@
 Prepares (rating ≥ 4, 5-core), encodes with `embedded`, runs the studies and copies their tables,
 findings and figures to `results/studies/`. What is done already in DIR is reused, so the script
 may be stopped and started again. All arms have FREEDOM's settings of `results/films-cold-item.md`,
-where validation had chosen the same for every kind of features but one.
+where validation had chosen the same for every kind of features but one. 275 trainings, about 15
+minutes with two processes on two cores.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(STUDIES), action="append")
     parser.add_argument("--out", type=Path, default=Path("results/studies"))
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.processes)  # one for each worker
+    torch.set_num_threads(1)  # here and in every worker
     source, path = arguments.source, arguments.work / "films"
     if not (path / "dataset.json").is_file():
         prepare_files(

@@ -10,7 +10,7 @@ from cliper.data import Dataset, prepare_mmrec
 from cliper.data.splits import make_split
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.experiment import run_experiment
-from cliper.experiments.fit import evaluate_part
+from cliper.experiments.prepared import evaluate_part
 
 N = 24
 

@@ -6,7 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+from transformers.models.chinese_clip.image_processing_pil_chinese_clip import (
+    ChineseCLIPImageProcessorPil,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.efficientnet.image_processing_pil_efficientnet import (
+    EfficientNetImageProcessorPil,
+)
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from cliper.encoders.images import decode_batches
 from cliper.encoders.preprocessing import (
@@ -57,6 +65,56 @@ def test_pixels_equal_transformers(chosen, height, width):
     result = ours(parse_preprocessing(json.loads(theirs.to_json_string()), where="x"), image)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+SQUARE = {"height": 24, "width": 20}
+ALIGN = {  # as the published conversion sets it
+    "do_center_crop": True, "rescale_factor": 1 / 127.5, "rescale_offset": True,
+    "do_normalize": False, "include_top": False, "resample": 2,
+}  # fmt: skip
+OTHERS = [
+    (ChineseCLIPImageProcessorPil, {"size": SQUARE, "do_center_crop": False}),
+    (SiglipImageProcessorPil, {"size": SQUARE}),
+    (SiglipImageProcessorPil, {"size": SQUARE, "resample": 2, "image_mean": [0.1, 0.2, 0.3]}),
+    (BlipImageProcessorPil, {"size": SQUARE}),
+    (BlipImageProcessorPil, {"size": 24, "do_rescale": False}),
+    (EfficientNetImageProcessorPil, {"size": SQUARE}),
+    (EfficientNetImageProcessorPil, {"size": SQUARE, "include_top": False}),
+    (EfficientNetImageProcessorPil, {"size": SQUARE, "do_normalize": False}),
+    (EfficientNetImageProcessorPil, {"size": 30, "crop_size": SQUARE, **ALIGN}),
+]
+
+
+@pytest.mark.parametrize(("processor", "chosen"), OTHERS)
+@given(st.integers(16, 70), st.integers(16, 70))
+@settings(max_examples=10, deadline=None)
+def test_pixels_of_the_other_families_equal_transformers(processor, chosen, height, width):
+    theirs = processor(**chosen)
+    image = noise(height, width)
+    expected = theirs(image, return_tensors="np")["pixel_values"][0]
+    result = ours(parse_preprocessing(json.loads(theirs.to_json_string()), where="x"), image)
+    np.testing.assert_allclose(result, expected, atol=2e-6 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [
+        ChineseCLIPImageProcessorPil,
+        SiglipImageProcessorPil,
+        BlipImageProcessorPil,
+        EfficientNetImageProcessorPil,
+    ],
+)
+def test_what_a_file_leaves_unsaid_is_the_processors_own_default(processor):
+    """A file with the kind alone means the same as one with every setting written out."""
+    kind = processor.__name__.removesuffix("Pil")
+    written = parse_preprocessing(json.loads(processor().to_json_string()), where="x")
+    for bare in (
+        parse_preprocessing({"image_processor_type": kind}, where="x"),
+        parse_preprocessing({"image_processor_type": f"{kind}Fast"}, where="x"),
+        parse_preprocessing({}, where="x", usual=kind),
+    ):
+        assert bare == written
 
 
 def test_the_default_is_openais():

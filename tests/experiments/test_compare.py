@@ -54,11 +54,15 @@ def test_compare_runs_searches_and_resumes(dataset: Dataset, tmp_path: Path) -> 
     assert comparison_json(loaded) == json.loads((tmp_path / "compare.json").read_text())
     # The choice was made on validation: it is the better of the two there.
     searched = [
-        json.loads((tmp_path / f"search/bpr-none/{n:03d}/results.json").read_text()) for n in (0, 1)
+        json.loads((tmp_path / f"search/bpr-none/{n:03d}/attempt.json").read_text()) for n in (0, 1)
     ]
-    best = max(searched, key=lambda r: r["valid"]["recall@20"])
-    chosen = next(o.chosen for o in first.outcomes if o.variant.name == "bpr-none")
-    assert chosen["training.learning_rate"] == best["config"]["training"]["learning_rate"]
+    values = [attempt["valid"]["recall@20"] for attempt in searched]
+    chosen = next(o for o in first.outcomes if o.variant.name == "bpr-none")
+    best = grid["training.learning_rate"][values.index(max(values))]
+    assert chosen.chosen["training.learning_rate"] == best
+    # The search never tests, and its winner trained again validates the same.
+    assert not list(tmp_path.glob("search/**/results.json"))
+    assert chosen.runs[0].results.valid["recall@20"] == max(values)
 
 
 def test_other_settings_in_the_same_folder_are_refused(dataset: Dataset, tmp_path: Path) -> None:

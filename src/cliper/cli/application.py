@@ -26,6 +26,7 @@ VERBS = (
     "evaluate",
     "run",
     "compare",
+    "search",
     "study",
     "recommend",
     "similar",
@@ -35,7 +36,7 @@ VERBS = (
     "list",
     "doctor",
 )
-PLANNED = ("search", "serve", "bench")
+PLANNED = ("serve", "bench")
 
 
 class _Root(VerbGroup):

@@ -36,12 +36,39 @@ protocol_options = several(
     click.option("--split", metavar="KIND", help="See `cliper list splits`; random by default."),
     click.option("--mask", metavar="PARTS", help="train or train+valid (the default)."),
 )
-set_option = click.option(
-    "--set",
-    "sets",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Any setting, e.g. training.patience=5.",
+
+
+def _with_tracking(
+    context: click.Context, _: click.Parameter, sets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """`--track a,b` is short for `--set tracking.to=[a,b]`."""
+    track = context.meta.pop(_TRACK, None)
+    return sets if track is None else (*sets, f"tracking.to=[{','.join(names(track, '--track'))}]")
+
+
+def _keep_tracking(context: click.Context, _: click.Parameter, track: str | None) -> None:
+    if track is not None:
+        context.meta[_TRACK] = track
+
+
+_TRACK = "cliper.track"
+set_option = several(
+    click.option(
+        "--track",
+        metavar="A,B",
+        is_eager=True,  # before --set, which takes it along
+        expose_value=False,
+        callback=_keep_tracking,
+        help="Beside metrics.jsonl, tell tensorboard or mlflow.",
+    ),
+    click.option(
+        "--set",
+        "sets",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_with_tracking,
+        help="Any setting, e.g. training.patience=5.",
+    ),
 )
 
 processes_option = click.option(

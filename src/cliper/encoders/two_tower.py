@@ -55,7 +55,8 @@ class TwoTowerEncoder:
             For the record; what was loaded is in the hash.
 
     Raises:
-        InputError: the preprocessing does not belong to the towers.
+        InputError: the preprocessing does not belong to the towers; from the two methods, a tower
+            overflows (float16 ends at 65,504).
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class TwoTowerEncoder:
             budget=self._computing.tokens_at_once,
             padded_to=self._computing.padded_to,
         )
+        self._check_finite(embedded, "text")
         too_long = np.array([len(t) > room for t in tokens], dtype=bool)
         over = int(too_long[rows].sum())
         cut = self.long_text == "truncate"
@@ -153,6 +155,7 @@ class TwoTowerEncoder:
                 failures.extend(batch.failures)
                 if len(batch.indices):
                     out[batch.indices] = self._computing.image(batch.pixels).numpy()
+                    self._check_finite(out[batch.indices], "picture")
                 task.advance(len(batch.indices) + len(batch.failures))
         self.image_failures = tuple(failures)
         return out
@@ -170,6 +173,16 @@ class TwoTowerEncoder:
         other.text_counts, other.image_failures = TextCounts(), ()
         other._computing = self._computing.over(towers, digest)
         return other
+
+    def _check_finite(self, rows: FloatArray, what: str) -> None:
+        # A row of NaN would pass for a picture that cannot be read, and its item for one without.
+        if not np.isfinite(rows).all():
+            kind = self._computing.how.dtype
+            raise InputError(
+                f"the {what} tower gives numbers that are not finite in {kind}",
+                where=self.name,
+                remedy="use bfloat16 or float32" if kind == "float16" else "check the weights",
+            )
 
 
 def _check_size(

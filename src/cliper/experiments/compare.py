@@ -1,15 +1,13 @@
 """`compare`: backbones × features × fusions × seeds, with the statistics (the paper's Table 2)."""
 
 import itertools
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cliper.data import Dataset
 from cliper.experiments.comparison import Comparison, Outcome, analyse, comparison_json
-from cliper.experiments.jobs import Job, run_jobs
+from cliper.experiments.jobs import Job, run_attempts, run_jobs
 from cliper.experiments.variants import Variant, variant_config
 from cliper.files import write_json
 
@@ -77,7 +75,7 @@ def _search(
     combinations: Sequence[dict[str, Any]],
     processes: int | None,
 ) -> dict[str, dict[str, Any]]:
-    """Each variant's best combination by validation; its run becomes the first seed's."""
+    """Each variant's best combination by validation on the first seed; nothing is tested."""
     if len(combinations) == 1:
         return {variant.name: combinations[0] for variant in variants}
     jobs = [
@@ -89,22 +87,9 @@ def _search(
         for variant in variants
         for number, combination in enumerate(combinations)
     ]
-    runs = iter(run_jobs(dataset, jobs, processes=processes, description="searching"))
+    tried = iter(run_attempts(dataset, jobs, processes=processes))
     chosen = {}
     for variant in variants:
-        tried = list(itertools.islice(runs, len(combinations)))
-        validated = [run.results.valid["recall@20"] for run in tried]
-        best = validated.index(max(validated))
-        chosen[variant.name] = combinations[best]
-        _adopt(tried[best].path, out / "runs" / variant.name / f"seed-{seed}")
+        values = [next(tried).value for _ in combinations]
+        chosen[variant.name] = combinations[values.index(max(values))]
     return chosen
-
-
-def _adopt(searched: Path, folder: Path) -> None:
-    """The search's winner is the first seed's run already: copy it, whole or not at all."""
-    if folder.exists():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".adopt-") as temporary:
-        shutil.copytree(searched, Path(temporary) / "run")
-        (Path(temporary) / "run").rename(folder)

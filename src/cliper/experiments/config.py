@@ -13,6 +13,7 @@ from cliper.config import StrictConfig
 from cliper.data import SplitKind
 from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.errors import InputError
+from cliper.experiments.tracking.base import TrackingSection
 from cliper.training import TrainingConfig
 
 _EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
@@ -116,6 +117,7 @@ class ExperimentConfig(StrictConfig):
     backbone: dict[str, Any] = Field(default_factory=lambda: {"name": "freedom"})
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationSection = EvaluationSection()
+    tracking: TrackingSection = TrackingSection()
 
     @classmethod
     def build(cls, values: Mapping[str, Any]) -> "ExperimentConfig":
@@ -131,6 +133,7 @@ class ExperimentConfig(StrictConfig):
         entry = backbone_entry(str(options.pop("name")))
         entry.config.parse(options, where="backbone")
         _refuse_without_effect(config, values, entry.features)
+        config.tracking.check()
         return config
 
     @property
@@ -157,6 +160,8 @@ class ExperimentConfig(StrictConfig):
         tree = self.model_dump(mode="json")
         if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
+        if not self.tracking.to:
+            del tree["tracking"]
         if self.encoder.weights_path is None:
             del tree["encoder"]["weights"]
         elif self.encoder.weights_path.exists():

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import platform
 import resource
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,20 @@ import pyarrow.parquet as pq
 import torch
 
 from cliper import __version__
-from cliper.backbones import Backbone, backbone_entry, create_backbone
-from cliper.data import Dataset, ItemFields, Split, item_fields
+from cliper.backbones import Backbone
+from cliper.data import Dataset, Split
 from cliper.errors import InputError
-from cliper.experiments.config import EvaluationSection, ExperimentConfig
+from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.prepared import PreparedTraining, evaluate_part, now, prepare_training
 from cliper.experiments.run import Run
-from cliper.experiments.split import experiment_split, known_history
+from cliper.experiments.split import known_history
+from cliper.experiments.tracking import tracked
 from cliper.files import atomic_path
-from cliper.ranking import Evaluation, evaluate
+from cliper.ranking import Evaluation
 from cliper.representation.features import ItemFeatures
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, RunDirectory, Seconds
 from cliper.scoring import Scorer
-from cliper.training import History, Trainer
+from cliper.training import History
 
 
 def fit_experiment(
@@ -57,43 +57,28 @@ def fit_experiment(
     identity = experiment_identity(dataset, config, features)
     if _already_there(directory, identity, resume):
         return Run.load(out)
-    split = experiment_split(dataset, config)
-    graphs = time.perf_counter()
-    backbone = create_backbone(
-        config.backbone_name,
-        split.train,
-        features,
-        config.backbone_options,
-        config.training.seed,
-        _fields(dataset, config.backbone_name),
-    )
-    graph_seconds = time.perf_counter() - graphs
+    ready = prepare_training(dataset, config, features, directory, identity)
+    with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
+        history = ready.train(resume=resume, on_epoch=tracker.epoch)
+        results = _finish(dataset, config, features, ready, history, start, encode_seconds)
+        tracker.finish(results)
+    directory.write_results(results)
+    directory.checkpoint_file.unlink(missing_ok=True)
+    directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
+    return Run(out, results)
 
-    def validate(model: Backbone) -> dict[str, float]:
-        return dict(evaluate_part(model, split, "valid", config.evaluation).metrics)
 
-    trainer = Trainer(
-        backbone,
-        split.train,
-        config.training,
-        validate,
-        checkpoint=directory.checkpoint_file,
-        identity=identity,
-    )
-    # Nothing is written before the settings have proved that they fit the data.
-    out.mkdir(parents=True, exist_ok=True)
-    directory.write_config({**config.resolved(), "identity": identity})
-    directory.log(f"{_now()} cliper {__version__} {platform.platform()} torch {torch.__version__}")
-    directory.log(f"{_now()} dropped by the split: {dict(split.dropped)}")
-    directory.log(f"{_now()} rows without a possible negative: {trainer.sampler.left_out}")
-    with directory.metrics_file.open("w", encoding="utf-8") as metrics:
-
-        def on_epoch(record: dict[str, Any]) -> None:
-            metrics.write(json.dumps(record) + "\n")
-            metrics.flush()
-
-        history = trainer.fit(resume=resume, on_epoch=on_epoch)
-
+def _finish(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    features: ItemFeatures | None,
+    ready: PreparedTraining,
+    history: History,
+    start: float,
+    encode_seconds: float,
+) -> Results:
+    """Score the test split once and write all but `results.json`."""
+    split, backbone, directory = ready.split, ready.backbone, ready.directory
     test = evaluate_part(backbone, split, "test", config.evaluation)
     everything = None
     if split.test_candidates is not None and config.evaluation.candidates == "split":
@@ -102,7 +87,7 @@ def fit_experiment(
     with torch.inference_mode():
         scorer = backbone.scorer(known_history(split, config.evaluation))
     _write_artefact(directory, backbone, scorer, split, test)
-    results = _results(
+    return _results(
         dataset,
         config,
         features,
@@ -110,24 +95,15 @@ def fit_experiment(
         history,
         test,
         everything,
-        trainer.sampler.left_out,
+        ready.trainer.sampler.left_out,
         Seconds(
             encode=encode_seconds,
-            prepare_graphs=graph_seconds,
+            prepare_graphs=ready.graph_seconds,
             train_epoch_median=history.median("seconds"),
             evaluate_valid_median=history.median("seconds_valid"),
             total=time.perf_counter() - start + encode_seconds,
         ),
     )
-    directory.write_results(results)
-    directory.checkpoint_file.unlink(missing_ok=True)
-    directory.log(f"{_now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
-    return Run(out, results)
-
-
-def _fields(dataset: Dataset, backbone: str) -> ItemFields | None:
-    wanted = "fields" in backbone_entry(backbone).backbone.extra_inputs
-    return item_fields(dataset.catalogue) if wanted and dataset.catalogue is not None else None
 
 
 def experiment_identity(
@@ -137,6 +113,7 @@ def experiment_identity(
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")
+    tree.pop("tracking", None)
     for where_from in ("allow_download", "weights"):  # what was loaded shows in the features
         tree.get("encoder", {}).pop(where_from, None)
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
@@ -144,37 +121,6 @@ def experiment_identity(
         for modality in features.modalities:
             digest.update(features.tables[modality].contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-@torch.inference_mode()
-def evaluate_part(
-    backbone: Backbone, split: Split, part: str, evaluation: EvaluationSection
-) -> Evaluation:
-    """Rank validation or test with the backbone as it is, in evaluation mode."""
-    backbone.eval()
-    is_test = part == "test"
-    history = known_history(split, evaluation) if is_test else split.train
-    return score_part(backbone.scorer(history), split, part, evaluation)
-
-
-def score_part(
-    scorer: Scorer,
-    split: Split,
-    part: str,
-    evaluation: EvaluationSection,
-) -> Evaluation:
-    """Rank validation or test with a final scorer; test may mask validation too."""
-    is_test = part == "test"
-    candidates = split.test_candidates if is_test else split.valid_candidates
-    return evaluate(
-        scorer,
-        split.test if is_test else split.valid,
-        train=split.taken,
-        valid=split.valid if is_test and evaluation.mask == "train+valid" else None,
-        candidates=candidates if evaluation.candidates == "split" else None,
-        ks=evaluation.k,
-        chunk_size=evaluation.chunk_size,
-    )
 
 
 def is_vacant(path: Path) -> bool:
@@ -239,7 +185,7 @@ def _results(
     return Results(
         schema=1,
         cliper_version=__version__,
-        created=_now(),
+        created=now(),
         dataset=DatasetFacts(
             name=dataset.name,
             hash=dataset.hash,
@@ -281,7 +227,3 @@ def peak_memory_mb() -> float:
     """Largest resident size of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,13 +1,16 @@
 """Many trainings, one after the other or several at a time; finished ones are reused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
+from cliper.experiments.attempt import FILE as ATTEMPT_FILE
+from cliper.experiments.attempt import Attempt, attempt, check_identity, read_attempt
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.fit import experiment_identity, fit_experiment
@@ -15,6 +18,7 @@ from cliper.experiments.pool import Pool, WorkItem
 from cliper.experiments.run import Run
 from cliper.experiments.worker import logged_to
 from cliper.progress import Task, task
+from cliper.representation import ItemFeatures
 from cliper.runs import RunDirectory
 
 
@@ -31,6 +35,29 @@ class Job:
     name: str
     config: ExperimentConfig
     folder: Path
+
+    def arguments(self) -> dict[str, Any]:
+        """What a worker needs, as plain values."""
+        return {"config": self.config.given(), "out": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A sort of work.
+
+    Attributes:
+        name: in `worker.WORK`.
+        do: the work in this process.
+        last_file: what it writes last.
+    """
+
+    name: str
+    do: Callable[[Dataset, ExperimentConfig, ItemFeatures | None, Path], object]
+    last_file: str
+
+
+FIT = _Kind("fit", lambda *given: fit_experiment(*given, resume=True), "results.json")
+ATTEMPT = _Kind("attempt", lambda *given: attempt(*given), ATTEMPT_FILE)
 
 
 def run_jobs(
@@ -55,22 +82,40 @@ def run_jobs(
         InputError: the first wrong setting, or a folder that holds another run.
         CliperError: some jobs failed otherwise; the others are done, and it says which did not.
     """
+    _do_all(FIT, dataset, jobs, processes, description)
+    return [Run.load(job.folder) for job in jobs]
+
+
+def run_attempts(
+    dataset: Dataset,
+    jobs: Sequence[Job],
+    *,
+    processes: int | None = 1,
+    description: str = "searching",
+) -> list[Attempt]:
+    """The same for configurations that are validated and never tested; see `attempt`."""
+    _do_all(ATTEMPT, dataset, jobs, processes, description)
+    return [read_attempt(job.folder) for job in jobs]
+
+
+def _do_all(
+    kind: _Kind, dataset: Dataset, jobs: Sequence[Job], processes: int | None, description: str
+) -> None:
     cache = FeatureCache(dataset)
-    pending = [job for job in jobs if not _is_done(job, dataset, cache)]
+    pending = [job for job in jobs if not _is_done(kind, job, dataset, cache)]
     workers = processes_for(pending, processes)
     failures: list[str] = []
     with task(description, total=len(jobs)) as progress:
         progress.advance(len(jobs) - len(pending))
         if workers > 1:
-            _several_at_a_time(dataset, pending, workers, cache, failures, progress)
+            _several_at_a_time(kind, dataset, pending, workers, cache, failures, progress)
         else:
-            _one_by_one(dataset, pending, cache, failures, progress)
+            _one_by_one(kind, dataset, pending, cache, failures, progress)
     if failures:
         raise CliperError(
             f"{len(failures)} of {len(jobs)} runs failed, the others are done: "
             + "; ".join(failures)
         )
-    return [Run.load(job.folder) for job in jobs]
 
 
 def processes_for(pending: Sequence[Job], wanted: int | None) -> int:
@@ -85,7 +130,7 @@ def processes_for(pending: Sequence[Job], wanted: int | None) -> int:
     return max(1, min(wanted, len(pending)))
 
 
-def _is_done(job: Job, dataset: Dataset, cache: FeatureCache) -> bool:
+def _is_done(kind: _Kind, job: Job, dataset: Dataset, cache: FeatureCache) -> bool:
     """True for this very run, finished.
 
     Raises:
@@ -94,24 +139,22 @@ def _is_done(job: Job, dataset: Dataset, cache: FeatureCache) -> bool:
     directory = RunDirectory(job.folder)
     if not directory.config_file.is_file():
         return False
-    identity = experiment_identity(dataset, job.config, cache.get(job.config))
-    if directory.read_config().get("identity") != identity:
-        raise InputError(
-            "holds a run with other settings or data",
-            where=str(job.folder),
-            remedy="choose another --out",
-        )
-    return directory.is_finished
+    check_identity(directory, experiment_identity(dataset, job.config, cache.get(job.config)))
+    return (job.folder / kind.last_file).is_file()
 
 
 def _one_by_one(
-    dataset: Dataset, jobs: Sequence[Job], cache: FeatureCache, failures: list[str], progress: Task
+    kind: _Kind,
+    dataset: Dataset,
+    jobs: Sequence[Job],
+    cache: FeatureCache,
+    failures: list[str],
+    progress: Task,
 ) -> None:
     for job in jobs:
         try:
             with logged_to(RunDirectory(job.folder)):
-                features = cache.get(job.config)
-                fit_experiment(dataset, job.config, features, job.folder, resume=True)
+                kind.do(dataset, job.config, cache.get(job.config), job.folder)
         except (InputError, OSError):
             raise
         except Exception as error:
@@ -120,6 +163,7 @@ def _one_by_one(
 
 
 def _several_at_a_time(
+    kind: _Kind,
     dataset: Dataset,
     jobs: Sequence[Job],
     workers: int,
@@ -133,7 +177,9 @@ def _several_at_a_time(
         cache.get(job.config)
     cache.clear()
     items = (
-        WorkItem(number, "fit", job.name, {"config": job.config.given(), "out": str(job.folder)})
+        WorkItem(
+            number, kind.name, job.name, {"config": job.config.given(), "out": str(job.folder)}
+        )
         for number, job in enumerate(jobs)
     )
     with Pool(dataset, workers) as pool:

@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 
 from cliper.data import Dataset
 from cliper.errors import InputError
+from cliper.experiments.attempt import attempt
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.fit import fit_experiment
@@ -54,6 +56,15 @@ def fit(desk: Desk, arguments: Mapping[str, Any]) -> None:
         fit_experiment(desk.dataset, config, features, directory.path, resume=True)
 
 
+def validate(desk: Desk, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Train and validate a configuration; `reports` tells the parent of every validation."""
+    config = ExperimentConfig.build(arguments["config"])
+    told = (desk.report,) if arguments.get("reports") else ()
+    with logged_to(RunDirectory(Path(arguments["out"]))) as directory:
+        features = desk.features.get(config)
+        return asdict(attempt(desk.dataset, config, features, directory.path, *told))
+
+
 @contextmanager
 def logged_to(directory: RunDirectory) -> Iterator[RunDirectory]:
     """A failure among many is shown in one line; its traceback goes into the run's log."""
@@ -67,7 +78,7 @@ def logged_to(directory: RunDirectory) -> Iterator[RunDirectory]:
         raise
 
 
-WORK: dict[str, Callable[[Desk, Mapping[str, Any]], Any]] = {"fit": fit}
+WORK: dict[str, Callable[[Desk, Mapping[str, Any]], Any]] = {"fit": fit, "attempt": validate}
 
 
 def main(pipe: Connection, path: str, dataset_hash: str, threads: int) -> None:

@@ -1,12 +1,16 @@
 """Every family against `transformers` from end to end, on a small random model of it."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cliper.encoders import DualEncoder, create_encoder
+from cliper.errors import InputError
 
-from .small_models import CORPUS, FAMILIES
+from .small_models import CORPUS, FAMILIES, copy_of
 
 TEXTS = [
     *CORPUS,
@@ -93,3 +97,97 @@ def test_chunk_mean_is_the_mean_of_the_chunks(model):
     np.testing.assert_allclose(ours[0], expected, atol=1e-5)
     np.testing.assert_allclose(ours[1:], model.text(["short"]), atol=1e-5)
     assert encoder.text_counts.chunked == 1 and encoder.text_counts.truncated == 0
+
+
+@pytest.fixture
+def copied(model, tmp_path):
+    return copy_of(model, tmp_path / "copy")
+
+
+def rewrite(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_the_hash_covers_every_used_tensor_and_nothing_else(encoder, copied):
+    """One tensor after another is changed; the ones that no embedding depends on do not count."""
+    path = copied / "model.safetensors"
+    tensors = load_file(path)
+    unused = encoder.towers.unused
+    floats = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
+    for name in (*floats[:: max(1, len(floats) // 4)], *unused):
+        for found in [n for n in floats if n.startswith(name)][:1]:
+            before = tensors[found].clone()
+            tensors[found] = before + 0.01
+            save_file(tensors, path, metadata={"format": "pt"})
+            same = create_encoder(str(copied)).hash == encoder.hash
+            assert same == found.startswith(unused), found
+            tensors[found] = before
+
+
+def test_the_hash_covers_preprocessing_and_settings(encoder, copied):
+    path = copied / "preprocessor_config.json"
+    original = path.read_text()
+    rewrite(path, rescale_factor=1 / 200)
+    assert create_encoder(str(copied)).hash != encoder.hash
+    path.write_text(original)
+    config = json.loads((copied / "config.json").read_text())
+    config["text_config"]["layer_norm_eps"] = 0.1
+    (copied / "config.json").write_text(json.dumps(config))
+    assert create_encoder(str(copied)).hash != encoder.hash
+
+
+def test_missing_weights_are_refused_and_never_invented(copied):
+    tensors = load_file(copied / "model.safetensors")
+    del tensors[next(name for name in tensors if name.startswith("text") and "bias" in name)]
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="lack 1 of the model's tensors, first text"):
+        create_encoder(str(copied))
+
+
+def test_a_tokeniser_of_a_larger_vocabulary_is_refused(copied):
+    config = json.loads((copied / "config.json").read_text())
+    words = config["text_config"].get("vocab_size", 30522)
+    tensors = load_file(copied / "model.safetensors")
+    (table,) = [name for name, t in tensors.items() if t.dim() == 2 and len(t) == words]
+    tensors[table] = tensors[table][: words - 5].contiguous()
+    config["text_config"]["vocab_size"] = words - 5
+    (copied / "config.json").write_text(json.dumps(config))
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=f"words, the text tower {words - 5} "):
+        create_encoder(str(copied))
+
+
+def test_pictures_of_another_size_are_refused(model, copied):
+    rewrite(copied / "preprocessor_config.json", size={"shortest_edge": 40}, do_center_crop=False)
+    with pytest.raises(InputError, match=r"pictures of (None|different shapes)"):
+        create_encoder(str(copied))
+
+
+def test_texts_all_of_one_length_need_no_mask_and_agree_with_masked_ones(encoder, model):
+    """The path without a mask and the path with one are the same function."""
+    alone = encoder.encode_text(["short"])
+    mixed = encoder.encode_text(["short", CORPUS[3]])
+    np.testing.assert_allclose(alone[0], mixed[0], atol=5e-6 * np.abs(mixed).max())
+
+
+def test_a_captioning_blip_has_no_features_apart(make_small, tmp_path):
+    folder = copy_of(make_small("blip"), tmp_path / "copy")
+    rewrite(folder / "config.json", architectures=["BlipForConditionalGeneration"])
+    with pytest.raises(InputError, match=r"no features of text and image apart .*retrieval"):
+        create_encoder(str(folder))
+
+
+def test_a_siglip_without_a_head_is_refused(make_small, tmp_path):
+    folder = copy_of(make_small("siglip2"), tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["vision_use_head"] = False
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="do not end in one space"):
+        create_encoder(str(folder))
+
+
+def test_other_models_are_refused_with_the_list_of_families(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "siglip2"}')
+    with pytest.raises(InputError, match="'siglip2' is not supported") as caught:
+        create_encoder(str(tmp_path))
+    assert "clip, siglip, align, blip, chinese_clip" in str(caught.value)

@@ -8,7 +8,7 @@ from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.errors import InputError
-from cliper.experiments.studies import Setting, find_study, run_study
+from cliper.experiments.studies import STUDIES, Setting, find_study, run_study
 from cliper.experiments.studies.encoders import available
 from cliper.experiments.studies.run import study_json, study_markdown
 
@@ -47,6 +47,19 @@ def test_an_encoder_that_is_named_must_work(shop: Dataset, tmp_path: Path) -> No
     assert available(setting, ["embeded"]) == (["embeded"], [])
     with pytest.raises(InputError, match="embedded"):
         run_study("encoders", setting, tmp_path)
+
+
+QUICK = {"embedding-size": [16], "coldness": [0.5], "temperature": [0.1], "threshold": [0.2]}
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if name != "encoders"])
+def test_every_other_study_runs_on_a_shop_with_pictures(
+    shop: Dataset, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    out = tmp_path_factory.getbasetemp() / "shop-studies"  # one folder: its runs are shared
+    result = run_study(name, Setting.make(shop, BASE, values=QUICK.get(name)), out)
+    assert result.findings and all(f.text.endswith((".", ").")) for f in result.findings)
+    assert (out / f"{name}.svg").is_file() and (out / f"{name}.tex").is_file()
 
 
 def test_adapted_encoders_are_arms_of_their_own(shop: Dataset) -> None:

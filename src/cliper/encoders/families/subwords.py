@@ -163,9 +163,6 @@ def engine_tokenizer(
         if number is None:
             raise InputError(f"the vocabulary lacks {name}", where=where)
         ids[name] = number
-    state = json.loads(engine.to_str())
-    rule: list[Any] = [state["model"], state["normalizer"], state["pre_tokenizer"], ids]
-    rule.append(prepare[0] if prepare else None)
     ready = prepare[1] if prepare else None
 
     def encode(texts: list[str]) -> list[list[int]]:
@@ -178,10 +175,23 @@ def engine_tokenizer(
         before=tuple(ids[name] for name in before),
         after=tuple(ids[name] for name in after),
         pad=ids[pad],
-        hash=hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest(),
+        hash=_hash(engine, ids, prepare[0] if prepare else None),
         size=engine.get_vocab_size(),
         limit=limit,
     )
+
+
+def _hash(engine: Tokenizer, special: dict[str, int], prepared: str | None) -> str:
+    state = json.loads(engine.to_str())
+    model: JsonObject = state["model"]
+    words, merges = model.pop("vocab"), model.pop("merges", [])
+    rule: list[Any] = [model, state["normalizer"], state["pre_tokenizer"], special, prepared]
+    digest = hashlib.sha256(json.dumps(rule, sort_keys=True).encode())
+    # A quarter of a million words, and twice as many merges: text is made of them, not JSON.
+    rows = sorted(words.items(), key=lambda pair: pair[1]) if isinstance(words, dict) else words
+    digest.update("\n".join(f"{word}\t{value}" for word, value in rows).encode())
+    digest.update("\0".join(m if isinstance(m, str) else " ".join(m) for m in merges).encode())
+    return digest.hexdigest()
 
 
 def _beginning(text: str, length: int) -> str:

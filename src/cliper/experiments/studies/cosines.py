@@ -1,5 +1,7 @@
 """Every view's similarity with its item's picture, as Eq. 2 sees it."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,7 @@ from cliper.representation.represent import as_tensor
 from cliper.representation.similarity import cosine
 
 
+@lru_cache(maxsize=1)
 def view_cosines(setting: Setting) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Cosines (N, C) of the study's views with the images, and which of them exist (N, C).
 

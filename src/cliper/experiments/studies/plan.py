@@ -128,6 +128,13 @@ class Setting:
         return Arm(label, Variant(self.backbone, "random"), {}, against)
 
     @property
+    def fits_its_encoder(self) -> bool:
+        """The encoder is fitted on the views in use, so it changes when they do."""
+        encoder = self.config(self.cliper("all"), self.seeds[0]).encoder
+        fitted = encoder.name == "embedded" or encoder.adapt is not None
+        return fitted and not self.brings_features
+
+    @property
     def brings_features(self) -> bool:
         """The dataset came with its features: there is nothing to encode."""
         return "features" in self.dataset.about

@@ -17,6 +17,10 @@ from cliper.experiments.studies.words import (
 from cliper.views.templates import GLOBAL
 
 ALL = "all views"
+REFITTED = (
+    "The encoder is fitted on the catalogue's own pairs of the views in use: an arm without a view "
+    "is the system without it, its encoder included."
+)
 MAKERS = ("brand", "director", "author", "artist", "manufacturer")
 """Fields that stand where the paper has the brand: who made the item."""
 
@@ -60,6 +64,8 @@ class Views(Study):
         if GLOBAL in views:
             rest = [ALL, *(label for label in left_out if label != without(GLOBAL))]
             found.append(_worst(measured, only(GLOBAL), rest))
+        if measured.setting.fits_its_encoder:
+            found.append(Finding(REFITTED))
         return found
 
     def _priority(self, measured: Measured) -> list[Finding]:

@@ -1,0 +1,137 @@
+"""The files of a search: records, tables, figures, and settings for `cliper run`."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+
+from cliper.data import Dataset
+from cliper.experiments.figure_style import standalone
+from cliper.experiments.jobs import Job, run_jobs
+from cliper.experiments.run import Run
+from cliper.experiments.search.figures import history_figure, importance_figure
+from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
+from cliper.experiments.search.run import Build
+from cliper.experiments.search.sampler import distribution
+from cliper.experiments.tables import ComparisonTable, markdown
+from cliper.files import write_json, write_text
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search, its winner's run, and the files that were written."""
+
+    outcome: SearchOutcome
+    winner: Run
+    importance: dict[str, float]
+    files: tuple[Path, ...]
+
+    def json_object(self) -> dict[str, Any]:
+        """`search.json`, `search --json`."""
+        return {
+            "schema": 1,
+            **self.outcome.json_object(),
+            "importance": self.importance,
+            "runs": [self.winner.results.json_object()],
+        }
+
+
+def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) -> SearchResult:
+    """Train the winner as any run, test it once, and write everything down.
+
+    Args:
+        dataset, build: as they were searched with.
+        outcome: what `search` gave.
+        out: gets `best/`, `best.yaml`, `search.json`, `search.md`, `trials.csv`,
+            `trials.parquet`, `history.svg`, `importance.svg`.
+    """
+    config = build(dict(outcome.best.params))
+    job = Job("the best configuration", config, out / "best")
+    (winner,) = run_jobs(dataset, [job], description="testing the best")
+    importance = importances(outcome)
+    files = [out / "best.yaml", *write_trials(outcome, out), out / "history.svg"]
+    text = yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
+    write_text(out / "best.yaml", text)
+    write_text(out / "history.svg", standalone(history_figure(outcome)))
+    if importance:
+        write_text(out / "importance.svg", standalone(importance_figure(importance)))
+        files.append(out / "importance.svg")
+    files += [out / "search.md", out / "search.json"]
+    result = SearchResult(outcome, winner, importance, tuple(files))
+    write_text(out / "search.md", markdown(search_table(result)))
+    write_json(out / "search.json", result.json_object())
+    return result
+
+
+def importances(outcome: SearchOutcome) -> dict[str, float]:
+    """Each setting's share, most important first; empty where too little varied to say.
+
+    PED-ANOVA (Watanabe et al., IJCAI 2023) on the finished trials.
+    """
+    kinds = {key: distribution(one) for key, one in outcome.space.items()}
+    study = optuna.create_study(direction="maximize")
+    for trial in outcome.trials:
+        if trial.state == "complete" and trial.value is not None:
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=dict(trial.params), distributions=kinds, value=trial.value
+                )
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, says the library
+            found = optuna.importance.get_param_importances(study)
+    except (ValueError, RuntimeError):
+        return {}
+    return {key: float(value) for key, value in found.items()}
+
+
+def search_table(result: SearchResult) -> ComparisonTable:
+    """The best trials by validation, and the budget that they came from."""
+    outcome = result.outcome
+    ranked = sorted(
+        (trial for trial in outcome.trials if trial.state == "complete"),
+        key=lambda trial: (-(trial.value or 0.0), trial.number),
+    )[:SHOWN]
+    keys = list(outcome.space)
+    columns = ("trial", *keys, "valid Recall@20", "epochs", "seconds")
+    rows = tuple(_row(trial, keys) for trial in ranked)
+    numeric = tuple(range(len(columns)))
+    return ComparisonTable(columns, rows, ((0, len(keys) + 1),), numeric, budget_line(result))
+
+
+def budget_line(result: SearchResult) -> str:
+    """Data, protocol, budget, and the winner's test."""
+    outcome, record = result.outcome, result.winner.results
+    budget = outcome.budget
+    lost = [
+        f"{budget[state]} {word}"
+        for state, word in (("pruned", "broken off early"), ("failed", "failed"))
+        if budget[state]
+    ]
+    test = ", ".join(f"{key} {100 * value:.2f}" for key, value in record.test.items())
+    return (
+        f"{record.dataset.name}, {record.backbone}, {record.features.kind} features: search budget "
+        f"{budget['configurations']} configurations ({'; '.join([*lost, 'none tested'])}), "
+        f"{budget['epochs']:,} epochs, on validation Recall@20 alone, percent; sampler "
+        f"{outcome.sampler}, seed {outcome.seed}; split {record.protocol.split}, candidates "
+        f"{record.protocol.candidates}. The best, trained and tested once (mask "
+        f"{record.protocol.mask}): {test}"
+    )
+
+
+def _row(trial: Trial, keys: list[str]) -> tuple[str, ...]:
+    settings = (_shown(trial.params[key]) for key in keys)
+    value = f"{100 * (trial.value or 0.0):.2f}"
+    return (
+        str(trial.number), *settings, value, str(trial.epochs_run), f"{trial.train_seconds:.0f}"
+    )  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,142 @@
+"""`TrackingSection`: what to track with; `tracked`: the trackers of one run, opened and closed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+
+from cliper.config import StrictConfig
+from cliper.errors import InputError
+from cliper.runs import Results
+
+TrackerKind = Literal["tensorboard", "mlflow"]
+
+
+class TrackingSection(StrictConfig):
+    """Extras beside `metrics.jsonl`. They have no part in a run's identity."""
+
+    to: list[TrackerKind] = Field(default_factory=list)
+    mlflow_uri: str | None = Field(
+        None, description="of MLflow's store; mlflow.db in the folder above the run if not given"
+    )
+    mlflow_experiment: str = Field("cliper", min_length=1)
+
+    def check(self) -> None:
+        """Refuse settings of MLflow where it is not used.
+
+        Raises:
+            InputError: with the key.
+        """
+        given = self.model_fields_set & {"mlflow_uri", "mlflow_experiment"}
+        if given and "mlflow" not in self.to:
+            raise InputError(
+                "has no effect without MLflow",
+                where=f"tracking.{sorted(given)[0]}",
+                remedy="add mlflow to tracking.to, or leave it out",
+            )
+
+
+class Tracker(Protocol):
+    """Hears of one run."""
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """One epoch's record: `epoch`, `loss` by term, `seconds`, perhaps `valid`."""
+        ...
+
+    def finish(self, results: Results) -> None:
+        """The run is done."""
+        ...
+
+    def close(self) -> None:
+        """Let go, whether done or not."""
+        ...
+
+
+class _All:
+    def __init__(self, trackers: list[Tracker]) -> None:
+        self._trackers = trackers
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        for tracker in self._trackers:
+            tracker.epoch(record)
+
+    def finish(self, results: Results) -> None:
+        for tracker in self._trackers:
+            tracker.finish(results)
+
+    def close(self) -> None:
+        for tracker in self._trackers:
+            tracker.close()
+
+
+@contextmanager
+def tracked(
+    section: TrackingSection, path: Path, identity: str, settings: Mapping[str, Any]
+) -> Iterator[Tracker]:
+    """The trackers that a run asks for, as one.
+
+    Args:
+        section: which, and where to.
+        path: the run directory.
+        identity: of the run; MLflow finds an interrupted run by it.
+        settings: the resolved settings, nested.
+
+    Raises:
+        InputError: the package of a tracker is not installed, or its store cannot be opened.
+    """
+    with ExitStack() as stack:
+        trackers: list[Tracker] = []
+        for kind in section.to:
+            tracker = _open(kind, section, path, identity, settings)
+            stack.callback(tracker.close)
+            trackers.append(tracker)
+        yield _All(trackers)
+
+
+def _open(
+    kind: str, section: TrackingSection, path: Path, identity: str, settings: Mapping[str, Any]
+) -> Tracker:
+    try:
+        if kind == "tensorboard":
+            from cliper.experiments.tracking.tensorboard import TensorBoard
+
+            return TensorBoard(path, settings)
+        from cliper.experiments.tracking.mlflow import MLflow
+
+        return MLflow(section, path, identity, settings)
+    except ImportError as error:
+        raise InputError(
+            f"{kind} is not installed ({error})",
+            where="tracking.to",
+            remedy=f"pip install 'cliper[{kind}]'",
+        ) from None
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping with dotted keys.
+
+    >>> flat({"fusion": {"kind": "sum"}, "n": 1})
+    {'fusion.kind': 'sum', 'n': 1}
+    """
+    result: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[prefix + key] = value
+    return result
+
+
+def scalars(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of an epoch's record: the loss and its terms, validation, seconds.
+
+    >>> scalars({"epoch": 1, "loss": {"bpr": 0.5}, "seconds": 2.0, "valid": {"recall@20": 0.1}})
+    {'loss/total': 0.5, 'loss/bpr': 0.5, 'seconds/train': 2.0, 'valid/recall@20': 0.1}
+    """
+    loss = {f"loss/{name}": float(value) for name, value in record["loss"].items()}
+    numbers = {"loss/total": sum(loss.values()), **loss, "seconds/train": float(record["seconds"])}
+    if "seconds_valid" in record:
+        numbers["seconds/valid"] = float(record["seconds_valid"])
+    return numbers | {f"valid/{name}": float(v) for name, v in record.get("valid", {}).items()}

@@ -1,7 +1,7 @@
 """Options that several verbs share, and the settings tree that they write into."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -77,6 +77,16 @@ processes_option = click.option(
     metavar="P",
     help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
 )
+
+
+def batch_size(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> int | Literal["auto"]:
+    """`auto`, or a number of at least 1."""
+    if value == "auto":
+        return "auto"
+    number: Any = click.IntRange(min=1)
+    return int(number.convert(value, parameter, context))
 
 
 def names(text: str, option: str) -> list[str]:

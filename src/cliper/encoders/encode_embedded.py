@@ -23,6 +23,7 @@ from cliper.encoders.encode_content import (
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.pairs import choose_pairs
+from cliper.encoders.runtime.batching import BatchSize
 from cliper.encoders.store import ABSENT, KeyArray
 from cliper.encoders.unimodal import Unimodal
 from cliper.errors import InputError
@@ -39,7 +40,7 @@ def encode_embedded(
     *,
     device: str,
     dtype: str,
-    batch_size: int,
+    batch_size: BatchSize,
     seed: int,
     config: AlignmentConfig | None = None,
 ) -> Path:
@@ -92,7 +93,7 @@ def find_embedded(
     root: Path, names: Sequence[str], keys: KeyArray, image: KeyArray, *, dtype: str, seed: int
 ) -> Path:
     """Where `encode_embedded` would have put exactly this content."""
-    both = Unimodal(root, "cpu", dtype, 32)
+    both = Unimodal(root, "cpu", dtype)
     image = usable(both.failed, image)
     return _fit_folder(root, both, names, keys, image, seed, AlignmentConfig()) / "encodings"
 

@@ -9,6 +9,7 @@ from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.registry import available_device
+from cliper.encoders.runtime.batching import BatchSize
 from cliper.encoders.store import RowStore
 from cliper.errors import InputError
 from cliper.types import FloatArray
@@ -23,7 +24,7 @@ class Unimodal:
         root: the store.
         device: where to compute.
         dtype: name of the networks' precision.
-        batch_size: texts and pictures a batch.
+        batch_size: texts and pictures a batch, or `auto`.
 
     Attributes:
         text, image: the networks.
@@ -36,7 +37,7 @@ class Unimodal:
             installed.
     """
 
-    def __init__(self, root: Path, device: str, dtype: str, batch_size: int) -> None:
+    def __init__(self, root: Path, device: str, dtype: str, batch_size: BatchSize = "auto") -> None:
         if dtype not in _DTYPES:
             raise InputError(f"unknown dtype {dtype!r}", remedy=f"one of {', '.join(_DTYPES)}")
         device = available_device(device)

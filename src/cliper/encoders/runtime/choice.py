@@ -42,6 +42,16 @@ def check_runtime(runtime: str, dtype: str, device: str) -> None:
             )
 
 
+def refuse_runtime(runtime: str) -> None:
+    """The packaged networks are torch's: elsewhere they gain nothing (an `InputError`)."""
+    if runtime != "torch":
+        raise InputError(
+            f"the packaged networks do not run under {runtime!r}, where they gain nothing",
+            where="encoder.runtime",
+            remedy="leave it out; --dtype bfloat16 is faster where the processor has it",
+        )
+
+
 def precision_key(runtime: str, dtype: str) -> str:
     """What an encoder's hash says of how it computes; `torch` in float32 is just `float32`.
 

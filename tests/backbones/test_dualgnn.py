@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from cliper.backbones import create_backbone
-from cliper.backbones.dualgnn import DualGnn, neighbour_table
+from cliper.backbones.dualgnn import (
+    DualGnn,
+    neighbour_table,
+    nodes_of_length,
+    weighted_nodes,
+)
 from cliper.data import Interactions
 from cliper.graphs.cooccurrence import cooccurrence_graph
 from cliper.representation.features import ItemFeatures
@@ -182,12 +187,30 @@ class TestDualGnn(BackboneConformance):
 
 
 def test_the_hand_written_gradients_numerically() -> None:
-    from cliper.backbones.dualgnn import of_length, weighted_sum
-
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(4, 2, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    users, z = (
+        torch.randn(n, 2, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+        for n in (4, 7)
+    )
+    items = [
+        torch.randn(3, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+        for _ in range(2)
+    ]
     weights = torch.rand(4, 2, dtype=torch.float64, generator=generator, requires_grad=True)
-    torch.testing.assert_close(of_length(x, 3.0).norm(dim=-1), torch.full((4, 2), 3.0).double())
-    torch.testing.assert_close(weighted_sum(x, weights), torch.einsum("ncd,nc->nd", x, weights))
-    assert torch.autograd.gradcheck(lambda t: of_length(t, 3.0), x)
-    assert torch.autograd.gradcheck(weighted_sum, (x, weights))
+    x = nodes_of_length(3.0, users, items)
+    torch.testing.assert_close(x[:4], 3 * torch.nn.functional.normalize(users, dim=2))
+    for c, item in enumerate(items):
+        torch.testing.assert_close(x[4:, c], 3 * torch.nn.functional.normalize(item, dim=1))
+    of_users, of_items = weighted_nodes(z, weights)
+    torch.testing.assert_close(of_users, torch.einsum("ncd,nc->nd", z[:4], weights))
+    torch.testing.assert_close(of_items, z[4:, 0] + z[4:, 1])
+    assert torch.autograd.gradcheck(lambda u, *i: nodes_of_length(3.0, u, list(i)), (users, *items))
+    assert torch.autograd.gradcheck(weighted_nodes, (z, weights))
+
+
+def test_a_row_of_zeros_has_no_direction_and_a_finite_gradient() -> None:
+    users = torch.zeros(2, 1, 3, requires_grad=True)
+    x = nodes_of_length(1.0, users, [torch.ones(1, 3)])
+    x.sum().backward()
+    assert (x[:2] == 0).all()
+    assert torch.isfinite(users.grad).all()

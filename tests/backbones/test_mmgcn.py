@@ -8,6 +8,8 @@ import torch
 
 from cliper.backbones import create_backbone
 from cliper.backbones.mmgcn import Mmgcn, mean_adjacency
+from cliper.backbones.mmgcn_layer import Layer
+from cliper.graphs import SparseGraph
 from cliper.representation.features import ItemFeatures
 from cliper.testing.conformance import BackboneConformance
 
@@ -154,6 +156,33 @@ def test_drawn_items_are_seen_as_cold_in_training_only(tiny: Any) -> None:
     tiny.close(model.loss(tiny.batch)["bpr"], total / len(tiny.triples))
     for a, b in zip(before, model.embed(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("rows", [None, [3, 0, 3, 7]])
+@pytest.mark.parametrize("combination", ["concatenate", "add"])
+def test_a_layer_is_its_plain_expression_and_so_is_its_gradient(
+    tiny: Any, combination: str, rows: list[int] | None
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = Layer(tiny.D, combination, generator).double()
+    mean = SparseGraph(mean_adjacency(tiny.train.matrix()), symmetric=False).double()
+    n = tiny.M + tiny.N
+    x, ids = (
+        torch.randn(n, tiny.D, generator=generator, dtype=torch.float64, requires_grad=True)
+        for _ in range(2)
+    )
+    wanted = None if rows is None else torch.tensor(rows)
+    weights = list(layer.parameters())
+
+    def fast(x: torch.Tensor, ids: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return layer(x, mean, ids, wanted)
+
+    leaky_relu = torch.nn.functional.leaky_relu
+    h = leaky_relu(layer.aggregate(torch.as_tensor(mean.tensor.to_dense()) @ x))
+    own = layer.join_own(leaky_relu(layer.own(x)) + ids)
+    plain = leaky_relu(layer.join(h) + own)
+    torch.testing.assert_close(fast(x, ids), plain if wanted is None else plain[wanted])
+    assert torch.autograd.gradcheck(fast, (x, ids, *weights))
 
 
 def test_mean_adjacency(tiny: Any) -> None:

@@ -1,6 +1,7 @@
 """SLMRec against its formulas as dense matrices and loops, and the conformance suite."""
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -149,3 +150,26 @@ def test_without_a_task_nothing_is_kept_for_it(tiny: Any) -> None:
     model = create(tiny, ssl_weight=0.0)
     assert not model.anchors and not model.others
     assert list(model.loss(BATCH)) == ["main", "l2"]
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2, 3, 4, 5])
+def test_features_heard_once_are_those_heard_in_every_step(tiny: Any, layers: int) -> None:
+    fast, plain = (create(tiny, n_layers=layers) for _ in range(2))
+    assert fast.fixed == ["image", "text"]
+    plain.fixed = []  # as if an MLP trained their features
+    results = []
+    for model in (fast, plain):
+        torch.stack(list(model.loss(BATCH).values())).sum().backward()
+        gradients = [p.grad for p in model.parameters()]
+        results.append([*model.embed(), *gradients])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_features_of_a_trained_fusion_are_heard_in_every_step(tiny: Any) -> None:
+    features = replace(tiny.features, mlp_width=2)
+    model = create_backbone("slmrec", tiny.train, features, OPTIONS)
+    assert isinstance(model, SlmRec)
+    assert model.fixed == ["image"]
+    torch.stack(list(model.loss(BATCH).values())).sum().backward()
+    assert all((p.grad != 0).any() for p in model.features["text"].parameters())

@@ -232,7 +232,7 @@ REFUSED = [
     (["--features", "vanilla", "--fusions", "sum"], "--fusions"),
     (["--features", "vanilla", "--temperature", "0.5"], "without cliper features"),
     (["--fusions", "sum", "--temperature", "0.5"], "without the attention fusion"),
-    (["--fusions", "sun"], "fusion.kind"),
+    (["--fusions", "sun"], "fusions"),
     (["--features", "cliper,cliper"], "named twice"),
     (["--backbones", "vbrp"], "did you mean 'vbpr'?"),
 ]

@@ -128,6 +128,14 @@ def test_an_unknown_dtype_is_said(tmp_path: Path) -> None:
         encode_dataset(dataset_of(tmp_path, 8), "embedded", views_of(8), dtype="int3")
 
 
+def test_bfloat16_is_refused_for_the_packaged_image_network(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, 8)
+    with pytest.raises(InputError, match=r"encoder.dtype: bfloat16 is too coarse .*float16"):
+        encode_dataset(dataset, "embedded", views_of(8), dtype="bfloat16")
+    with pytest.raises(InputError, match=r"encoder.dtype: bfloat16 is too coarse .*float16"):
+        encode_vanilla(dataset, views_of(8), dtype="bfloat16")
+
+
 def test_fitted_by_hand_with_the_real_networks(tmp_path: Path) -> None:
     dataset, views = dataset_of(tmp_path, 8), views_of(8)
     assert dataset.catalogue is not None

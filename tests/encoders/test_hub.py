@@ -144,6 +144,11 @@ def test_the_message_says_what_to_fetch_and_where_to_put_it(cache, allow):
     assert (str(cache) in said and "--download" in said) == (not allow)
 
 
+def test_open_clips_files_are_named_for_its_repositories(cache):
+    with pytest.raises(InputError, match=r"fetch open_clip_model\.safetensors, open_clip_config"):
+        create_encoder("clip-rn50")
+
+
 def test_commits_are_read_off_the_caches_layout():
     assert hub.commit_of(Path("/hub/models--a--b/snapshots/abc")) == "abc"
     assert hub.commit_of(Path("/home/me/weights")) is None

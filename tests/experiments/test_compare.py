@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from cliper.backbones import create_backbone
 from cliper.data import Dataset
@@ -14,11 +15,15 @@ from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.experiments import compare, evaluate_run, load_comparison, plan
 from cliper.experiments.build_report import build_report
+from cliper.experiments.caption import protocol_line
+from cliper.experiments.compare_settings import CompareSettings
 from cliper.experiments.comparison import comparison_json
 from cliper.experiments.experiment import load_config, run_experiment
 from cliper.experiments.represent import represent_experiment
+from cliper.experiments.resample import resample
 from cliper.experiments.tables import comparison_rows
 from cliper.experiments.variants import variant_config
+from cliper.files import read_json
 from cliper.testing import toy_world
 
 BASE = {"training": {"max_epochs": 3, "batch_size": 256, "learning_rate": 0.01}}
@@ -134,3 +139,93 @@ def test_the_table_and_the_report_of_a_comparison(dataset: Dataset, tmp_path: Pa
 def test_a_feature_free_backbone_appears_once() -> None:
     names = [v.name for v in plan(["bpr", "vbpr"], ["vanilla", "cliper"], ["sum", "mlp"])]
     assert names == ["bpr-none", "vbpr-vanilla", "vbpr-cliper-sum", "vbpr-cliper-mlp"]
+
+
+def test_settings_of_their_own_reach_the_variants_they_name(dataset: Dataset) -> None:
+    plan_of = CompareSettings.parse(
+        {
+            "backbones": ["vbpr", "lightgcn"],
+            "features": ["random", "cliper"],
+            "set_for": {
+                "vbpr": {"backbone.embedding_size": 8, "training.patience": 3},
+                "random": {"features.random_size": 16},
+                "vbpr-random": {"training.patience": 4},
+            },
+        }
+    )
+    settings = {v.name: dict(v.settings) for v in plan_of.variants()}
+    assert settings["vbpr-random"] == {
+        "features.random_size": 16, "backbone.embedding_size": 8, "training.patience": 4,
+    }  # fmt: skip
+    assert settings["vbpr-cliper-attention"] == {
+        "backbone.embedding_size": 8, "training.patience": 3,
+    }  # fmt: skip
+    assert settings["lightgcn-none"] == {}
+    config = variant_config(dataset, plan_of.variants()[0], 0, {"training": {"patience": 9}})
+    assert config.training.patience == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"set_for": {"freedm": {"training.patience": 1}}}, "did you mean 'freedom'"),
+        ({"set_for": {"freedom": {"split.kind": "given"}}}, "same for every variant"),
+        ({"set_for": {"vanilla": {"fusion.temperature": 0.2}}}, "no effect"),
+        ({"trials": 3}, "no effect without a space"),
+        ({"space": {"backbone.pool": "1..2"}}, "no variant of this comparison has it"),
+        ({"space": {"training.learning_rate": "0.1..2"}}, "less than or equal to 1"),
+        ({"space": {"training.patience": [1, 2]}}, "set and searched"),
+        ({"grid": {"training.batch_size": [1, 2]}, "preset": "paper"}, "at once"),
+        ({"metric": "recall@7"}, "no metric"),
+    ],
+)
+def test_what_is_wrong_is_found_before_any_work(changes: dict, said: str) -> None:
+    tree = {"backbones": ["freedom"], "features": ["vanilla", "cliper"], **changes}
+    with pytest.raises(InputError, match=said):
+        CompareSettings.parse(tree).check({"training": {"patience": 2}})
+
+
+def test_every_variant_is_searched_with_the_same_budget(dataset: Dataset, tmp_path: Path) -> None:
+    """A variant without the setting tries fewer, and the caption says so."""
+    settings = CompareSettings.parse(
+        {
+            "backbones": ["popularity", "bpr", "vbpr"],
+            "features": ["random"],
+            "space": {
+                "training.learning_rate": "1e-3..1e-1:log",
+                "backbone.embedding_size": [4, 8],
+            },
+            "trials": 3,
+        }
+    )
+    base = {"training": {"max_epochs": 3, "batch_size": 256}}
+    comparison = settings.run(dataset, base, tmp_path, processes=1)
+    assert [o.budget for o in comparison.outcomes] == [1, 3, 3]
+    for outcome in comparison.outcomes[1:]:
+        found = read_json(tmp_path / "search" / outcome.variant.name / "search-settings.json")
+        assert list(found["space"]) == ["training.learning_rate", "backbone.embedding_size"]
+        assert set(outcome.chosen) == set(found["space"])
+    assert "search budget 1 for popularity-none, 3 for bpr-none, vbpr-random" in protocol_line(
+        comparison
+    )
+    assert comparison_json(load_comparison(tmp_path)) == read_json(tmp_path / "compare.json")
+
+
+def test_a_grid_is_tried_once_where_it_does_not_differ(dataset: Dataset, tmp_path: Path) -> None:
+    grid = {"backbone.l2": [0.0, 0.1], "backbone.modalities": ["all", "image"]}
+    chosen = plan(["bpr", "vbpr"], ["random"], [])
+    comparison = compare(dataset, chosen, [0], tmp_path, base=BASE, grid=grid)
+    assert [o.budget for o in comparison.outcomes] == [2, 4]
+
+
+def test_the_interval_is_that_of_scipy_for_one_seed() -> None:
+    """With one seed only users are drawn again: SciPy's percentile bootstrap of the mean."""
+    generator = np.random.default_rng(0)
+    users, base = np.arange(400), generator.random(400)
+    ours = base + generator.normal(0.02, 0.1, 400)
+    found = resample({"a": [(users, ours)], "b": [(users, base)]}, draws=4000).difference("a", "b")
+    expected = stats.bootstrap(
+        (ours - base,), np.mean, n_resamples=4000, method="percentile", rng=generator
+    ).confidence_interval
+    spread = expected.high - expected.low
+    assert found[1:] == pytest.approx(tuple(expected), abs=0.06 * spread)

@@ -99,3 +99,13 @@ def test_settings_at_their_default_leave_no_trace_in_the_record() -> None:
     assert "threshold" not in resolved["fusion"] and "train_share" not in resolved["split"]
     given = ExperimentConfig.build({**FREEDOM, "fusion": {"threshold": 0.3}}).resolved()
     assert given["fusion"]["threshold"] == 0.3
+
+
+def test_weights_are_recorded_as_where_they_are_from_anywhere(tmp_path, monkeypatch) -> None:
+    (tmp_path / "weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    tree = {**FREEDOM, "encoder": {"name": "align", "weights": "weights"}}
+    assert ExperimentConfig.build(tree).resolved()["encoder"]["weights"] == str(
+        (tmp_path / "weights").resolve()
+    )
+    assert "weights" not in ExperimentConfig.build(FREEDOM).resolved()["encoder"]

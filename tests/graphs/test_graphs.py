@@ -59,6 +59,17 @@ def test_rectangular_graph() -> None:
     torch.testing.assert_close(x.grad, expected)
 
 
+@pytest.mark.parametrize("layers", [None, 0, 1, 3])
+def test_hand_written_gradients_numerically(layers: int | None) -> None:
+    matrix = (
+        random_matrix(4, 5, 1) if layers is None else normalized_adjacency(random_matrix(4, 5, 1))
+    )
+    graph = SparseGraph(matrix, symmetric=layers is not None).double()
+    x = torch.randn(matrix.shape[1], 2, dtype=torch.float64, requires_grad=True)
+    run = graph if layers is None else lambda t: layer_mean(graph, t, layers)
+    assert torch.autograd.gradcheck(run, x)
+
+
 @pytest.mark.parametrize("layers", [0, 1, 2, 5])
 def test_layer_mean_equals_the_plain_sum_of_products(layers: int) -> None:
     adjacency = normalized_adjacency(random_matrix(6, 8, 2))

@@ -41,3 +41,14 @@ def test_mlp_is_leaky_relu_of_one_linear_layer() -> None:
     torch.testing.assert_close(table(), expected)
     torch.testing.assert_close(table(torch.tensor([5, 0])), expected[[5, 0]])
     torch.testing.assert_close(table(torch.arange(6).repeat(3)), expected.repeat(3, 1))
+
+
+def test_the_gradient_of_a_difference_numerically() -> None:
+    rows = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    table = FeatureTable(rows, trainable=True)
+    left, right = torch.tensor([0, 2, 2, 1, 3]), torch.tensor([1, 2, 0, 1, 0])
+
+    def difference(trained: torch.Tensor) -> torch.Tensor:
+        return table.difference(left, right)
+
+    assert torch.autograd.gradcheck(difference, table.table)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cliper.config import StrictConfig
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.errors import InputError
 from cliper.representation.features import FeatureTable, ItemFeatures
 from cliper.scoring import FactorScorer, Scorer
@@ -132,7 +133,7 @@ def cold_items(interactions: Interactions) -> Tensor:
 
 def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A bias-free linear map (a bias cancels in every pairwise difference of scores)."""
-    linear = nn.Linear(inputs, outputs, bias=False)
+    linear = Linear(inputs, outputs, bias=False)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     return linear
 

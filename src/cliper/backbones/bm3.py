@@ -36,6 +36,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
@@ -56,7 +57,7 @@ class Bm3Config(BackboneConfig):
 
 def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear map with a bias, which a cosine does not cancel."""
-    linear = nn.Linear(inputs, outputs)
+    linear = Linear(inputs, outputs)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     nn.init.zeros_(linear.bias)
     return linear

@@ -35,6 +35,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.graphs.cooccurrence import cooccurrence_graph
 from cliper.losses import bpr, dot
@@ -94,14 +95,11 @@ class DualGnn(Backbone):
         ]
         free = self.preferences.view(self.n_users, len(content), -1)
         # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
-        length = self.n_layers + 1
-        x = torch.cat([of_length(free, length), of_length(torch.stack(content, dim=1), length)])
-        z = layer_mean(self.graph, x.flatten(1), self.n_layers).view_as(x)
-        of_users, of_items = torch.split(z, [self.n_users, self.n_items])
+        x = nodes_of_length(self.n_layers + 1, free, content)
+        z = layer_mean(self.graph, x.flatten(1), self.n_layers)
         if self.modality_logits is None:
-            return of_users.squeeze(1), of_items.squeeze(1)
-        share = self.modality_logits.softmax(dim=1)
-        return weighted_sum(of_users, share), of_items.sum(1)
+            return z[: self.n_users], z[self.n_users :]
+        return weighted_nodes(z.view_as(x), self.modality_logits.softmax(dim=1))
 
     def with_neighbours(self, h: Tensor, users: Tensor | None = None) -> Tensor:
         """e_u = h_u + Σ_v a_uv h_v of all users (M, d), or of `users` (b,): (b, d)."""
@@ -150,59 +148,86 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
     return torch.from_numpy(neighbours), weights
 
 
-def of_length(x: Tensor, length: float) -> Tensor:
-    """The rows x (..., d) scaled to a length; a row of zeros stays."""
-    return cast(Tensor, _OfLength.apply(x, length))  # type: ignore[no-untyped-call]
+def nodes_of_length(length: float, users: Tensor, items: list[Tensor]) -> Tensor:
+    """Users (M, C, d) above items, C tables (N, d), rows scaled to a length: (M + N, C, d).
+
+    A row of zeros stays.
+    """
+    return cast(Tensor, _NodesOfLength.apply(length, users, *items))  # type: ignore[no-untyped-call]
 
 
-def weighted_sum(x: Tensor, weights: Tensor) -> Tensor:
-    """Σ_c weights[:, c] x[:, c] for x (n, C, d) and weights (n, C): (n, d)."""
-    return cast(Tensor, _WeightedSum.apply(x, weights))  # type: ignore[no-untyped-call]
+def weighted_nodes(z: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ_c weights[:, c] z[:M, c] of the users (M, d), Σ_c z[M:, c] of the items (N, d).
+
+    Args:
+        z: nodes in C modalities (M + N, C, d).
+        weights: of the users' modalities (M, C).
+    """
+    return cast(
+        tuple[Tensor, Tensor],
+        _WeightedNodes.apply(z, weights),  # type: ignore[no-untyped-call]
+    )
 
 
-# Both are a few lines of autograd's own; by hand they take half the passes over all the users'
-# rows, which are most of what a step costs beside its products.
+# Both are a few lines of autograd's own; by hand they take half the passes over all the nodes'
+# rows, which are most of what a step costs beside its products: nothing is joined or split.
 
 
-class _OfLength(torch.autograd.Function):
+class _NodesOfLength(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, length: float) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale = length / norm.clamp(min=1e-6)
-        y: Tensor = x * scale
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, length: float, users: Tensor, *items: Tensor
+    ) -> Tensor:
+        n_users, n_items = len(users), len(items[0])
+        y = users.new_empty(n_users + n_items, len(items), users.shape[2])
+        scale = users.new_empty(n_users + n_items, len(items), 1)
+        parts = [(users, y[:n_users], scale[:n_users])]
+        parts += [(x, y[n_users:, c], scale[n_users:, c]) for c, x in enumerate(items)]
+        for x, out, by in parts:
+            torch.linalg.vector_norm(x, dim=-1, keepdim=True, out=by)
+            torch.mul(x, by.clamp_(min=1e-6).reciprocal_().mul_(length), out=out)
         ctx.save_for_backward(y, scale)
-        ctx.length = length  # type: ignore[attr-defined]
+        ctx.length, ctx.n_users = length, n_users  # type: ignore[attr-defined]
         return y
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        y, scale = ctx.saved_tensors  # type: ignore[attr-defined]
-        along = (gradient * y).sum(dim=-1, keepdim=True) / ctx.length**2  # type: ignore[attr-defined]
-        by_x: Tensor = torch.addcmul(gradient, y, along, value=-1).mul_(scale)
-        return by_x, None
-
-
-class _WeightedSum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weights)
-        total: Tensor = x[:, 0] * weights[:, :1]
-        for c in range(1, x.shape[1]):
-            total.addcmul_(x[:, c], weights[:, c : c + 1])
-        return total
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        y, scale = ctx.saved_tensors  # type: ignore[attr-defined]
+        along = (gradient * y).sum(dim=-1, keepdim=True) / ctx.length**2  # type: ignore[attr-defined]
+        by_x = torch.addcmul(gradient, y, along, value=-1).mul_(scale)
+        n_users: int = ctx.n_users  # type: ignore[attr-defined]
+        return None, by_x[:n_users], *by_x[n_users:].unbind(dim=1)
+
+
+class _WeightedNodes(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, z: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        x, weights = ctx.saved_tensors  # type: ignore[attr-defined]
-        by_weight = [(gradient * x[:, c]).sum(dim=1) for c in range(x.shape[1])]
-        return gradient[:, None] * weights[:, :, None], torch.stack(by_weight, dim=1)
+        ctx.save_for_backward(z, weights)
+        users = z[: len(weights)]
+        total = users[:, 0] * weights[:, :1]
+        for c in range(1, z.shape[1]):
+            total.addcmul_(users[:, c], weights[:, c : c + 1])
+        return total, z[len(weights) :].sum(1)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, by_users: Tensor, by_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        z, weights = ctx.saved_tensors  # type: ignore[attr-defined]
+        by_z = torch.empty_like(z)
+        torch.mul(by_users[:, None], weights[:, :, None], out=by_z[: len(weights)])
+        by_z[len(weights) :] = by_items[:, None]
+        by_weight = [(by_users * z[: len(weights), c]).sum(dim=1) for c in range(z.shape[1])]
+        return by_z, torch.stack(by_weight, dim=1)
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     # The bias matters under LeakyReLU, and keeps a row without features away from length zero.
-    linear = nn.Linear(inputs, outputs)
+    linear = Linear(inputs, outputs)
     bound = inputs**-0.5
     nn.init.uniform_(linear.weight, -bound, bound, generator=generator)
     nn.init.uniform_(linear.bias, -bound, bound, generator=generator)

@@ -35,6 +35,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -52,7 +53,7 @@ class MgcnConfig(BackboneConfig):
 
 def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear map with a bias (it acts inside a σ or tanh): Xavier-uniform, zero bias."""
-    linear = nn.Linear(inputs, outputs)
+    linear = Linear(inputs, outputs)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     nn.init.zeros_(linear.bias)
     return linear

@@ -25,7 +25,6 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
 
 from cliper.backbones.base import (
     Backbone,
@@ -37,6 +36,7 @@ from cliper.backbones.base import (
     projection,
     unit_scale,
 )
+from cliper.backbones.mmgcn_layer import Layer
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph
@@ -55,34 +55,6 @@ class MmgcnConfig(BackboneConfig):
     id_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the batch's items that are seen as cold"
     )
-
-
-class Layer(nn.Module):
-    """W₁, W₂ and W₃ of one layer and modality: nodes (n, d) to nodes (n, d)."""
-
-    def __init__(self, width: int, combination: str, generator: torch.Generator) -> None:
-        super().__init__()
-        self.aggregate = projection(width, width, generator)
-        self.own = projection(width, width, generator)
-        # W₃ [h ‖ x̂] is the sum of two products: nothing needs to be concatenated.
-        self.join = projection(width, width, generator)
-        self.join_own = (
-            projection(width, width, generator) if combination == "concatenate" else nn.Identity()
-        )
-
-    def forward(
-        self, x: Tensor, gathered: Tensor | None = None, id: Tensor | None = None
-    ) -> Tensor:
-        """The layer's output for nodes x whose neighbours' mean is `gathered`, all (n, d).
-
-        Without `gathered` and `id`: for nodes that have neither neighbours nor a trained ID.
-        """
-        own = leaky_relu(self.own(x), inplace=True)
-        joined: Tensor = self.join_own(own if id is None else own + id)
-        if gathered is not None:
-            h = leaky_relu(self.aggregate(gathered), inplace=True)
-            joined = torch.addmm(joined, h, self.join.weight.T)
-        return leaky_relu(joined)
 
 
 @register_backbone("mmgcn", MmgcnConfig, "a graph convolution per modality, tied by shared IDs")
@@ -138,10 +110,8 @@ class Mmgcn(Backbone):
             x = torch.cat([self.preferences[modality], self.content[modality](table())])
             *layers, last = self.stack(modality)
             for layer in layers:
-                x = layer(x, self.mean(x), self.ids)
-            # W₁ comes after the mean (they commute), so that only the wanted rows go through it.
-            inputs = (x, self.mean(x), self.ids)
-            outputs.append(last(*(t if rows is None else t.index_select(0, rows) for t in inputs)))
+                x = layer(x, self.mean, self.ids, None)
+            outputs.append(last(x, self.mean, self.ids, rows))
         return torch.stack(outputs).mean(0)
 
     def isolated(self, items: Tensor) -> Tensor:
@@ -150,7 +120,7 @@ class Mmgcn(Backbone):
         for modality, table in self.features.items():
             x = self.content[modality](table(items))
             for layer in self.stack(modality):
-                x = layer(x)
+                x = layer.alone(x)
             outputs.append(x)
         return torch.stack(outputs).mean(0)
 

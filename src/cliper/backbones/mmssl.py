@@ -50,6 +50,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.graphs.bipartite import inverse_sqrt
 from cliper.graphs.knn import CHUNK_FLOATS
@@ -95,7 +96,7 @@ class Reversal(torch.autograd.Function):
 
 def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear map with a bias."""
-    linear = nn.Linear(inputs, outputs)
+    linear = Linear(inputs, outputs)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     nn.init.zeros_(linear.bias)
     return linear

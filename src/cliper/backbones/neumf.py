@@ -22,6 +22,7 @@ from torch.nn.functional import logsigmoid
 from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table, projection
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
 from cliper.scoring import NeuralScorer
@@ -87,7 +88,7 @@ def halves(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """An affine map, Xavier-uniform, from zero bias."""
-    layer = nn.Linear(inputs, outputs)
+    layer = Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

@@ -23,12 +23,12 @@ not used: every loss finds its negatives in the batch.
 
 All of this but the cosine is linear and the graph bipartite. So what comes from the users, the
 same in every channel, is propagated once; what comes from the items with all channels side by
-side; users are fused before the last product, not after; each product needs one half of the
-adjacency; and a masked channel is the users' part alone. The layer mean's 1/(K+1) cancels in
-every cosine and is left out.
+side; features that are fixed are propagated once and for all, before W_c; users are fused before
+the last product, not after; each product needs one half of the adjacency; and a masked channel is
+the users' part alone. The layer mean's 1/(K+1) cancels in every cosine and is left out.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -47,6 +47,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import linear
 from cliper.graphs import SparseGraph, normalized_adjacency
 from cliper.losses import info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -64,14 +65,14 @@ class SlmRecConfig(BackboneConfig):
     l2: float = Field(1e-4, ge=0, le=10, description="penalty on the batch's ID embeddings")
 
 
-def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, n_layers: int) -> Tensor:
-    """Sum of the even powers up to `n_layers` of a bipartite adjacency, on the side of x (n, w).
+def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, times: int) -> Tensor:
+    """Sum of the even powers 0, 2, … 2·`times` of a bipartite adjacency, on the side of x (n, w).
 
     There and back again is one even power more. The odd powers, on the other side, are `there` of
-    the even ones up to `n_layers` - 1.
+    the even ones below them.
     """
     total = x
-    for _ in range(n_layers // 2):
+    for _ in range(times):
         total = x + back(there(total))
     return total
 
@@ -106,6 +107,14 @@ class SlmRec(Backbone):
         block = normalized_adjacency(interactions.matrix())[: self.n_users, self.n_users :]
         self.to_users = SparseGraph(block, symmetric=False)
         self.to_items = SparseGraph(block.T, symmetric=False)
+        # What fixed features become on the way does not change: W_c comes after it.
+        k = config.n_layers
+        self.times = k // 2, max(k - 1, 0) // 2
+        self.fixed = [m for m, table in tables.items() if table.mlp is None]
+        for modality in self.fixed:
+            for times in set(self.times):
+                heard = echoes(tables[modality].table, self.to_users, self.to_items, times)
+                self.register_buffer(f"{modality}_{times}", heard, persistent=False)
         contrasts = len(tables) if config.task == "fac" and config.ssl_weight > 0 else 0
         # G and H of the fine space, then of the coarse one.
         self.anchors = nn.ModuleList(projection(d, d, generator) for _ in range(contrasts))
@@ -116,56 +125,62 @@ class SlmRec(Backbone):
         """Reseed the dropout and the masks."""
         self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
 
-    def channels(self) -> Tensor:
-        """Every item's ID embedding and projected features side by side: (N, C·d)."""
-        maps = [self.content[m](table()) for m, table in self.features.items()]
-        return torch.cat([self.items, *maps], dim=1)
+    def heard(self, times: int) -> Tensor:
+        """Every item's channels side by side, even powers up to 2·`times` summed: (N, C·d)."""
+        moving = {"id": self.items}
+        for m, table in self.features.items():
+            if m not in self.fixed:
+                moving[m] = self.content[m](table())
+        together = echoes(torch.cat([*moving.values()], 1), self.to_users, self.to_items, times)
+        parts = dict(zip(moving, together.chunk(len(moving), dim=1), strict=True))
+        for m in self.fixed:
+            parts[m] = self.content[m](self.get_buffer(f"{m}_{times}"))
+        return torch.cat([parts[c] for c in ("id", *self.features)], dim=1)
 
-    def propagate(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def propagate(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """LightGCN's sum over layers, users' fusion of the items' part done on the way.
 
-        Args:
-            x: the items' channels (N, C·d).
-
         Returns:
-            What the user table gives any channel of users (M, d) and of items (N, d), what x
-            gives the fused users (M, d), and what it gives the items' channels (N, C·d).
+            What the user table gives any channel of users (M, d) and of items (N, d), what the
+            items' channels give the fused users (M, d), and what they give themselves (N, C·d).
         """
-        k, to_users, to_items = self.config.n_layers, self.to_users, self.to_items
-        items = echoes(x, to_users, to_items, k)
-        users = echoes(self.users, to_items, to_users, k)
-        if k == 0:  # neither side hears of the other
+        to_users, to_items, (times, before) = self.to_users, self.to_items, self.times
+        items, users = self.heard(times), echoes(self.users, to_items, to_users, times)
+        if self.config.n_layers == 0:  # neither side hears of the other
             return users, torch.zeros_like(self.items), torch.zeros_like(users), items
         # With an odd K the last layer adds nothing to the side it starts from.
-        before = items if k % 2 else echoes(x, to_users, to_items, k - 1)
-        users_before = users if k % 2 else echoes(self.users, to_items, to_users, k - 1)
-        return users, to_items(users_before), to_users(self.fuse_users(before)), items
+        same = before == times
+        near_items = items if same else self.heard(before)
+        near_users = users if same else echoes(self.users, to_items, to_users, before)
+        return users, to_items(near_users), to_users(self.fuse_users(near_items)), items
+
+    def fuse_shared(self, fuse: nn.Module, x: Tensor) -> Tensor:
+        """Fuse rows (n, d) that are the same in every channel: (n, d)."""
+        weight = cast(nn.Linear, fuse).weight
+        return linear(x, weight.view(len(weight), self.n_channels, -1).sum(1))
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Fused rows of length 1: their inner product is the cosine that is trained."""
-        c = self.n_channels
-        users, common, fused, items = self.propagate(self.channels())
-        users = self.fuse_users(users.repeat(1, c)) + fused
-        items = self.fuse_items(items + common.repeat(1, c))
+        users, common, fused, items = self.propagate()
+        users = self.fuse_shared(self.fuse_users, users) + fused
+        items = self.fuse_items(items) + self.fuse_shared(self.fuse_items, common)
         return normalize(users, dim=1), normalize(items, dim=1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of the batch's pairs, the self-supervised task on its items, L2."""
         config, c = self.config, self.n_channels
-        x = self.channels()
-        users, common, fused, items = self.propagate(x)
-        user = self.fuse_users(users.index_select(0, batch.users).repeat(1, c))
+        users, common, fused, items = self.propagate()
+        user = self.fuse_shared(self.fuse_users, users.index_select(0, batch.users))
         user = user + fused.index_select(0, batch.users)
         distinct, place = batch.positives.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         common = common.index_select(0, distinct)
         item = items.index_select(0, distinct) + common.repeat(1, c)
-        positive = self.fuse_items(item).index_select(0, place)
         free = (
             self.users.index_select(0, batch.users),
             self.items.index_select(0, batch.positives),
         )
         terms = {
-            "main": info_nce(user, positive, config.temperature),
+            "main": info_nce(user, self.fuse_items(item), config.temperature, place),
             "l2": config.l2 * squared_norm(*free),
         }
         if config.ssl_weight > 0:
@@ -174,7 +189,7 @@ class SlmRec(Backbone):
             elif config.task == "fm":
                 task = self.masked_views(item, common)
             else:
-                task = self.dropped_views(x, distinct, item, common)
+                task = self.dropped_views(distinct, item, common)
             terms[config.task] = config.ssl_weight * task
         return terms
 
@@ -201,13 +216,13 @@ class SlmRec(Backbone):
             views.append(self.fuse_items(torch.cat(parts, dim=1)))
         return self.contrast(*views)
 
-    def dropped_views(self, x: Tensor, rows: Tensor, item: Tensor, common: Tensor) -> Tensor:
+    def dropped_views(self, rows: Tensor, item: Tensor, common: Tensor) -> Tensor:
         """FD: the fused item under two draws of dropped features."""
         d, keep = self.config.embedding_size, 1 - self.config.feature_dropout
-        features = x[:, d:]
-        drawn = torch.rand(2, *features.shape, generator=self.noise).to(x.device)
-        dropped = torch.cat([features * (draw < keep).to(x) / keep for draw in drawn], dim=1)
-        heard = echoes(dropped, self.to_users, self.to_items, self.config.n_layers)
+        features = torch.cat([self.content[m](t()) for m, t in self.features.items()], dim=1)
+        drawn = torch.rand(2, *features.shape, generator=self.noise).to(features.device)
+        dropped = torch.cat([features * (draw < keep).to(features) / keep for draw in drawn], dim=1)
+        heard = echoes(dropped, self.to_users, self.to_items, self.times[0])
         views = [
             self.fuse_items(
                 torch.cat([item[:, :d], view + common.repeat(1, self.n_channels - 1)], dim=1)

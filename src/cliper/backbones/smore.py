@@ -42,6 +42,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
+from cliper.dense import Linear
 from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -70,7 +71,7 @@ def affine(
     inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True
 ) -> nn.Linear:
     """x W + b from `generator`, b at zero."""
-    linear = nn.Linear(inputs, outputs, bias=bias)
+    linear = Linear(inputs, outputs, bias=bias)
     nn.init.xavier_uniform_(linear.weight, generator=generator)
     if bias:
         nn.init.zeros_(linear.bias)

@@ -12,12 +12,14 @@ from cliper.cli.options import (
     pairs,
     processes_option,
     protocol_options,
+    search_options,
     set_option,
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
+from cliper.errors import InputError
 
 
 @verb("compare")
@@ -33,6 +35,9 @@ from cliper.cli.usage import verb
 @click.option("--epochs", type=int, help="At most so many; validation may stop earlier.")
 @click.option("--grid", "grids", multiple=True, metavar="KEY=V1,V2",
               help="Search these on validation, the same for every variant.")  # fmt: skip
+@search_options
+@click.option("--set-for", "own", multiple=True, metavar="NAME:KEY=VALUE",
+              help="A setting of one backbone, kind of features or variant alone.")  # fmt: skip
 @set_option
 @click.option("--metric", default="recall@20", show_default=True, help="Of lift and significance.")
 @processes_option
@@ -54,6 +59,13 @@ def command(
     mask: str | None,
     epochs: int | None,
     grids: tuple[str, ...],
+    preset: str | None,
+    spaces: tuple[str, ...],
+    trials: int | None,
+    sampler: str | None,
+    prune: str | None,
+    warmup: int | None,
+    own: tuple[str, ...],
     sets: tuple[str, ...],
     metric: str,
     processes: int | None,
@@ -62,7 +74,8 @@ def command(
 ) -> None:
     """The paper's Table 2 for any dataset: mean, deviation, lift, significance.
 
-    Finished runs in --out are reused. Writes compare.json, compare.md and compare.csv.
+    Finished runs in --out are reused. Writes compare.json, .md, .csv and .tex. Every variant
+    is searched with the same budget; what is not equal is said in the caption.
 
     \b
     Example:
@@ -70,18 +83,28 @@ def command(
         --fusions attention,concat --seeds 5 --split cold-item \\
         --grid training.learning_rate=1e-3,1e-4 --out out/films
     """
-    from cliper.cli.compare_settings import check_comparison
     from cliper.data import Dataset
-    from cliper.experiments.compare import compare
+    from cliper.experiments.compare_settings import CompareSettings
     from cliper.experiments.comparison import comparison_json
-    from cliper.experiments.tables import comparison_rows, write_comparison
-    from cliper.experiments.variants import plan
+    from cliper.experiments.tables import comparison_rows
+    from cliper.experiments.write_comparison import write_comparison
 
-    variants = plan(
-        names(backbones, "--backbones"),
-        names(features, "--features"),
-        names(fusions, "--fusions") if fusions is not None else ["attention"],
-    )
+    given: dict[str, Any] = {
+        "backbones": names(backbones, "--backbones"),
+        "features": names(features, "--features"),
+        "fusions": names(fusions, "--fusions") if fusions is not None else None,
+        "seeds": seeds,
+        "grid": parse_grid(grids),
+        "space": pairs(spaces, "--space"),
+        "preset": preset,
+        "trials": trials,
+        "sampler": sampler,
+        "prune": prune,
+        "warmup": warmup,
+        "set_for": parse_own(own),
+        "metric": metric,
+    }
+    plan = CompareSettings.parse({k: v for k, v in given.items() if v is not None}, where="compare")
     base = settings(
         encoder=encoder,
         weights=weights,
@@ -94,21 +117,19 @@ def command(
         epochs=epochs,
         sets=sets,
     )
-    grid = parse_grid(grids)
-    check_comparison(variants, base, grid, metric, fusions_given=fusions is not None)
+    plan.check(base)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
     note_command(out)
-    comparison = compare(
-        loaded, variants, range(seeds), out,
-        base=base, grid=grid, metric=metric, processes=processes,
-    )  # fmt: skip
+    comparison = plan.run(loaded, base, out, processes=processes)
     written = write_comparison(comparison, out)
     if as_json:
         print_json({**comparison_json(comparison), "out": str(out)})
         return
     table = comparison_rows(comparison)
-    print_table(table.columns, table.rows, right=table.numeric, bold=table.best)
+    print_table(
+        table.columns, table.rows, right=table.numeric, bold=table.best, second=table.second
+    )
     click.echo(f"\n{table.protocol}\nwritten: {', '.join(map(str, written))}")
 
 
@@ -124,3 +145,21 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
         key: [parse_value(value, key) for value in names(text, f"--grid {key}")]
         for key, text in pairs(texts, "--grid").items()
     }
+
+
+def parse_own(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`name:key=value` options as name → key → value.
+
+    >>> parse_own(["freedom:backbone.neighbours=20"])
+    {'freedom': {'backbone.neighbours': 20}}
+    """
+    from cliper.experiments.config import parse_value
+
+    result: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        name, colon, rest = text.partition(":")
+        key, equals, value = rest.partition("=")
+        if not colon or not equals or not name.strip() or not key.strip():
+            raise InputError(f"not name:key=value: {text!r}", where="--set-for")
+        result.setdefault(name.strip(), {})[key.strip()] = parse_value(value, key.strip())
+    return result

@@ -78,6 +78,35 @@ processes_option = click.option(
     help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
 )
 
+search_options = several(
+    click.option(
+        "--preset",
+        type=click.Choice(["paper", "backbone"]),
+        help="Search the paper's grid, or the backbone's own options.",
+    ),
+    click.option(
+        "--space",
+        "spaces",
+        multiple=True,
+        metavar="KEY=VALUES",
+        help="Search a,b,c or low..high or low..high:log; added to a preset.",
+    ),
+    click.option(
+        "--trials", type=click.IntRange(min=1), help="Configurations to draw; 40 by default."
+    ),
+    click.option("--sampler", type=click.Choice(["tpe", "random", "grid"]), help="tpe by default."),
+    click.option(
+        "--prune",
+        type=click.Choice(["median", "halving", "none"]),
+        help="Break off configurations that fall behind; median by default.",
+    ),
+    click.option(
+        "--warmup",
+        type=click.IntRange(min=0),
+        help="Epochs before one may be broken off; 5 by default.",
+    ),
+)
+
 
 def batch_size(
     context: click.Context, parameter: click.Parameter, value: str

@@ -31,6 +31,7 @@ def print_table(
     title: str = "",
     right: Sequence[int] = (),
     bold: Sequence[tuple[int, int]] = (),
+    second: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Print a table: ruled on a terminal, aligned text elsewhere.
 
@@ -40,11 +41,12 @@ def print_table(
         title: a line above.
         right: columns that are aligned to the right (numbers).
         bold: (row, column) of cells that stand out; marked by `*` in plain text.
+        second: of cells that come second; marked by `+` in plain text.
     """
     if sys.stdout.isatty():
-        _rich(columns, rows, title, right, bold)
+        _rich(columns, rows, title, right, bold, second)
         return
-    click.echo(plain_table(columns, rows, title=title, right=right, bold=bold))
+    click.echo(plain_table(columns, rows, title=title, right=right, bold=bold, second=second))
 
 
 def plain_table(
@@ -54,6 +56,7 @@ def plain_table(
     title: str = "",
     right: Sequence[int] = (),
     bold: Sequence[tuple[int, int]] = (),
+    second: Sequence[tuple[int, int]] = (),
 ) -> str:
     """A table as aligned text, two blanks between columns.
 
@@ -62,8 +65,9 @@ def plain_table(
     x    1
     yy  10
     """
+    signs = {**dict.fromkeys(second, "+"), **dict.fromkeys(bold, "*")}
     marked = [
-        [f"{cell}*" if (r, c) in set(bold) else cell for c, cell in enumerate(row)]
+        [f"{cell}{signs.get((r, c), '')}" for c, cell in enumerate(row)]
         for r, row in enumerate(rows)
     ]
     widths = [max(len(row[c]) for row in [list(columns), *marked]) for c in range(len(columns))]
@@ -114,6 +118,7 @@ def _rich(
     title: str,
     right: Sequence[int],
     bold: Sequence[tuple[int, int]],
+    second: Sequence[tuple[int, int]],
 ) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -130,6 +135,7 @@ def _rich(
     for c, name in enumerate(columns):
         table.add_column(name, justify="right" if c in right else "left")
     for r, row in enumerate(rows):
-        cells = (Text(cell, style="bold" if (r, c) in bold else "") for c, cell in enumerate(row))
+        styles = {**dict.fromkeys(second, "underline"), **dict.fromkeys(bold, "bold")}
+        cells = (Text(cell, style=styles.get((r, c), "")) for c, cell in enumerate(row))
         table.add_row(*cells)
     Console().print(table)

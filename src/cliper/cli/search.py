@@ -7,8 +7,10 @@ import click
 
 from cliper.cli.options import (
     encoding_options,
+    pairs,
     processes_option,
     protocol_options,
+    search_options,
     set_option,
     settings,
     with_default_features,
@@ -29,18 +31,7 @@ from cliper.errors import InputError
 @protocol_options
 @click.option("--seed", type=int, help="Of draws, weights and negatives, and of the split.")
 @click.option("--epochs", type=int, help="At most so many a configuration.")
-@click.option("--preset", "preset_name", type=click.Choice(["paper", "backbone"]),
-              help="The paper's grid, or the backbone's own options (the default).")  # fmt: skip
-@click.option("--space", "spaces", multiple=True, metavar="KEY=VALUES",
-              help="a,b,c or low..high or low..high:log; added to the preset.")  # fmt: skip
-@click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True,
-              help="Configurations to try.")  # fmt: skip
-@click.option("--sampler", type=click.Choice(["tpe", "random", "grid"]), default="tpe",
-              show_default=True)  # fmt: skip
-@click.option("--prune", type=click.Choice(["median", "halving", "none"]), default="median",
-              show_default=True, help="Break off configurations that fall behind.")  # fmt: skip
-@click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True,
-              help="Epochs before one may be broken off.")  # fmt: skip
+@search_options
 @processes_option
 @set_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Study and results.")
@@ -48,12 +39,12 @@ from cliper.errors import InputError
 def command(
     dataset: Path,
     backbone: str,
-    preset_name: str | None,
+    preset: str | None,
     spaces: tuple[str, ...],
-    trials: int,
-    sampler: str,
-    prune: str,
-    warmup: int,
+    trials: int | None,
+    sampler: str | None,
+    prune: str | None,
+    warmup: int | None,
     processes: int | None,
     out: Path,
     as_json: bool,
@@ -72,45 +63,27 @@ def command(
     """
     from cliper.data import Dataset
     from cliper.experiments.config import ExperimentConfig
-    from cliper.experiments.search import conclude, parse_space, preset, search
+    from cliper.experiments.search import SearchSettings
     from cliper.experiments.search.write import search_table
-    from cliper.experiments.variants import with_values
 
     tree = settings(backbone=backbone, **options)
     if "dataset" in tree:
         raise InputError("is the argument DATASET", where="--set dataset", remedy="leave it out")
     tree["dataset"] = {"path": str(dataset)}
-    base = ExperimentConfig.build(with_default_features(tree))
-
-    def is_set(key: str) -> bool:
-        section, name = key.split(".")
-        return name in tree.get(section, {})
-
-    space = parse_space(spaces, backbone)
-    for key in filter(is_set, space):
-        raise InputError("is set and searched at once", where=key, remedy="leave one out")
-    if preset_name is not None or not spaces:
-        chosen = preset(preset_name or "backbone", base)
-        space = {**{key: one for key, one in chosen.items() if not is_set(key)}, **space}
-
-    def build(params: dict[str, Any]) -> ExperimentConfig:
-        return ExperimentConfig.build(with_values(tree, params))
-
+    ExperimentConfig.build(with_default_features(tree))
+    given: dict[str, Any] = {
+        "preset": preset,
+        "space": pairs(spaces, "--space"),
+        "trials": trials,
+        "sampler": sampler,
+        "prune": prune,
+        "warmup": warmup,
+    }
+    plan = SearchSettings.parse({k: v for k, v in given.items() if v is not None}, where="search")
+    plan.space_of(tree)
     loaded = Dataset.load(dataset)
     keeps(f"finished trials are kept in {out}; the same command goes on")
-    outcome = search(
-        loaded,
-        build,
-        space,
-        out,
-        trials=trials,
-        seed=base.training.seed,
-        sampler=sampler,  # type: ignore[arg-type]
-        prune=prune,  # type: ignore[arg-type]
-        warmup=warmup,
-        processes=processes,
-    )
-    result = conclude(loaded, build, outcome, out)
+    result = plan.run(loaded, tree, out, processes=processes)
     if as_json:
         print_json({**result.json_object(), "out": str(out)})
         return

@@ -75,8 +75,8 @@ def command(
       cliper study views data/films --split cold-item --seeds 5 --out out/studies
       cliper study temperature data/films --values 0,0.1,0.5,inf --out out/studies
     """
-    from cliper.cli.compare_settings import check_comparison
     from cliper.data import Dataset
+    from cliper.experiments.check_comparison import check_comparison
     from cliper.experiments.studies import Setting, find_study, run_study
     from cliper.experiments.studies.run import check_setting, study_json
     from cliper.experiments.variants import Variant

@@ -21,11 +21,11 @@ _BIN = ["pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bi
 _OPEN_CLIP = "open_clip_model.safetensors"
 _OPEN_CLIP_FILES = ["open_clip_config.json", _OPEN_CLIP, *TOKENIZER_FILES]
 
-NEEDED = (
-    f"config.json, {PREPROCESSING_FILE}, model.safetensors and the tokeniser's files "
-    "(tokenizer.json and tokenizer_config.json, or vocab.txt or spiece.model)"
+_NEEDED = (
+    f"config.json, {PREPROCESSING_FILE}, model.safetensors (or pytorch_model.bin) and the "
+    "tokeniser's files (tokenizer.json and tokenizer_config.json, or vocab.txt or spiece.model)"
 )
-"""What a model's folder must hold, for messages."""
+_NEEDED_OF_OPEN_CLIP = f"{_OPEN_CLIP}, open_clip_config.json and tokenizer.json"
 
 _MISSING = (OSError, ValueError, EntryNotFoundError, LocalEntryNotFoundError)
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -88,7 +88,7 @@ def fetch_model(repository: Repository | str, *, allow_download: bool) -> Path:
     if folder is not None:
         return folder
     if not allow_download:
-        raise _absent(wanted, "the model is", NEEDED)
+        raise _absent(wanted, "the model is", _needed(wanted))
 
     def download(patterns: list[str]) -> Path:
         found = snapshot_download(wanted.name, revision=wanted.revision, allow_patterns=patterns)
@@ -96,7 +96,7 @@ def fetch_model(repository: Repository | str, *, allow_download: bool) -> Path:
 
     # Some repositories keep only the older format, or only open_clip's.
     for patterns in ([*_SMALL, *_SAFE], [*_SMALL, *_BIN], _OPEN_CLIP_FILES):
-        folder = _reaching(wanted, partial(download, patterns), NEEDED)
+        folder = _reaching(wanted, partial(download, patterns), _needed(wanted))
         if _has_weights(folder):
             return folder
     raise InputError("the repository has no model of a known layout", where=wanted.address)
@@ -145,6 +145,12 @@ def cached_file(repository: str, name: str) -> Path | None:
         return Path(hf_hub_download(repository, name, local_files_only=True))
     except _MISSING:
         return None
+
+
+def _needed(repository: Repository) -> str:
+    """What a model's folder must hold, for messages; timm keeps OpenAI's models for open_clip."""
+    of_open_clip = repository.name.startswith("timm/")
+    return _NEEDED_OF_OPEN_CLIP if of_open_clip else _NEEDED
 
 
 def _as_repository(repository: Repository | str) -> Repository:

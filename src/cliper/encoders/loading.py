@@ -6,11 +6,12 @@ from cliper.encoders import hub
 from cliper.encoders.families import load_folder
 from cliper.encoders.families.clip import check_tokenizer
 from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
-from cliper.encoders.families.openai_layout import load_openai_layout
+from cliper.encoders.families.openai_layout import OPEN_CLIP_WEIGHTS, load_openai_layout
 from cliper.encoders.registry import EncoderOptions
 from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
+from cliper.files import read_json
 
 # Every CLIP that OpenAI published, and Long-CLIP, use one tokeniser; this repository has it.
 TOKENIZER_REPOSITORY = "openai/clip-vit-large-patch14"
@@ -44,7 +45,7 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder
         InputError: there is no such thing at `path`.
     """
     if path.is_dir():
-        if (path / "config.json").is_file():
+        if _in_transformers_layout(path):
             return _encoder(name, load_folder(path), path, options)
         path = _only_file(path)
     if not path.is_file():
@@ -55,7 +56,18 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder
     return _encoder(name, Parts(towers, tokenizer, preprocessing), path, options)
 
 
+def _in_transformers_layout(folder: Path) -> bool:
+    """It has a config.json; timm's, which name no model type, lie beside open_clip's weights."""
+    path = folder / "config.json"
+    if not path.is_file() or not (folder / OPEN_CLIP_WEIGHTS).is_file():
+        return path.is_file()
+    config = read_json(path)
+    return isinstance(config, dict) and "model_type" in config
+
+
 def _only_file(folder: Path) -> Path:
+    if (folder / OPEN_CLIP_WEIGHTS).is_file():
+        return folder / OPEN_CLIP_WEIGHTS
     for pattern in ("*.safetensors", "*.pt"):
         files = sorted(folder.glob(pattern))
         if len(files) == 1:

@@ -31,9 +31,11 @@ class Towers(nn.Module):
 
     Attributes:
         unused: beginnings of names of tensors that no embedding depends on.
+        too_coarse: precisions in which rows stray from float32 by more than a cosine of 0.999.
     """
 
     unused: tuple[str, ...] = ("logit_scale", "logit_bias")
+    too_coarse: tuple[str, ...] = ()
 
     def __init__(
         self,

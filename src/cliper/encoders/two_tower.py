@@ -55,8 +55,8 @@ class TwoTowerEncoder:
             For the record; what was loaded is in the hash.
 
     Raises:
-        InputError: the preprocessing does not belong to the towers; from the two methods, a tower
-            overflows (float16 ends at 65,504).
+        InputError: the preprocessing does not belong to the towers, or the precision is too coarse
+            for them; from the two methods, a tower overflows (float16 ends at 65,504).
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class TwoTowerEncoder:
         graphs: Path | None = None,
         workers: int = 2,
     ) -> None:
+        _check_precision(towers, dtype, name)
         self.name = name
         self.text_counts = TextCounts()
         self.image_failures: tuple[ImageFailure, ...] = ()
@@ -183,6 +184,15 @@ class TwoTowerEncoder:
                 where=self.name,
                 remedy="use bfloat16 or float32" if kind == "float16" else "check the weights",
             )
+
+
+def _check_precision(towers: Towers, dtype: str, name: str) -> None:
+    if dtype in towers.too_coarse:
+        raise InputError(
+            f"{dtype} is too coarse for this family: rows fall under a cosine of 0.999 to float32",
+            where=name,
+            remedy="use float16 or float32",
+        )
 
 
 def _check_size(

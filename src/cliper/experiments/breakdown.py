@@ -8,8 +8,8 @@ import numpy as np
 
 from cliper.data import Dataset
 from cliper.experiments.comparison import Outcome
+from cliper.experiments.resample import resample
 from cliper.experiments.studies.attribution import HitRows, bins, hit_rows, recall_over
-from cliper.experiments.studies.resample import resample
 from cliper.types import BoolArray
 
 MOST_CATEGORIES, FEWEST_ROWS = 8, 50

@@ -11,6 +11,7 @@ from cliper import __version__
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
 from cliper.experiments.build_examples import user_panels, view_panels
+from cliper.experiments.caption import protocol_line
 from cliper.experiments.comparison import Comparison, Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.figures import Bar, Curve, comparison_bars
@@ -35,7 +36,7 @@ from cliper.experiments.report_breakdown import breakdown_section
 from cliper.experiments.report_studies import study_sections
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
-from cliper.experiments.tables import metric_name, protocol_line
+from cliper.experiments.tables import metric_name
 
 LEAD = (
     "Each metadata field of an item is read as a view, and each view is weighed by how well it "

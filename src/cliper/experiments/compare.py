@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cliper.data import Dataset
+from cliper.errors import InputError
+from cliper.experiments.choose import Chosen, SearchPlan, choose_by_grid, choose_by_search
 from cliper.experiments.comparison import Comparison, Outcome, analyse, comparison_json
-from cliper.experiments.jobs import Job, run_attempts, run_jobs
+from cliper.experiments.jobs import Job, run_jobs
 from cliper.experiments.variants import Variant, variant_config
 from cliper.files import write_json
 
@@ -22,6 +24,7 @@ def compare(
     *,
     base: Settings | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
+    search: SearchPlan | None = None,
     metric: str = "recall@20",
     baselines: Mapping[str, str] | None = None,
     processes: int | None = 1,
@@ -37,59 +40,35 @@ def compare(
         base: settings common to all, as in an experiment file.
         grid: key → values. Every variant gets the same grid; the combination with the best
             validation Recall@20 on the first seed is used for all seeds.
+        search: instead of a grid, as many draws from a space for every variant.
         metric: what lift and significance are about.
         baselines: variant name → name of the variant to compare it with; vanilla features of the
             same backbone if None.
         processes: worker processes, see `run_jobs`; None for as many as pay.
     """
-    combinations = [
-        dict(zip(grid or {}, values, strict=True))
-        for values in itertools.product(*(grid or {}).values())
-    ]
-    chosen = _search(dataset, variants, seeds[0], out, base, combinations, processes)
+    if grid and search is not None:
+        raise InputError("searched by a grid and by draws at once", where="grid")
+    if search is not None:
+        chosen = choose_by_search(dataset, variants, seeds[0], out, base, search, processes)
+    elif grid:
+        chosen = choose_by_grid(dataset, variants, seeds[0], out, base, grid, processes)
+    else:
+        chosen = {variant.name: Chosen() for variant in variants}
     jobs = [
         Job(
             f"{variant.name} seed {seed}",
-            variant_config(dataset, variant, seed, base, chosen[variant.name]),
+            variant_config(dataset, variant, seed, base, chosen[variant.name].settings),
             out / "runs" / variant.name / f"seed-{seed}",
         )
         for variant in variants
         for seed in seeds
     ]
     runs = iter(run_jobs(dataset, jobs, processes=processes, description="comparing"))
-    outcomes = [
-        Outcome(v, tuple(itertools.islice(runs, len(seeds))), chosen[v.name], len(combinations))
-        for v in variants
-    ]
+    outcomes = []
+    for variant in variants:
+        own = tuple(itertools.islice(runs, len(seeds)))
+        winner = chosen[variant.name]
+        outcomes.append(Outcome(variant, own, winner.settings, winner.budget))
     comparison = analyse(outcomes, metric, baselines)
     write_json(out / "compare.json", comparison_json(comparison))
     return comparison
-
-
-def _search(
-    dataset: Dataset,
-    variants: Sequence[Variant],
-    seed: int,
-    out: Path,
-    base: Settings | None,
-    combinations: Sequence[dict[str, Any]],
-    processes: int | None,
-) -> dict[str, dict[str, Any]]:
-    """Each variant's best combination by validation on the first seed; nothing is tested."""
-    if len(combinations) == 1:
-        return {variant.name: combinations[0] for variant in variants}
-    jobs = [
-        Job(
-            f"{variant.name} configuration {number}",
-            variant_config(dataset, variant, seed, base, combination),
-            out / "search" / variant.name / f"{number:03d}",
-        )
-        for variant in variants
-        for number, combination in enumerate(combinations)
-    ]
-    tried = iter(run_attempts(dataset, jobs, processes=processes))
-    chosen = {}
-    for variant in variants:
-        values = [next(tried).value for _ in combinations]
-        chosen[variant.name] = combinations[values.index(max(values))]
-    return chosen

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from cliper.errors import InputError
+from cliper.experiments.resample import resample
 from cliper.experiments.run import Run
 from cliper.experiments.significance import PairedTest, holm, paired_test
 from cliper.experiments.variants import Variant
@@ -51,6 +52,8 @@ class Comparison:
         tests: variant name → the paired test on `metric`.
         p_users, p_seeds: the same, Holm-corrected over the table.
         metric: what the tests are about.
+        intervals: variant name → ends of the 95 % interval of its difference from the baseline,
+            from users and seeds drawn again.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -59,6 +62,7 @@ class Comparison:
     p_users: Mapping[str, float | None]
     p_seeds: Mapping[str, float | None]
     metric: str
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def budget(self) -> int:
@@ -95,10 +99,10 @@ def analyse(
     for name in (*baselines, *baselines.values()):
         if name not in by_name:
             raise InputError(f"the table has no variant {name!r}", where="baselines")
-    tests = {
-        name: paired_test(by_name[name].per_user(metric), by_name[other].per_user(metric))
-        for name, other in baselines.items()
-    }
+    tested = {*baselines, *baselines.values()}
+    values = {name: o.per_user(metric) for name, o in by_name.items() if name in tested}
+    tests = {name: paired_test(values[name], values[other]) for name, other in baselines.items()}
+    samples = resample(values) if values else None
     names = list(tests)
     p_users = holm([tests[n].p_users for n in names])
     p_seeds = holm([tests[n].p_seeds for n in names])
@@ -109,6 +113,7 @@ def analyse(
         dict(zip(names, p_users, strict=True)),
         dict(zip(names, p_seeds, strict=True)),
         metric,
+        {n: samples.difference(n, baselines[n])[1:] for n in names} if samples else {},
     )
 
 
@@ -141,9 +146,25 @@ def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
         "std": {m: deviation(outcome.values(m)) for m in metrics},
         "baseline": comparison.baselines.get(name),
         "lift": test.lift if test else None,
+        "lifts": _lifts(comparison, outcome),
+        "difference": test.difference if test else None,
+        "interval": list(comparison.intervals[name]) if name in comparison.intervals else None,
         "p_users": comparison.p_users.get(name),
         "p_seeds": comparison.p_seeds.get(name),
     }
+
+
+def _lifts(comparison: Comparison, outcome: Outcome) -> dict[str, float | None] | None:
+    """The relative lift over the baseline in every metric."""
+    baseline = comparison.baselines.get(outcome.variant.name)
+    if baseline is None:
+        return None
+    other = next(o for o in comparison.outcomes if o.variant.name == baseline)
+    lifts: dict[str, float | None] = {}
+    for metric in outcome.runs[0].results.test:
+        base = float(other.values(metric).mean())
+        lifts[metric] = float(outcome.values(metric).mean()) / base - 1 if base else None
+    return lifts
 
 
 def single(run: Run) -> Comparison:

@@ -4,10 +4,9 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from cliper.experiments.caption import protocol_line
 from cliper.experiments.comparison import Comparison, Outcome
-from cliper.files import write_text
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,7 @@ class ComparisonTable:
         best: (row, column) of each metric's best mean, ties included.
         numeric: columns that hold numbers.
         protocol: one line that says how the numbers came about.
+        second: (row, column) of the second best, as `best`.
     """
 
     columns: tuple[str, ...]
@@ -27,6 +27,7 @@ class ComparisonTable:
     best: tuple[tuple[int, int], ...]
     numeric: tuple[int, ...]
     protocol: str
+    second: tuple[tuple[int, int], ...] = ()
 
 
 def comparison_rows(comparison: Comparison) -> ComparisonTable:
@@ -36,56 +37,43 @@ def comparison_rows(comparison: Comparison) -> ComparisonTable:
     """
     outcomes = comparison.outcomes
     metrics = list(outcomes[0].runs[0].results.test)
-    about = ("backbone", "features", "fusion")
+    about = ("backbone", "features", "fusion", *(["variant"] if _tagged(comparison) else []))
     shown = metric_name(comparison.metric)
     columns = (
         *about,
         *(metric_name(m) for m in metrics),
         f"lift {shown}",
+        "95 % interval",
         "p (users)",
         "p (seeds)",
     )
     rows = tuple(_row(comparison, outcome, metrics) for outcome in outcomes)
-    best = []
+    best: list[tuple[int, int]] = []
+    second: list[tuple[int, int]] = []
     for column, metric in enumerate(metrics, len(about)):
         means = [float(o.values(metric).mean()) for o in outcomes]
-        best += [(row, column) for row, mean in enumerate(means) if mean == max(means)]
+        ranked = sorted(set(means), reverse=True)
+        best += [(row, column) for row, mean in enumerate(means) if mean == ranked[0]]
+        second += [(row, column) for row, mean in enumerate(means) if mean in ranked[1:2]]
     numeric = tuple(range(len(about), len(columns)))
-    return ComparisonTable(columns, rows, tuple(best), numeric, protocol_line(comparison))
-
-
-def protocol_line(comparison: Comparison) -> str:
-    """Data, split, mask, candidates, seeds, width and search budget of a comparison."""
-    first = comparison.outcomes[0].runs[0].results
-    widths = {
-        run.results.config["backbone"]["embedding_size"]
-        for outcome in comparison.outcomes
-        for run in outcome.runs
-        if "embedding_size" in run.results.config["backbone"]
-    }
-    seeds = [run.results.config["training"]["seed"] for run in comparison.outcomes[0].runs]
-    width = ", ".join(map(str, sorted(widths))) or "none"
-    budget = comparison.budget
-    return (
-        f"{first.dataset.name}: percent of test, mean ± standard deviation; "
-        f"split {first.protocol.split}, mask {first.protocol.mask}, "
-        f"candidates {first.protocol.candidates}, "
-        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))}), "
-        f"width {width}, search budget {budget} configuration{'s' if budget != 1 else ''} "
-        "a variant on validation alone; lift and p (paired t-tests, Holm-corrected) "
-        "against vanilla features of the same backbone; best in each column marked"
+    return ComparisonTable(
+        columns, rows, tuple(best), numeric, protocol_line(comparison), tuple(second)
     )
 
 
 def markdown(table: ComparisonTable) -> str:
-    """The table in Markdown, best values bold, the protocol below."""
+    """The table in Markdown, best values bold, second best in italics, the protocol below."""
     lines = [
         "| " + " | ".join(table.columns) + " |",
         "|" + "|".join("---:" if c in table.numeric else "---" for c in range(len(table.columns)))
         + "|",
     ]  # fmt: skip
     for r, row in enumerate(table.rows):
-        cells = (f"**{cell}**" if (r, c) in table.best else cell for c, cell in enumerate(row))
+        marks = (
+            "**" if (r, c) in table.best else "*" if (r, c) in table.second else ""
+            for c in range(len(row))
+        )
+        cells = (f"{m}{cell}{m}" for m, cell in zip(marks, row, strict=True))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, "", table.protocol, ""])
 
@@ -97,14 +85,15 @@ def csv_text(comparison: Comparison) -> str:
     writer = csv.writer(out, lineterminator="\n")
     spread = [f"{m} {what}" for m in metrics for what in ("mean", "std")]
     writer.writerow(
-        ["backbone", "features", "fusion", "seeds", *spread, "baseline", "metric", "lift",
-         "p_users", "p_seeds"]
+        ["backbone", "features", "fusion", "variant", "seeds", "search_budget", *spread, "baseline",
+         "metric", "lift", "difference", "low", "high", "p_users", "p_seeds"]
     )  # fmt: skip
     for outcome in comparison.outcomes:
         variant, name = outcome.variant, outcome.variant.name
         test = comparison.tests.get(name)
+        low, high = comparison.intervals.get(name, (None, None))
         values: list[object] = [variant.backbone, variant.features, variant.fusion or ""]
-        values.append(len(outcome.runs))
+        values += [variant.tag, len(outcome.runs), outcome.budget]
         for metric in metrics:
             values += _mean_and_deviation(outcome, metric)
         values += [comparison.baselines.get(name, ""), comparison.metric]
@@ -112,19 +101,15 @@ def csv_text(comparison: Comparison) -> str:
             "" if value is None else value
             for value in (
                 test.lift if test else None,
+                test.difference if test else None,
+                low,
+                high,
                 comparison.p_users.get(name),
                 comparison.p_seeds.get(name),
             )
         ]
         writer.writerow(values)
     return out.getvalue()
-
-
-def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
-    """Write `compare.md` and `compare.csv` into `out`."""
-    write_text(out / "compare.md", markdown(comparison_rows(comparison)))
-    write_text(out / "compare.csv", csv_text(comparison))
-    return [out / "compare.md", out / "compare.csv"]
 
 
 def metric_name(key: str) -> str:
@@ -151,6 +136,7 @@ def p_text(p: float | None) -> str:
 def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tuple[str, ...]:
     variant, name = outcome.variant, outcome.variant.name
     cells = [variant.backbone, variant.features, variant.fusion or "-"]
+    cells += [variant.tag or "-"] if _tagged(comparison) else []
     for metric in metrics:
         mean, deviation = _mean_and_deviation(outcome, metric)
         several = len(outcome.runs) > 1
@@ -160,6 +146,8 @@ def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tu
     test = comparison.tests.get(name)
     lift = test.lift if test else None
     cells.append("-" if lift is None else f"{100 * lift:+.1f} %")
+    ends = comparison.intervals.get(name)
+    cells.append("-" if ends is None else f"{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}")
     cells += [p_text(comparison.p_users.get(name)), p_text(comparison.p_seeds.get(name))]
     return tuple(cells)
 
@@ -167,3 +155,7 @@ def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tu
 def _mean_and_deviation(outcome: Outcome, metric: str) -> tuple[float, float]:
     values = outcome.values(metric)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _tagged(comparison: Comparison) -> bool:
+    return any(outcome.variant.tag for outcome in comparison.outcomes)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cliper.data.vocabulary import Vocabulary
+from cliper.dense import Linear
 from cliper.errors import InputError, MismatchError
 
 Modality = Literal["image", "text"]
@@ -108,7 +109,7 @@ class FeatureTable(nn.Module):
             self.register_buffer("table", table, persistent=False)
         self.mlp: nn.Linear | None = None
         if mlp_width is not None:
-            self.mlp = nn.Linear(table.shape[1], mlp_width)
+            self.mlp = Linear(table.shape[1], mlp_width)
             bound = table.shape[1] ** -0.5
             nn.init.uniform_(self.mlp.weight, -bound, bound, generator=generator)
             nn.init.zeros_(self.mlp.bias)
@@ -145,7 +146,10 @@ class _Difference(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(left, right)
         ctx.rows = len(table)  # type: ignore[attr-defined]
-        return table.index_select(0, left).sub_(table.index_select(0, right))
+        # Both rows are read, and their difference written, in one pass.
+        pairs = torch.stack([left, right], dim=1)
+        signs = table.new_tensor([1.0, -1.0]).repeat(len(left), 1)
+        return nn.functional.embedding_bag(pairs, table, mode="sum", per_sample_weights=signs)
 
     @staticmethod
     def backward(

@@ -17,19 +17,30 @@ import pytest
 import torch
 
 from cliper.backbones import Backbone, Batch, backbone_entry, create_backbone
-from cliper.representation.features import ItemFeatures
+from cliper.representation.features import ItemFeatures, Modality
 from cliper.scoring import restore_scorer
 from cliper.testing.options import alternatives
 from cliper.testing.world import ToyWorld, toy_world
 from cliper.training import Trainer, TrainingConfig, UniformSampler
 
-FEATURE_CASES = ("image+text", "image", "text", "mlp")
+FEATURE_CASES = ("image+text", "vanilla", "image", "text", "mlp")
 
 
 def feature_case(world: ToyWorld, case: str) -> ItemFeatures | None:
-    """The world's features with both modalities, one, or text through the trainable MLP."""
+    """The world's features as one of the cases that users have.
+
+    Args:
+        world: its features are two tables of one width, as CLIPER makes them.
+        case: `image+text`, the two as they are; `vanilla`, as unimodal encoders make them, of two
+            widths and two scales; `image` or `text` alone; `mlp`, the text through the trainable
+            fusion; `none`.
+    """
     if case == "none":
         return None
+    if case == "vanilla":
+        image, text = world.features.tables["image"], world.features.tables["text"]
+        tables: dict[Modality, torch.Tensor] = {"image": 10 * image, "text": text[:, :12].clone()}
+        return ItemFeatures(world.features.items_hash, tables, kind="vanilla")
     if case == "mlp":
         return ItemFeatures(world.features.items_hash, world.features.tables, mlp_width=8)
     return world.features.only(*case.split("+"))  # type: ignore[arg-type]

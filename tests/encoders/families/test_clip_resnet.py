@@ -138,6 +138,10 @@ def test_open_clips_safetensors_are_the_same_encoder(encoder, weights, hf_tokeni
     config = {"model_cfg": {"quick_gelu": True}, "preprocess_cfg": {}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     assert create_encoder(str(tmp_path)).hash == encoder.hash
+    # timm's repositories have its own weights and configuration beside them
+    (tmp_path / "config.json").write_text('{"architecture": "resnet50_clip"}')
+    (tmp_path / "model.safetensors").touch()
+    assert create_encoder(str(tmp_path)).hash == encoder.hash
 
 
 def test_open_clips_config_decides_activation_and_preprocessing(weights, hf_tokenizer, tmp_path):

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cliper.demo.shop import generate_shop
 from cliper.encoders import create_encoder
+from cliper.encoders.efficientnet import EfficientNetLite
+from cliper.encoders.families.align import AlignTowers
+from cliper.encoders.families.clip_resnet import ClipResnetTowers
+from cliper.encoders.minilm import MiniLM
+from cliper.encoders.towers import Towers
 from cliper.errors import InputError
 
 from .small_models import FAMILIES, copy_of
@@ -71,6 +77,10 @@ def test_on_film_posters(folder, dtype, films):
 
 def check(folder: Path, dtype: str, inputs: Inputs) -> None:
     texts, pictures = inputs
+    if dtype in exact(folder).towers.too_coarse:
+        with pytest.raises(InputError, match=r"too coarse .*use float16 or float32"):
+            create_encoder(str(folder), dtype=dtype)
+        return
     half, full = create_encoder(str(folder), dtype=dtype, batch_size=8), exact(folder)
     assert half.hash != full.hash
     for ours, expected in (
@@ -79,6 +89,26 @@ def check(folder: Path, dtype: str, inputs: Inputs) -> None:
     ):
         assert ours.dtype == np.float32 and not np.array_equal(ours, expected)
         assert cosines(ours, expected).min() >= 0.999
+
+
+@pytest.mark.parametrize("inputs", ["products", "films"])
+def test_the_packaged_networks_hold_in_float16_and_the_image_network_not_in_bfloat16(
+    request, inputs
+):
+    """Trained weights, so this says what random ones cannot."""
+    texts, pictures = (part[:8] for part in request.getfixturevalue(inputs))
+    text, (image, _) = MiniLM().encode_text(texts), EfficientNetLite().encode_image(pictures)
+    assert cosines(MiniLM(dtype=torch.float16).encode_text(texts), text).min() >= 0.999
+    assert cosines(MiniLM(dtype=torch.bfloat16).encode_text(texts), text).min() >= 0.999
+    half, _ = EfficientNetLite(dtype=torch.float16).encode_image(pictures)
+    assert cosines(half, image).min() >= 0.999
+    brain, _ = EfficientNetLite(dtype=torch.bfloat16).encode_image(pictures)
+    assert cosines(brain, image).min() < 0.999  # what the refusal rests on
+
+
+def test_convolutions_are_the_ones_that_bfloat16_is_too_coarse_for():
+    assert ClipResnetTowers.too_coarse == AlignTowers.too_coarse == ("bfloat16",)
+    assert Towers.too_coarse == ()
 
 
 @pytest.mark.parametrize("tower", ["text", "picture"])

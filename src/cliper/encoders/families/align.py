@@ -27,6 +27,8 @@ class AlignTowers(Towers):
     """
 
     unused = ("temperature", "text_model.pooler")
+    # Its 8 bits are lost over dozens of convolutions (results/encoder-precision.md).
+    too_coarse = ("bfloat16",)
 
     def __init__(self, model: Model, limit: int | None = None) -> None:
         text, vision = model.config.text_config, model.config.vision_config

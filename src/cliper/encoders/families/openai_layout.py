@@ -32,7 +32,7 @@ from cliper.errors import InputError
 from cliper.files import read_json
 from cliper.types import JsonObject
 
-OPEN_CLIP_CONFIG = "open_clip_config.json"
+OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 _HEAD_WIDTH = 64  # in every CLIP that OpenAI published, and in Long-CLIP
 
 _BLOCK = {

@@ -59,10 +59,11 @@ def load(folder: Path) -> Parts:
     model = load_weights(transformers.SiglipModel, folder)
     text, vision = model.config.text_config, model.config.vision_config
     check_vocabulary(tokenizer, text, where=str(folder))
-    if not vision.vision_use_head or text.projection_size != vision.hidden_size:
+    text_width = getattr(text, "projection_size", text.hidden_size)  # older configs have none
+    if not getattr(vision, "vision_use_head", True) or text_width != vision.hidden_size:
         raise InputError(
             "the towers do not end in one space (no pooling head, or widths "
-            f"{text.projection_size} and {vision.hidden_size})",
+            f"{text_width} and {vision.hidden_size})",
             where=str(folder / "config.json"),
         )
     return Parts(SiglipTowers(model, tokenizer.limit), tokenizer, preprocessing)

@@ -61,11 +61,11 @@ def parse_space(texts: Sequence[str], backbone: str) -> dict[str, Choice | Range
         if not equals or not key or not rest.strip():
             raise InputError(
                 f"not key=values: {text!r}",
-                where="--space",
+                where="space",
                 remedy="write key=a,b,c or key=low..high or key=low..high:log",
             )
         if key in space:
-            raise InputError("is given twice", where=f"--space {key}")
+            raise InputError("is given twice", where=f"space {key}")
         space[key] = _parse_one(key, rest.strip(), backbone)
     return space
 
@@ -120,7 +120,7 @@ def check_space(space: Space, build: Callable[[dict[str, Any]], ExperimentConfig
         InputError: there is nothing to search, or a value is out of range.
     """
     if not space:
-        raise InputError("nothing to search", where="--space", remedy="name settings and values")
+        raise InputError("nothing to search", where="space", remedy="name settings and values")
     for key, one in space.items():
         for value in _ends(one):
             build({**first_of(space), key: value})
@@ -140,9 +140,9 @@ def _parse_one(key: str, text: str, backbone: str) -> Choice | Range:
     if ".." not in text:
         values = [parse_value(part.strip(), key) for part in text.split(",") if part.strip()]
         if any(isinstance(value, list | dict) for value in values):
-            raise InputError("lists cannot be searched", where=f"--space {key}")
+            raise InputError("lists cannot be searched", where=f"space {key}")
         if len(set(map(repr, values))) != len(values):
-            raise InputError("a value is named twice", where=f"--space {key}")
+            raise InputError("a value is named twice", where=f"space {key}")
         as_float = kind is float
         return Choice(tuple(float(v) if as_float and type(v) is int else v for v in values))
     body, _, scale = text.partition(":")
@@ -150,16 +150,16 @@ def _parse_one(key: str, text: str, backbone: str) -> Choice | Range:
     if kind is None or scale not in ("", "log"):
         raise InputError(
             f"cannot be searched as {text!r}",
-            where=f"--space {key}",
+            where=f"space {key}",
             remedy="a range low..high or low..high:log is for numbers; else list values: key=a,b",
         )
     numbers = (low, high)
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers) or low >= high:
-        raise InputError(f"no range: {text!r}", where=f"--space {key}", remedy="low must be lower")
+        raise InputError(f"no range: {text!r}", where=f"space {key}", remedy="low must be lower")
     if kind is int and not all(isinstance(n, int) for n in numbers):
-        raise InputError(f"takes whole numbers, got {text!r}", where=f"--space {key}")
+        raise InputError(f"takes whole numbers, got {text!r}", where=f"space {key}")
     if scale == "log" and low <= 0:
-        raise InputError("a logarithmic range begins above 0", where=f"--space {key}")
+        raise InputError("a logarithmic range begins above 0", where=f"space {key}")
     if kind is float:
         low, high = float(low), float(high)
     return Range(low, high, scale == "log", kind is int)
@@ -175,12 +175,12 @@ def numeric_type(key: str, backbone: str) -> type | None:
     if section in FIXED or key in FIXED_KEYS:
         raise InputError(
             "cannot be searched: it says what is measured, or on what",
-            where=f"--space {key}",
+            where=f"space {key}",
             remedy="set it for the whole search",
         )
     if section not in ExperimentConfig.model_fields or not name:
         raise InputError(
-            "no such setting", where=f"--space {key}",
+            "no such setting", where=f"space {key}",
             remedy=nearest(section, [s for s in ExperimentConfig.model_fields if s not in FIXED]),
         )  # fmt: skip
     if section == "backbone":
@@ -189,7 +189,7 @@ def numeric_type(key: str, backbone: str) -> type | None:
         model = typing.cast(type[StrictConfig], ExperimentConfig.model_fields[section].annotation)
     if name not in model.model_fields:
         known = list(model.model_fields)
-        raise InputError("no such setting", where=f"--space {key}", remedy=nearest(name, known))
+        raise InputError("no such setting", where=f"space {key}", remedy=nearest(name, known))
     kinds = set(_plain(model.model_fields[name].annotation))
     return float if float in kinds else int if int in kinds else None
 

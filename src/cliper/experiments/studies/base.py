@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cliper.experiments.comparison import Outcome
+from cliper.experiments.resample import Resampled, resample
 from cliper.experiments.significance import holm, paired_test
 from cliper.experiments.studies.plan import Plan, Setting
-from cliper.experiments.studies.resample import Resampled, resample
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from cliper.experiments.resample import interval
 from cliper.experiments.significance import DoubleArray
-from cliper.experiments.studies.resample import interval
 
 _EXACT = 7
 """Up to so many things every order is tried (7! = 5,040), beyond a sample of them."""

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from cliper.experiments.resample import Resampled, resample
 from cliper.experiments.studies.attribution import HitRows, bins, hit_rows, recall_in_bin
 from cliper.experiments.studies.base import Detail, Measured
-from cliper.experiments.studies.resample import Resampled, resample
 
 KINDS = ("none", "vanilla", "CLIPER")
 PAIRS = (("CLIPER", "vanilla"), ("CLIPER", "none"), ("vanilla", "none"))

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cliper.errors import InputError
+from cliper.experiments.resample import DRAWS, interval
 from cliper.experiments.significance import DoubleArray
 from cliper.experiments.studies.base import Detail, Finding, Measured, Study
 from cliper.experiments.studies.correlation import RankCorrelation, rank_correlation
 from cliper.experiments.studies.cosines import view_cosines
 from cliper.experiments.studies.figures import rank_heatmap
 from cliper.experiments.studies.plan import Plan, Setting
-from cliper.experiments.studies.resample import DRAWS, interval
 from cliper.experiments.studies.views import ALL, Views, paper_order, several_views, without
 from cliper.experiments.studies.words import share, span, verdict
 from cliper.views.templates import GLOBAL

@@ -8,6 +8,8 @@ from typing import Any
 from cliper.config import nearest
 from cliper.errors import InputError
 from cliper.experiments.figure_style import standalone
+from cliper.experiments.latex import latex
+from cliper.experiments.resample import DRAWS, LEVEL
 from cliper.experiments.studies.base import Detail, Finding, Measured, Study, measure
 from cliper.experiments.studies.coldness import Coldness
 from cliper.experiments.studies.embedding_size import EmbeddingSize
@@ -15,10 +17,8 @@ from cliper.experiments.studies.encoders import Encoders
 from cliper.experiments.studies.execute import run_arms
 from cliper.experiments.studies.fusion import Fusion
 from cliper.experiments.studies.importance import ImportanceStudy
-from cliper.experiments.studies.latex import latex
 from cliper.experiments.studies.modalities import Modalities
 from cliper.experiments.studies.plan import Setting
-from cliper.experiments.studies.resample import DRAWS, LEVEL
 from cliper.experiments.studies.table import csv_of, records, study_table
 from cliper.experiments.studies.temperature import Temperature
 from cliper.experiments.studies.threshold import Threshold

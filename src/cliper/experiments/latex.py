@@ -11,7 +11,10 @@ _SPECIAL = {
 
 
 def latex(table: ComparisonTable) -> str:
-    r"""The table in LaTeX (package `booktabs`), best values bold, the protocol as its caption.
+    r"""The table in LaTeX (package `booktabs`), best values bold, second best underlined.
+
+    Rows that begin alike stand together. The protocol is the caption.
+
 
     >>> print(latex(ComparisonTable(("a_b", "n"), (("x & y", "1"),), ((0, 1),), (1,), "5 %")))
     \begin{table}
@@ -30,12 +33,17 @@ def latex(table: ComparisonTable) -> str:
     places = "".join("r" if c in table.numeric else "l" for c in range(len(table.columns)))
     lines = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{places}}}", r"\toprule"]
     lines += [_line([escape(column) for column in table.columns]), r"\midrule"]
+    heads = [row[0] for row in table.rows]
+    grouped = len(set(heads)) < len(heads)
     for r, row in enumerate(table.rows):
         cells = [escape(cell) for cell in row]
-        bold = [
-            rf"\textbf{{{cell}}}" if (r, c) in table.best else cell for c, cell in enumerate(cells)
-        ]
-        lines.append(_line(bold))
+        for c, cell in enumerate(cells):
+            mark = "textbf" if (r, c) in table.best else "underline"
+            if (r, c) in table.best or (r, c) in table.second:
+                cells[c] = rf"\{mark}{{{cell}}}"
+        if grouped and r and row[0] != table.rows[r - 1][0]:
+            lines.append(r"\addlinespace")
+        lines.append(_line(cells))
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape(table.protocol)}}}"]
     return "\n".join([*lines, r"\end{table}", ""])
 

@@ -8,7 +8,9 @@ from cliper.backbones import backbone_entry
 from cliper.config import nearest
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
+from cliper.experiments.choose import SearchPlan, effective_space
 from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.search.space import check_space
 from cliper.experiments.variants import Variant, variant_config, with_values
 
 # What a comparison varies itself, and the option that says how.
@@ -28,6 +30,7 @@ def check_comparison(
     metric: str,
     *,
     fusions_given: bool,
+    search: SearchPlan | None = None,
 ) -> None:
     """Refuse bad values and settings that no variant could use.
 
@@ -37,6 +40,7 @@ def check_comparison(
         grid: dotted key → values.
         metric: what significance is about, e.g. `recall@20`.
         fusions_given: the user named fusions.
+        search: how each variant is searched, if by draws.
 
     Raises:
         InputError: on the first problem, with its key.
@@ -53,6 +57,33 @@ def check_comparison(
         _check_tree(variants, tree, metric)
         for variant in variants:
             variant_config(_NOWHERE, variant, 0, tree)
+    for variant in variants:
+        for key in variant.settings:
+            if key in OWNED or key.startswith(("split.", "evaluation.")):
+                raise InputError(
+                    "must be the same for every variant", where=f"set_for {variant.name}: {key}"
+                )
+    if search is not None:
+        _check_search(variants, base, search)
+
+
+def _check_search(variants: Sequence[Variant], base: Mapping[str, Any], search: SearchPlan) -> None:
+    used: set[str] = set()
+    for variant in variants:
+        space = effective_space(_NOWHERE, variant, 0, base, search)
+        used |= set(space)
+        if space:
+            check_space(space, lambda p, v=variant: variant_config(_NOWHERE, v, 0, base, p))  # type: ignore[misc]
+    for text in search.space:
+        key = text.partition("=")[0].strip()
+        if _has(base, key):
+            raise InputError("is set and searched at once", where=key, remedy="leave one out")
+        if key not in used:
+            raise InputError(
+                "no variant of this comparison has it", where=f"space {key}", remedy="leave it out"
+            )
+    if not used:
+        raise InputError("there is nothing to search", where="preset", remedy="leave it out")
 
 
 _NOWHERE = Dataset("settings alone", Interactions(Vocabulary([]), Vocabulary([]), [], []))  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""Dense products, by whichever of PyTorch's two CPU libraries is the faster one.
+
+PyTorch multiplies float32 matrices by MKL, which keeps its AVX-512 kernels for Intel's processors:
+on an AMD EPYC that has AVX-512 as well, the products of this project take twice as long as by
+oneDNN, which PyTorch carries too but uses for convolutions and lower precisions only
+(`benchmarks/dense_products.py`, ADR 0026). Numbers agree but for the order of summation.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# oneDNN's product, where there is one and the usual one is MKL's; else None.
+_BOTH = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+_ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _BOTH else None
+# Below so many multiplications the choice of a kernel costs more than the product.
+_SMALL = 2**23
+# Numbers in the product of a transposed matrix.
+_SMALL_OUTPUT = 64 * 64
+# Columns of a transposed matrix that are copied at once.
+_PART = 4096
+
+
+def _by_onednn(a: Tensor, b: Tensor) -> bool:
+    return (
+        _ONEDNN is not None
+        and a.device.type == b.device.type == "cpu"
+        and a.dtype == b.dtype == torch.float32
+        and a.dim() == b.dim() == 2
+        and a.shape[0] * a.shape[1] * b.shape[1] >= _SMALL
+    )
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b of matrices (n, k) and (k, m), without a gradient: (n, m).
+
+    >>> matmul(torch.ones(2, 3), torch.ones(3, 1)).tolist()
+    [[3.0], [3.0]]
+    """
+    if not _by_onednn(a, b):
+        return a @ b
+    if a.is_contiguous():
+        return _onednn(a, b)
+    # oneDNN reads its left side row by row, so that a transposed one is copied: the smaller one,
+    # and in parts that the cache holds. For a small product the copy costs more than it saves.
+    if a.shape[0] * b.shape[1] <= _SMALL_OUTPUT:
+        return a @ b
+    if a.shape[0] > b.shape[1]:
+        return matmul(b.T, a.T).T.contiguous()
+    parts = zip(torch.split(a, _PART, dim=1), torch.split(b, _PART), strict=True)
+    total = _onednn(*next(parts))
+    for part in parts:
+        total += _onednn(*part)
+    return total
+
+
+def _onednn(a: Tensor, b: Tensor) -> Tensor:
+    assert _ONEDNN is not None
+    # A part of a wider table would be read element by element.
+    dense = b if b.is_contiguous() or b.T.is_contiguous() else b.contiguous()
+    return cast(Tensor, _ONEDNN(a, dense.T, None, "none", [], ""))
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b for x (n, k), W (m, k) and b (m,), with its gradients: (n, m)."""
+    if not _by_onednn(x, weight.T):
+        return functional.linear(x, weight, bias)
+    return cast(Tensor, _Linear.apply(x, weight, bias))  # type: ignore[no-untyped-call]
+
+
+class Linear(nn.Linear):
+    """`torch.nn.Linear` whose products, forward and backward, are those of this module."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """X Wᵀ + b for rows x (n, k): (n, m)."""
+        return linear(input, self.weight, self.bias)
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        y = matmul(x, weight.T)
+        return y if bias is None else y.add_(bias)
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
+        by_x, by_weight, by_bias = ctx.needs_input_grad  # type: ignore[attr-defined]
+        return (
+            matmul(gradient, weight) if by_x else None,
+            matmul(gradient.T, x) if by_weight else None,
+            gradient.sum(dim=0) if by_bias else None,
+        )

@@ -1,0 +1,74 @@
+"""Dense products against PyTorch's own, in every layout, and their gradients."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import cliper.dense
+from cliper.dense import Linear, linear, matmul
+
+
+def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, dtype=dtype)
+
+
+def layouts(rows: int, columns: int) -> list[Tensor]:
+    """A matrix row by row, column by column, and as a part of a wider or higher one."""
+    return [
+        random(rows, columns),
+        random(columns, rows).T,
+        random(rows, 2 * columns)[:, :columns],
+        random(columns, 3 * rows)[:, :rows].T,
+    ]
+
+
+def test_the_pinned_torch_has_the_faster_product() -> None:
+    if not cliper.dense._BOTH:
+        pytest.skip("this CPU's PyTorch carries only one library")
+    assert cliper.dense._by_onednn(random(400, 300), random(300, 100))
+    assert not cliper.dense._by_onednn(random(4, 3), random(3, 2))
+    assert not cliper.dense._by_onednn(random(400, 300).double(), random(300, 100).double())
+
+
+@pytest.mark.parametrize(
+    "shape", [(9000, 64, 64), (64, 9001, 64), (300, 300, 120), (65, 1500, 200)]
+)
+def test_products_of_every_layout(shape: tuple[int, int, int]) -> None:
+    n, k, m = shape
+    for a in layouts(n, k):
+        for b in layouts(k, m):
+            found = matmul(a, b)
+            assert found.is_contiguous()
+            expected = (a.double() @ b.double()).float()
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [3, 5000])
+def test_linear_is_torchs(rows: int, bias: bool) -> None:
+    ours, theirs = Linear(70, 40, bias=bias), torch.nn.Linear(70, 40, bias=bias)
+    ours.load_state_dict(theirs.state_dict())
+    results = []
+    for layer in (ours, theirs):
+        x = random(rows, 70).requires_grad_()
+        y = layer(x)
+        (y * random(rows, 40)).sum().backward()
+        results.append([y.detach(), x.grad, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-3)
+
+
+def test_the_gradient_numerically(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In float64 the product is PyTorch's, the backward pass ours.
+    monkeypatch.setattr(cliper.dense, "_by_onednn", lambda a, b: True)
+    monkeypatch.setattr(cliper.dense, "_onednn", lambda a, b: a @ b)
+    x, w, b = (random(*s, dtype=torch.float64).requires_grad_() for s in ((5, 3), (4, 3), (4,)))
+    assert torch.autograd.gradcheck(linear, (x, w, b))
+    assert torch.autograd.gradcheck(linear, (x, w))
+
+
+def test_without_the_operator_the_product_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = random(400, 300), random(300, 100)
+    monkeypatch.setattr(cliper.dense, "_ONEDNN", None)
+    assert torch.equal(matmul(a, b), a @ b)

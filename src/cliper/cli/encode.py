@@ -168,6 +168,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         ("images per second", facts["images_per_second"]),
         ("items without image", facts["missing_images"]),
     ]
+    sizes = [("images at once", "images_at_once"), ("tokens of texts at once", "tokens_at_once")]
+    rows += [(shown, facts[name]) for shown, name in sizes if facts[name] is not None]
     rows += [(f"items without {n}", c) for n, c in facts["missing_views"].items() if c]
     rows += [(f"image failed: {reason}", n) for reason, n in facts["failed_images"].items()]
     rows += [(f"field left out: {field}", why) for field, why in facts["left_out"].items()]

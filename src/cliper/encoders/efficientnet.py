@@ -86,6 +86,12 @@ class EfficientNetLite:
         digest.update(weights_hash(self.weights).encode())
         return digest.hexdigest()
 
+    @property
+    def at_once(self) -> int | None:
+        """Pictures at once; None before the first."""
+        batches: Batches | None = self.__dict__.get("_batches")
+        return None if batches is None else batches.units
+
     def batches(
         self, paths: Sequence[Path]
     ) -> Iterator[tuple[IndexArray, FloatArray, tuple[ImageFailure, ...]]]:

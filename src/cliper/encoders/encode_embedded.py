@@ -57,6 +57,7 @@ def encode_embedded(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
     count_failures(both.image_rows, both.failed, image, report)
+    report.images_at_once, report.tokens_at_once = both.batch_sizes
     image = encoded(both.image_rows, image)
     folder = _fit_folder(root, both, views.names, keys, image, seed, config)
     path = folder / "alignment.safetensors"

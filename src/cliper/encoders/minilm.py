@@ -58,6 +58,12 @@ class MiniLM:
             digest.update(weights_hash(self.folder / part).encode())
         return digest.hexdigest()
 
+    @property
+    def at_once(self) -> int | None:
+        """Tokens of texts at once; None before the first."""
+        batches: Batches | None = self.__dict__.get("_batches")
+        return None if batches is None else batches.units
+
     def encode_text(
         self, texts: Sequence[str], on_batch: Callable[[int], None] | None = None
     ) -> FloatArray:

@@ -57,6 +57,11 @@ class Unimodal:
         self.failed = RowStore(image_folder / "failed", 1)
         self.truncated = 0
 
+    @property
+    def batch_sizes(self) -> tuple[int | None, int | None]:
+        """Pictures and tokens of texts at once; None for what has not been encoded."""
+        return self.image.at_once, self.text.at_once
+
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
         """`MiniLM.encode_text`, counting what was truncated."""
         self.truncated += int(self.text.truncated(texts).sum())

@@ -69,6 +69,7 @@ def encode_vanilla(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
     count_failures(both.image_rows, both.failed, image, report)
+    report.images_at_once, report.tokens_at_once = both.batch_sizes
     image = encoded(both.image_rows, image)
     report.seconds = perf_counter() - started
     if on_report is not None:

@@ -93,5 +93,5 @@ def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path) -> None:
 
 def test_a_damaged_graph_says_what_to_do(tmp_path) -> None:
     (tmp_path / GRAPH).write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="not a graph that can be run.*delete its folder"):
+    with pytest.raises(InputError, match=r"not a graph that can be run.*delete its folder"):
         open_graph(tmp_path / GRAPH)

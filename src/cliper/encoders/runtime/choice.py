@@ -48,7 +48,7 @@ def refuse_runtime(runtime: str) -> None:
         raise InputError(
             f"the packaged networks do not run under {runtime!r}, where they gain nothing",
             where="encoder.runtime",
-            remedy="leave it out; --dtype bfloat16 is faster where the processor has it",
+            remedy="leave it out",
         )
 
 

@@ -6,8 +6,9 @@ Each alignment is fitted on 80 % of the films that can be ranked (`--all-films`:
 cannot), tunes itself on 10 %, and is judged on the last 10 %: mean reciprocal rank over the four
 field views and both directions. Beside it, as content of cold films in the closed-form model of
 `cold_reference.py` (same splits, penalty 10): the views' sum, and their similarity-weighted sum
-with each film's own weights, with the average film's weights, and with another film's. Only the
-first comparison may choose an alignment.
+with each film's own weights, with the average film's weights, and with another film's;
+"standardised" are own weights from cosines in deviations from their view's mean, at temperature 1.
+Only the first comparison may choose an alignment.
 """
 
 import argparse
@@ -184,6 +185,7 @@ def contrastive(
     hidden: int = 0,
     hardness: float = 0.0,
     temperature: float | None = None,
+    rate: float = 3e-5,
     text_rate: float = 3e-5,
     patience: int = 10,
 ) -> Maps:
@@ -194,7 +196,7 @@ def contrastive(
         hidden: width of a hidden layer of the image's projection, 0 for a linear one.
         hardness: β of Robinson et al. (arXiv 2010.04592), negatives weighted by exp(β·cosine).
         temperature: fixed there; None learns it.
-        text_rate: learning rate of the text's correction.
+        rate, text_rate: learning rates of the image's and of the text's correction.
         patience: epochs.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -224,7 +226,7 @@ def contrastive(
 
     groups: list[dict[str, Any]] = [
         {"params": [shift], "lr": text_rate},
-        {"params": layers, "lr": 1e-3},
+        {"params": layers, "lr": rate},
         {"params": [scale], "lr": 1e-3 if temperature is None else 0.0, "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.1)
@@ -342,6 +344,11 @@ def cold(maps: Maps, films: Films, world: ColdItems, split: int, seed: int) -> d
         for name, w in (("own", weight), ("average", mean), ("another's", other)):
             w = w / w.sum(0).clamp(min=1e-9)
             content[f"{t} {name}"] = (w[..., None] * text).sum(0)
+    cosine = (text * normalize(image, dim=-1)).sum(-1)
+    there = present & has_image
+    z = torch.stack([(c - c[p].mean()) / c[p].std() for c, p in zip(cosine, there, strict=True)])
+    weight = torch.softmax((z * has_image).masked_fill(~present, -torch.inf), 0).nan_to_num(0.0)
+    content["standardised"] = (weight[..., None] * text).sum(0)
     return {name: one(world, rows.numpy(), split) for name, rows in content.items()}
 
 
@@ -378,7 +385,7 @@ ALIGNMENTS: dict[str, tuple[Callable[..., Maps], dict[str, Any], dict[str, Any]]
     "InfoNCE, text free": (contrastive, {"text_rate": 1e-3}, {}),
 }  # fmt: skip
 COLUMNS = ("sum", "0.1 own", "0.1 average", "0.1 another's", "0.5 own", "0.5 average",
-           "0.5 another's")  # fmt: skip
+           "0.5 another's", "standardised")  # fmt: skip
 
 
 def main() -> None:

@@ -188,29 +188,28 @@ class TestDualGnn(BackboneConformance):
 
 def test_the_hand_written_gradients_numerically() -> None:
     generator = torch.Generator().manual_seed(0)
-    users, z = (
-        torch.randn(n, 2, 3, dtype=torch.float64, generator=generator, requires_grad=True)
-        for n in (4, 7)
-    )
-    items = [
-        torch.randn(3, 3, dtype=torch.float64, generator=generator, requires_grad=True)
-        for _ in range(2)
-    ]
-    weights = torch.rand(4, 2, dtype=torch.float64, generator=generator, requires_grad=True)
-    x = nodes_of_length(3.0, users, items)
-    torch.testing.assert_close(x[:4], 3 * torch.nn.functional.normalize(users, dim=2))
-    for c, item in enumerate(items):
-        torch.testing.assert_close(x[4:, c], 3 * torch.nn.functional.normalize(item, dim=1))
-    of_users, of_items = weighted_nodes(z, weights)
-    torch.testing.assert_close(of_users, torch.einsum("ncd,nc->nd", z[:4], weights))
-    torch.testing.assert_close(of_items, z[4:, 0] + z[4:, 1])
+
+    def random(*shape: int) -> torch.Tensor:
+        values = torch.randn(*shape, dtype=torch.float64, generator=generator)
+        return values.requires_grad_()
+
+    normalize = torch.nn.functional.normalize
+    users, items = random(4, 2, 3), [random(3, 3) for _ in range(2)]
+    weights, z = random(4, 2), [random(7, 3) for _ in range(2)]
+    for c, x in enumerate(nodes_of_length(3.0, users, items)):
+        torch.testing.assert_close(x[:4], 3 * normalize(users[:, c], dim=1))
+        torch.testing.assert_close(x[4:], 3 * normalize(items[c], dim=1))
+    of_users, of_items = weighted_nodes(weights, z)
+    both = torch.stack(z, dim=1)
+    torch.testing.assert_close(of_users, torch.einsum("ncd,nc->nd", both[:4], weights))
+    torch.testing.assert_close(of_items, both[4:].sum(1))
     assert torch.autograd.gradcheck(lambda u, *i: nodes_of_length(3.0, u, list(i)), (users, *items))
-    assert torch.autograd.gradcheck(weighted_nodes, (z, weights))
+    assert torch.autograd.gradcheck(lambda w, *x: weighted_nodes(w, list(x)), (weights, *z))
 
 
 def test_a_row_of_zeros_has_no_direction_and_a_finite_gradient() -> None:
     users = torch.zeros(2, 1, 3, requires_grad=True)
-    x = nodes_of_length(1.0, users, [torch.ones(1, 3)])
+    (x,) = nodes_of_length(1.0, users, [torch.ones(1, 3)])
     x.sum().backward()
     assert (x[:2] == 0).all()
     assert torch.isfinite(users.grad).all()

@@ -158,11 +158,17 @@ def test_drawn_items_are_seen_as_cold_in_training_only(tiny: Any) -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("rows", [None, [3, 0, 3, 7]])
+@pytest.mark.parametrize("block", [4, 8192])
+@pytest.mark.parametrize("rows", [None, [3, 0, 3, 7, 5]])
 @pytest.mark.parametrize("combination", ["concatenate", "add"])
 def test_a_layer_is_its_plain_expression_and_so_is_its_gradient(
-    tiny: Any, combination: str, rows: list[int] | None
+    tiny: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    combination: str,
+    rows: list[int] | None,
+    block: int,
 ) -> None:
+    monkeypatch.setattr("cliper.backbones.mmgcn_layer.BLOCK", block)
     generator = torch.Generator().manual_seed(0)
     layer = Layer(tiny.D, combination, generator).double()
     mean = SparseGraph(mean_adjacency(tiny.train.matrix()), symmetric=False).double()

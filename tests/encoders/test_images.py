@@ -26,7 +26,7 @@ def test_every_mode_becomes_the_same_rgb(tmp_path: Path) -> None:
     red.save(tmp_path / "rgb.png")
     red.convert("RGBA").save(tmp_path / "rgba.png")
     red.quantize(8).save(tmp_path / "palette.png")
-    red.convert("CMYK").save(tmp_path / "cmyk.tif")
+    red.save(tmp_path / "bitmap.bmp")
     red.save(tmp_path / "jpeg.jpg", quality=95)
     red.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
     red.quantize(8).save(tmp_path / "gif.gif")

@@ -79,7 +79,7 @@ class DualGnn(Backbone):
         self.register_buffer("neighbour_weights", weights, persistent=False)
         tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
-        # The modalities lie side by side, here and in the graph that they share: one product.
+        # The modalities lie side by side.
         self.preferences = embedding_table(self.n_users, len(tables) * d, generator)
         self.content = nn.ModuleDict(
             {m: _linear(table.width, d, generator) for m, table in tables.items()}
@@ -95,11 +95,12 @@ class DualGnn(Backbone):
         ]
         free = self.preferences.view(self.n_users, len(content), -1)
         # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
-        x = nodes_of_length(self.n_layers + 1, free, content)
-        z = layer_mean(self.graph, x.flatten(1), self.n_layers)
+        nodes = nodes_of_length(self.n_layers + 1, free, content)
+        # One by one: a product of twice the width takes three times as long, out of the cache.
+        z = [layer_mean(self.graph, x, self.n_layers) for x in nodes]
         if self.modality_logits is None:
-            return z[: self.n_users], z[self.n_users :]
-        return weighted_nodes(z.view_as(x), self.modality_logits.softmax(dim=1))
+            return z[0][: self.n_users], z[0][self.n_users :]
+        return weighted_nodes(self.modality_logits.softmax(dim=1), z)
 
     def with_neighbours(self, h: Tensor, users: Tensor | None = None) -> Tensor:
         """e_u = h_u + Σ_v a_uv h_v of all users (M, d), or of `users` (b,): (b, d)."""
@@ -148,25 +149,27 @@ def neighbour_table(common: sp.csr_matrix, weighting: str) -> tuple[Tensor, Tens
     return torch.from_numpy(neighbours), weights
 
 
-def nodes_of_length(length: float, users: Tensor, items: list[Tensor]) -> Tensor:
-    """Users (M, C, d) above items, C tables (N, d), rows scaled to a length: (M + N, C, d).
-
-    A row of zeros stays.
-    """
-    return cast(Tensor, _NodesOfLength.apply(length, users, *items))  # type: ignore[no-untyped-call]
-
-
-def weighted_nodes(z: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ_c weights[:, c] z[:M, c] of the users (M, d), Σ_c z[M:, c] of the items (N, d).
+def nodes_of_length(length: float, users: Tensor, items: list[Tensor]) -> tuple[Tensor, ...]:
+    """Rows scaled to a length, users above items, one (M + N, d) a modality; zero rows stay.
 
     Args:
-        z: nodes in C modalities (M + N, C, d).
-        weights: of the users' modalities (M, C).
+        length: of every row that is not zero.
+        users: (M, C, d).
+        items: C tables (N, d).
     """
-    return cast(
-        tuple[Tensor, Tensor],
-        _WeightedNodes.apply(z, weights),  # type: ignore[no-untyped-call]
-    )
+    nodes = _NodesOfLength.apply(length, users, *items)  # type: ignore[no-untyped-call]
+    return cast(tuple[Tensor, ...], nodes)
+
+
+def weighted_nodes(weights: Tensor, nodes: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Σ_c weights[:, c] z_c of the users (M, d), Σ_c z_c of the items (N, d).
+
+    Args:
+        weights: of the users' modalities (M, C).
+        nodes: C tables (M + N, d), users above items.
+    """
+    sums = _WeightedNodes.apply(weights, *nodes)  # type: ignore[no-untyped-call]
+    return cast(tuple[Tensor, Tensor], sums)
 
 
 # Both are a few lines of autograd's own; by hand they take half the passes over all the nodes'
@@ -177,52 +180,69 @@ class _NodesOfLength(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: torch.autograd.function.FunctionCtx, length: float, users: Tensor, *items: Tensor
-    ) -> Tensor:
-        n_users, n_items = len(users), len(items[0])
-        y = users.new_empty(n_users + n_items, len(items), users.shape[2])
-        scale = users.new_empty(n_users + n_items, len(items), 1)
-        parts = [(users, y[:n_users], scale[:n_users])]
-        parts += [(x, y[n_users:, c], scale[n_users:, c]) for c, x in enumerate(items)]
-        for x, out, by in parts:
-            torch.linalg.vector_norm(x, dim=-1, keepdim=True, out=by)
-            torch.mul(x, by.clamp_(min=1e-6).reciprocal_().mul_(length), out=out)
-        ctx.save_for_backward(y, scale)
-        ctx.length, ctx.n_users = length, n_users  # type: ignore[attr-defined]
-        return y
+    ) -> tuple[Tensor, ...]:
+        nodes, scales = [], []
+        for c, item in enumerate(items):
+            y = users.new_empty(len(users) + len(item), users.shape[2])
+            norm = y.new_empty(len(y), 1)
+            parts = ((users[:, c], slice(None, len(users))), (item, slice(len(users), None)))
+            for x, at in parts:
+                torch.linalg.vector_norm(x, dim=1, keepdim=True, out=norm[at])
+            scale = norm.clamp_(min=1e-6).reciprocal_().mul_(length)
+            for x, at in parts:
+                torch.mul(x, scale[at], out=y[at])
+            nodes.append(y)
+            scales.append(scale)
+        ctx.save_for_backward(*nodes, *scales)
+        ctx.length, ctx.n_users = length, len(users)  # type: ignore[attr-defined]
+        return tuple(nodes)
 
     @staticmethod
     def backward(
-        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
+        ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor
     ) -> tuple[Tensor | None, ...]:
-        y, scale = ctx.saved_tensors  # type: ignore[attr-defined]
-        along = (gradient * y).sum(dim=-1, keepdim=True) / ctx.length**2  # type: ignore[attr-defined]
-        by_x = torch.addcmul(gradient, y, along, value=-1).mul_(scale)
-        n_users: int = ctx.n_users  # type: ignore[attr-defined]
-        return None, by_x[:n_users], *by_x[n_users:].unbind(dim=1)
+        saved: tuple[Tensor, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
+        length: float = ctx.length  # type: ignore[attr-defined]
+        m: int = ctx.n_users  # type: ignore[attr-defined]
+        n = len(gradients)
+        by_users = gradients[0].new_empty(m, n, gradients[0].shape[1])
+        by_items = []
+        for c, (gradient, y, scale) in enumerate(zip(gradients, saved[:n], saved[n:], strict=True)):
+            along = (gradient * y).sum(dim=1, keepdim=True).div_(length**2)
+            by_x = torch.addcmul(gradient, y, along, value=-1)
+            torch.mul(by_x[:m], scale[:m], out=by_users[:, c])
+            by_items.append(by_x[m:].mul_(scale[m:]))
+        return None, by_users, *by_items
 
 
 class _WeightedNodes(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: torch.autograd.function.FunctionCtx, z: Tensor, weights: Tensor
+        ctx: torch.autograd.function.FunctionCtx, weights: Tensor, *nodes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(z, weights)
-        users = z[: len(weights)]
-        total = users[:, 0] * weights[:, :1]
-        for c in range(1, z.shape[1]):
-            total.addcmul_(users[:, c], weights[:, c : c + 1])
-        return total, z[len(weights) :].sum(1)
+        ctx.save_for_backward(weights, *nodes)
+        m = len(weights)
+        users, items = nodes[0][:m] * weights[:, :1], nodes[0][m:].clone()
+        for c, z in enumerate(nodes[1:], 1):
+            users.addcmul_(z[:m], weights[:, c : c + 1])
+            items += z[m:]
+        return users, items
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, by_users: Tensor, by_items: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        z, weights = ctx.saved_tensors  # type: ignore[attr-defined]
-        by_z = torch.empty_like(z)
-        torch.mul(by_users[:, None], weights[:, :, None], out=by_z[: len(weights)])
-        by_z[len(weights) :] = by_items[:, None]
-        by_weight = [(by_users * z[: len(weights), c]).sum(dim=1) for c in range(z.shape[1])]
-        return by_z, torch.stack(by_weight, dim=1)
+    ) -> tuple[Tensor, ...]:
+        saved: tuple[Tensor, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
+        weights, *nodes = saved
+        m = len(weights)
+        by_weight, by_nodes = [], []
+        for c, z in enumerate(nodes):
+            by_z = torch.empty_like(z)
+            torch.mul(by_users, weights[:, c : c + 1], out=by_z[:m])
+            by_z[m:] = by_items
+            by_nodes.append(by_z)
+            by_weight.append((by_users * z[:m]).sum(dim=1))
+        return torch.stack(by_weight, dim=1), *by_nodes
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -4,6 +4,7 @@ All nodes pass through it in every step, so that a pass over memory costs nearly
 product. Autograd's own backward makes a pass for every sum, and keeps what it does not need.
 """
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from cliper.graphs import SparseGraph
 from cliper.graphs.sparse import product
 
 SLOPE = 0.01  # of LeakyReLU
+BLOCK = 4096  # nodes at a time
 
 
 class Layer(nn.Module):
@@ -58,56 +60,71 @@ class _Layer(torch.autograd.Function):
         rows: Tensor | None,
         x: Tensor,
         ids: Tensor,
-        w1: Tensor,
-        w2: Tensor,
-        w3: Tensor,
-        w3_own: Tensor | None = None,
+        *weights: Tensor,
     ) -> Tensor:
         gathered = product(mean.tensor, x)
         if rows is not None:  # W₁ commutes with the mean, so that only these rows go through it
             x, gathered, ids = (t.index_select(0, rows) for t in (x, gathered, ids))
-        h = leaky_relu(matmul(gathered, w1.T), SLOPE, inplace=True)
-        own = leaky_relu(matmul(x, w2.T), SLOPE, inplace=True)
-        with_id = own + ids
-        y = matmul(h, w3.T)
-        y += with_id if w3_own is None else matmul(with_id, w3_own.T)
-        leaky_relu(y, SLOPE, inplace=True)
-        ctx.save_for_backward(rows, x, gathered, h, own, with_id, y, w1, w2, w3, w3_own)  # type: ignore[arg-type]
-        ctx.mean = mean  # type: ignore[attr-defined]
+        w1, w2, w3, *w3_own = weights
+        y, kept = torch.empty_like(x), []
+        for at in blocks(len(x)):
+            h = leaky_relu(matmul(gathered[at], w1.T), SLOPE, inplace=True)
+            own = leaky_relu(matmul(x[at], w2.T), SLOPE, inplace=True)
+            with_id = own + ids[at]
+            joined = matmul(with_id, w3_own[0].T) if w3_own else with_id
+            leaky_relu(torch.add(matmul(h, w3.T), joined, out=y[at]), SLOPE, inplace=True)
+            kept += [h, own, with_id]
+        ctx.save_for_backward(x, gathered, y, *weights, *kept)
+        ctx.mean, ctx.rows, ctx.n_weights = mean, rows, len(weights)  # type: ignore[attr-defined]
         return y
 
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
     ) -> tuple[Tensor | None, ...]:
-        rows, x, gathered, h, own, with_id, y, w1, w2, w3, w3_own = ctx.saved_tensors  # type: ignore[attr-defined]
+        saved: tuple[Tensor, ...] = ctx.saved_tensors  # type: ignore[attr-defined]
+        n_weights: int = ctx.n_weights  # type: ignore[attr-defined]
+        x, gathered, y = saved[:3]
+        w1, w2, w3, *w3_own = weights = saved[3 : 3 + n_weights]
+        kept = iter(saved[3 + n_weights :])
+        by_weights = [torch.zeros_like(w) for w in weights]
+        by_x, by_gathered, by_id = (torch.empty_like(x) for _ in range(3))
+        for at in blocks(len(x)):
+            h, own, with_id = next(kept), next(kept), next(kept)
+            by_y = _through(gradient[at], y[at], None)
+            turned = by_y.T.contiguous()  # once for two products
+            by_weights[2] += matmul(turned, h)
+            if w3_own:
+                by_weights[3] += matmul(turned, with_id)
+            by_id[at] = matmul(by_y, w3_own[0]) if w3_own else by_y
+            by_own = _through(by_id[at], own, None)
+            by_weights[1] += matmul(by_own.T, x[at])
+            by_x[at] = matmul(by_own, w2)
+            by_h = matmul(by_y, w3)
+            by_h = _through(by_h, h, by_h)
+            by_weights[0] += matmul(by_h.T, gathered[at])
+            by_gathered[at] = matmul(by_h, w1)
         mean: SparseGraph = ctx.mean  # type: ignore[attr-defined]
-        by_y = _through(gradient, y)
-        turned = by_y.T.contiguous()  # once for two products
-        by_w3 = matmul(turned, h)
-        by_h = matmul(by_y, w3)
-        by_h = _through(by_h, h, out=by_h)
-        by_w1 = matmul(by_h.T, gathered)
-        by_gathered = matmul(by_h, w1)
-        by_w3_own, by_id = None, by_y
-        if w3_own is not None:
-            by_w3_own, by_id = matmul(turned, with_id), matmul(by_y, w3_own)
-        by_own = _through(by_id, own)
-        by_w2 = matmul(by_own.T, x)
-        by_x = matmul(by_own, w2)
+        rows: Tensor | None = ctx.rows  # type: ignore[attr-defined]
         back = mean.transposed
         assert back is not None
         if rows is None:
             torch.addmm(by_x, back.tensor, by_gathered, out=by_x)
         else:
             n = mean.shape[0]
-            every = by_x.new_zeros(n, by_gathered.shape[1]).index_add_(0, rows, by_gathered)
+            every = by_x.new_zeros(n, x.shape[1]).index_add_(0, rows, by_gathered)
             by_x = product(back.tensor, every).index_add_(0, rows, by_x)
             by_id = every.zero_().index_add_(0, rows, by_id)
-        return None, None, by_x, by_id, by_w1, by_w2, by_w3, by_w3_own
+        return None, None, by_x, by_id, *by_weights
 
 
-def _through(gradient: Tensor, result: Tensor, out: Tensor | None = None) -> Tensor:
+def blocks(rows: int) -> Iterator[slice]:
+    """Rows in parts that stay in the cache from one product of a layer to the next."""
+    for start in range(0, rows, BLOCK):
+        yield slice(start, start + BLOCK)
+
+
+def _through(gradient: Tensor, result: Tensor, out: Tensor | None) -> Tensor:
     """The gradient before a LeakyReLU from the one after it, by the sign of its result."""
     out = torch.empty_like(result) if out is None else out
     torch.ops.aten.leaky_relu_backward(gradient, result, SLOPE, True, grad_input=out)

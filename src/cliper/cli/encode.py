@@ -7,7 +7,7 @@ from typing import Any, Literal
 import click
 
 from cliper.cli.adaptation import adaptation_settings, show_adaptation
-from cliper.cli.options import encoding_options, names, pairs
+from cliper.cli.options import batch_size, encoding_options, names, pairs
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
@@ -19,7 +19,18 @@ from cliper.errors import InputError
 @encoding_options
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", default="float32", show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option(
+    "--batch-size",
+    metavar="N|auto",
+    callback=batch_size,
+    default="auto",
+    show_default=True,
+    help="Images at once; auto goes by the memory there is.",
+)
+@click.option(
+    "--runtime", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
+    help="What computes; onnx needs 'cliper[onnx]' and has --dtype int8.",
+)  # fmt: skip
 @click.option(
     "--long-text", type=click.Choice(["truncate", "chunk-mean"]), default="truncate",
     show_default=True, help="What becomes of texts over the encoder's limit.",
@@ -44,7 +55,8 @@ def command(
     templates: tuple[str, ...],
     device: str,
     dtype: str,
-    batch_size: int,
+    batch_size: int | Literal["auto"],
+    runtime: str,
     long_text: Literal["truncate", "chunk-mean"],
     sets: tuple[str, ...],
     download: bool,
@@ -82,6 +94,7 @@ def command(
         "device": device,
         "dtype": dtype,
         "batch_size": batch_size,
+        "runtime": runtime,
         "long_text": long_text,
         "allow_download": download,
     }
@@ -155,6 +168,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         ("images per second", facts["images_per_second"]),
         ("items without image", facts["missing_images"]),
     ]
+    sizes = [("images at once", "images_at_once"), ("tokens of texts at once", "tokens_at_once")]
+    rows += [(shown, facts[name]) for shown, name in sizes if facts[name] is not None]
     rows += [(f"items without {n}", c) for n, c in facts["missing_views"].items() if c]
     rows += [(f"image failed: {reason}", n) for reason, n in facts["failed_images"].items()]
     rows += [(f"field left out: {field}", why) for field, why in facts["left_out"].items()]

@@ -1,7 +1,7 @@
 """Options that several verbs share, and the settings tree that they write into."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -106,6 +106,16 @@ search_options = several(
         help="Epochs before one may be broken off; 5 by default.",
     ),
 )
+
+
+def batch_size(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> int | Literal["auto"]:
+    """`auto`, or a number of at least 1."""
+    if value == "auto":
+        return "auto"
+    number: Any = click.IntRange(min=1)
+    return int(number.convert(value, parameter, context))
 
 
 def names(text: str, option: str) -> list[str]:

@@ -5,7 +5,6 @@ system, one picture of many items is kept once, and the dataset's hash covers it
 """
 
 import hashlib
-import io
 import os
 import shutil
 import warnings
@@ -14,18 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from cliper.data.ledger import SAMPLES, Ledger
+from cliper.data.pictures import DECODER_ERRORS, MAX_BYTES, PictureError, open_picture
 from cliper.errors import InputError
 from cliper.progress import task
 
-MAX_PIXELS = 64_000_000
-MAX_BYTES = 64 * 2**20
-# No TIFF: its library writes to stderr on its own.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-# What Pillow's decoders raise on damaged files.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, TypeError)
+NO_MEMORY = "not enough memory to decode it"
 TO_FETCH = "named by address, to be fetched by `cliper images`"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -50,8 +43,8 @@ def store_images(
 
     Linked where the file system allows it, copied otherwise (so replace a source picture, do not
     write into it: a linked one would change here too). What is missing, unreadable,
-    truncated, empty, outside `root` or larger than 64 million pixels (found from the header,
-    without decoding) becomes None and is counted by reason.
+    truncated, empty, outside `root`, or larger or costlier than `pictures` allows (found from the
+    header, without decoding) becomes None and is counted by reason.
 
     Args:
         names: paths relative to `root`, None where an item has no image.
@@ -152,29 +145,19 @@ def _located(name: str, root: Path) -> Path:
 def verify_image(data: bytes) -> _Checked:
     """Decode one image; `stored` is its format's ending, or `reason` says what is wrong."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return _Checked(reason=f"more than {MAX_PIXELS} pixels")
-            ending = (image.format or "").lower()
+        opened = open_picture(data)
+        with opened.image as image:
             # A JPEG decodes faster at a fraction of its size, and every byte is still read.
             image.draft("RGB", (image.width // 8 or 1, image.height // 8 or 1))
             image.load()
-    except Image.DecompressionBombError:
-        return _Checked(reason=f"more than {MAX_PIXELS} pixels")
-    except UnidentifiedImageError:
-        return _Checked(reason="not a JPEG, PNG, WebP, GIF or BMP image")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        IndexError,
-        TypeError,
-    ) as error:
+    except PictureError as error:
+        return _Checked(reason=str(error))
+    except MemoryError:
+        return _Checked(reason=NO_MEMORY)
+    except DECODER_ERRORS as error:
         truncated = "truncated" in str(error).lower()
         return _Checked(reason="truncated" if truncated else "damaged")
-    return _Checked(stored={"jpeg": "jpg"}.get(ending, ending))
+    return _Checked(stored={"JPEG": "jpg"}.get(opened.form, opened.form.lower()))
 
 
 def bring(source: Path, target: Path, data: bytes | None = None) -> None:

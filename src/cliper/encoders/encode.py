@@ -11,12 +11,14 @@ from cliper.encoders.adaptation.config import AdaptationConfig
 from cliper.encoders.adaptation.encode_adapted import encode_adapted, find_adapted
 from cliper.encoders.assembled import load_assembled
 from cliper.encoders.base import Encodings
-from cliper.encoders.encode_content import Views, content, store_root
+from cliper.encoders.encode_content import GRAPHS, Views, content, store_root
 from cliper.encoders.encode_dual import encode_dual, find_dual
 from cliper.encoders.encode_embedded import encode_embedded, find_embedded, refuse_weights
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
 from cliper.encoders.registry import available_device, create_encoder
+from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.errors import InputError
 from cliper.types import BoolArray
 
@@ -30,7 +32,8 @@ def encode_dataset(
     *,
     device: str = "cpu",
     dtype: str = "float32",
-    batch_size: int = 32,
+    batch_size: BatchSize = "auto",
+    runtime: str = "torch",
     seed: int = 0,
     weights: Path | None = None,
     long_text: LongText = "truncate",
@@ -51,7 +54,8 @@ def encode_dataset(
         views: the rendered views, item by item in the catalogue's order.
         device: where to compute.
         dtype: of the networks.
-        batch_size: passed to the encoder.
+        batch_size: passed to the encoder, see `create_encoder`.
+        runtime: `torch`, or `onnx`, which keeps its graphs in the store.
         seed: of `embedded`'s fit; no other encoder draws anything.
         weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
@@ -72,10 +76,12 @@ def encode_dataset(
     report.fail("no such file", gone)
     make = partial(
         create_encoder, encoder_name, weights=weights, device=device, batch_size=batch_size,
+        runtime=runtime, graphs=store_root(dataset) / GRAPHS,
         long_text=long_text, allow_download=allow_download,
     )  # fmt: skip
     if encoder_name == "embedded":
         refuse_weights(weights)
+        refuse_runtime(runtime)
         if long_text != "truncate":
             raise InputError(
                 f"long_text {long_text!r} has no effect on 'embedded', which truncates",
@@ -110,6 +116,7 @@ def load_encodings(
     *,
     weights: Path | None = None,
     dtype: str = "float32",
+    runtime: str = "torch",
     seed: int = 0,
     long_text: LongText = "truncate",
     adapt: AdaptationConfig | None = None,
@@ -123,7 +130,10 @@ def load_encodings(
     _check(encoder, adapt, fit_on)
     keys, image, paths, _ = content(dataset, views.texts)
     root = store_root(dataset)
-    make = partial(create_encoder, encoder, weights=weights, long_text=long_text)
+    make = partial(
+        create_encoder, encoder, weights=weights, long_text=long_text,
+        runtime=runtime, graphs=root / GRAPHS,
+    )  # fmt: skip
     if encoder == "embedded":
         folder = find_embedded(root, views.names, keys, image, dtype=dtype, seed=seed)
     elif adapt is not None:

@@ -35,6 +35,10 @@ class Views(Protocol):
         ...
 
 
+GRAPHS = "graphs"
+"""The folder of the store that holds exported networks."""
+
+
 def store_root(dataset: Dataset) -> Path:
     """The dataset's encoding store.
 

@@ -49,6 +49,7 @@ def encode_dual(
     report.truncated_texts += rows.truncated
     fill_images(rows.image_rows, rows.failed, image, path_lookup(paths), rows.encode_image, report)
     count_failures(rows.image_rows, rows.failed, image, report)
+    report.images_at_once, report.tokens_at_once = getattr(encoder, "batch_sizes", (None, None))
     image = encoded(rows.image_rows, image)
     key = encodings_key(encoder.hash, views.names, keys, image)
     source = getattr(encoder, "source", None)

@@ -23,6 +23,7 @@ from cliper.encoders.encode_content import (
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.pairs import choose_pairs
+from cliper.encoders.runtime.batching import BatchSize
 from cliper.encoders.store import ABSENT, KeyArray
 from cliper.encoders.unimodal import Unimodal
 from cliper.errors import InputError
@@ -39,7 +40,7 @@ def encode_embedded(
     *,
     device: str,
     dtype: str,
-    batch_size: int,
+    batch_size: BatchSize,
     seed: int,
     config: AlignmentConfig | None = None,
 ) -> Path:
@@ -56,6 +57,7 @@ def encode_embedded(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
     count_failures(both.image_rows, both.failed, image, report)
+    report.images_at_once, report.tokens_at_once = both.batch_sizes
     image = encoded(both.image_rows, image)
     folder = _fit_folder(root, both, views.names, keys, image, seed, config)
     path = folder / "alignment.safetensors"
@@ -92,7 +94,7 @@ def find_embedded(
     root: Path, names: Sequence[str], keys: KeyArray, image: KeyArray, *, dtype: str, seed: int
 ) -> Path:
     """Where `encode_embedded` would have put exactly this content."""
-    both = Unimodal(root, "cpu", dtype, 32)
+    both = Unimodal(root, "cpu", dtype)
     image = usable(both.failed, image)
     return _fit_folder(root, both, names, keys, image, seed, AlignmentConfig()) / "encodings"
 

@@ -25,6 +25,7 @@ REASONS = (
     "broken or truncated",
     "not readable",
     "out of memory",
+    "too costly to decode",
 )
 """Why a picture failed, by the code that the store keeps; only ever appended to."""
 

@@ -18,6 +18,8 @@ class EncodeReport:
         failed_images: pictures that cannot be used, by reason; their items count as without.
         damaged_chunks: broken files of the store that were passed over and encoded again.
         text_seconds, image_seconds: spent encoding; seconds: all in all.
+        images_at_once, tokens_at_once: sizes of batches, chosen or given; None where nothing had
+            to be encoded.
         retrieval_recall_at_10, retrieval_chance: of a fitted encoder on held-out pairs.
         adaptation, adaptation_folder: of an adapted encoder, and where its report lies.
     """
@@ -33,6 +35,8 @@ class EncodeReport:
     text_seconds: float = 0.0
     image_seconds: float = 0.0
     seconds: float = 0.0
+    images_at_once: int | None = None
+    tokens_at_once: int | None = None
     retrieval_recall_at_10: float | None = None
     retrieval_chance: float | None = None
     adaptation: AdaptationReport | None = field(default=None, repr=False)

@@ -1,6 +1,5 @@
 """Image files to batches of pixels: any mode to RGB, decoding overlapped with computing."""
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,16 +10,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from cliper.data.pictures import (
+    DECODER_ERRORS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    NoPicture,
+    Opened,
+    TooCostly,
+    TooLarge,
+    open_picture,
+    upright,
+)
 from cliper.types import IndexArray
 
 Pixels = npt.NDArray[Any]
 Preprocess = Callable[[Image.Image], Pixels]
 
-# Beyond this a decoded picture takes 300 MB a worker; no encoder sees more than 1000² of it.
-MAX_PIXELS = 100_000_000
-
+_STRIP_PIXELS = 1_000_000
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -69,22 +77,32 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
             this many pixels (its own inverse transform at 1/2, 1/4 or 1/8: much faster).
 
     Raises:
-        ImageError: missing, unreadable, truncated, or of more than `MAX_PIXELS` pixels.
+        ImageError: missing, unreadable, truncated, or not to be decoded (`cliper.data.pictures`).
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _decode(path, at_least)
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError("too costly to decode")
+        data = path.read_bytes()
     except FileNotFoundError:
         raise ImageError("no such file") from None
-    except UnidentifiedImageError:
+    except OSError:
+        raise ImageError("not readable") from None
+    return decode_rgb(data, at_least)
+
+
+def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
+    """`open_rgb` for the bytes of a file."""
+    try:
+        return _decode(open_picture(data), at_least)
+    except NoPicture:
         raise ImageError("not an image") from None
-    except Image.DecompressionBombError:
+    except TooLarge:
         raise ImageError("too many pixels") from None
-    # Pillow's plugins raise whatever their parser meets in a broken file.
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
-        if isinstance(error, PermissionError):
-            raise ImageError("not readable") from None
+    except TooCostly:
+        raise ImageError("too costly to decode") from None
+    except MemoryError:
+        raise ImageError("out of memory") from None
+    except DECODER_ERRORS:
         raise ImageError("broken or truncated") from None
 
 
@@ -144,15 +162,24 @@ def _batch(start: int, results: Sequence[Pixels | str]) -> ImageBatch:
     return ImageBatch(np.asarray(good, dtype=np.int64) + start, pixels, failures)
 
 
-def _decode(path: Path, at_least: int | None) -> Image.Image:
-    with Image.open(path) as image:
-        if at_least is not None:
+def _decode(opened: Opened, at_least: int | None) -> Image.Image:
+    orientation = opened.orientation
+    image = _loaded(opened, at_least)
+    del opened  # with whatever its decoder still holds
+    return upright(_to_rgb(image), orientation)
+
+
+def _loaded(opened: Opened, at_least: int | None) -> Image.Image:
+    with opened.image as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:  # a plain JPEG: at half its size it fits
+            least = at_least or width + height
+            image.draft("RGB", (min(least, width // 2), min(least, height // 2)))
+        elif at_least is not None:
             image.draft("RGB", (at_least, at_least))
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError("too many pixels")
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _to_rgb(upright)
+        # WebP's decoder keeps two canvases for as long as its image lives.
+        return image.copy() if opened.form == "WEBP" else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -160,7 +187,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         wide = np.asarray(image, dtype=np.uint16)
         return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layers = image.convert("RGBA")
-        white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layers).convert("RGB")
-    return image.convert("RGB")
+        return _on_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a picture on white, some rows at a time: all at once would hold it five times over."""
+    width, height = image.size
+    result = Image.new("RGB", image.size)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(height, top + rows))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
+        result.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return result

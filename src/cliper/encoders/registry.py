@@ -13,10 +13,10 @@ import torch
 
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.limits import LONG_TEXT_RULES, LongText
+from cliper.encoders.runtime.batching import BatchSize, checked_batch_size
+from cliper.encoders.runtime.choice import check_runtime
 from cliper.errors import InputError
 from cliper.types import JsonObject
-
-DTYPE_NAMES = ("float32", "bfloat16", "float16")
 
 ENTRY_POINTS = "cliper.encoders"
 
@@ -28,8 +28,10 @@ class EncoderOptions:
     weights: Path | None = None
     device: str = "cpu"
     dtype: str = "float32"
-    batch_size: int = 32
+    batch_size: BatchSize = "auto"
     long_text: LongText = "truncate"
+    runtime: str = "torch"
+    graphs: Path | None = None
     allow_download: bool = False
 
 
@@ -91,8 +93,10 @@ def create_encoder(
     weights: Path | None = None,
     device: str = "cpu",
     dtype: str = "float32",
-    batch_size: int = 32,
+    batch_size: BatchSize = "auto",
     long_text: LongText = "truncate",
+    runtime: str = "torch",
+    graphs: Path | None = None,
     allow_download: bool = False,
 ) -> DualEncoder:
     """Make an encoder.
@@ -105,7 +109,10 @@ def create_encoder(
         device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
         dtype: in which the towers compute; the result is float32.
         batch_size: images at once; texts get as many tokens as that many longest texts have.
+            `auto` goes by the memory there is (`cliper.encoders.runtime.batching`).
         long_text: beyond the limit, `truncate` (the paper) or `chunk-mean`.
+        runtime: `torch`, or `onnx` for ONNX Runtime on a CPU, which alone computes in `int8`.
+        graphs: where `onnx` keeps the graphs that it makes; None for a temporary folder.
         allow_download: the hub may be asked for what is not in the local cache.
 
     Raises:
@@ -115,13 +122,14 @@ def create_encoder(
     options = EncoderOptions(
         weights=Path(weights).expanduser() if weights is not None else None,
         device=available_device(device),
-        dtype=_one_of("dtype", dtype, DTYPE_NAMES),
-        batch_size=batch_size,
+        dtype=dtype,
+        batch_size=checked_batch_size(batch_size),
         long_text=_one_of("long_text", long_text, LONG_TEXT_RULES),
+        runtime=runtime,
+        graphs=graphs,
         allow_download=allow_download,
     )
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}", remedy="at least 1")
+    check_runtime(runtime, dtype, torch.device(options.device).type)
     if name in _ENTRIES:
         return _ENTRIES[name].factory(options)
     from cliper.encoders.loading import from_hub, from_path

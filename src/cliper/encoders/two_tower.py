@@ -18,14 +18,13 @@ from cliper import progress
 from cliper.encoders.images import ImageFailure, decode_batches
 from cliper.encoders.limits import LongText, TextCounts, limited
 from cliper.encoders.preprocessing import ImagePreprocessing
-from cliper.encoders.runtime.packed import pack_linears, unpack_linears
+from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.runtime.computing import DTYPES, Computing, How, Inputs
 from cliper.encoders.text_batches import encode_sequences, mean_by_owner
 from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Towers
 from cliper.errors import InputError
 from cliper.types import FloatArray, JsonObject
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TwoTowerEncoder:
@@ -37,14 +36,18 @@ class TwoTowerEncoder:
         tokenizer: the one that the text tower was trained with.
         preprocessing: the one that the image tower was trained with.
         device: where to compute.
-        dtype: `float32`, `bfloat16` or `float16`; results are float32 in any case.
-        batch_size: images at once; texts get `batch_size * max_tokens` tokens at once.
+        dtype: `float32`, `bfloat16`, `float16`, or `int8` with `onnx`; results are float32.
+        batch_size: images at once; texts get `batch_size * max_tokens` tokens at once. `auto`
+            goes by the memory there is (`runtime.batching`).
         long_text: what to do beyond `max_tokens` (`limits`).
+        runtime: `torch`, or `onnx` for ONNX Runtime on a CPU.
+        graphs: where `onnx` keeps its graphs; None for a temporary folder.
         workers: threads that decode pictures.
 
     Attributes:
-        name, width, max_tokens, hash: see `DualEncoder`. The hash also covers `long_text` and
-            `dtype`, because both change the numbers.
+        name, width, max_tokens, hash: see `DualEncoder`. The hash also covers `long_text`,
+            `dtype` and `runtime`, because they change the numbers. The batch size changes them
+            by rounding alone, except in int8, where the rows of a batch share a scale.
         text_counts: what happened to the texts so far.
         image_failures: pictures of the latest `encode_image` that could not be read; their rows
             are NaN.
@@ -65,8 +68,10 @@ class TwoTowerEncoder:
         *,
         device: str = "cpu",
         dtype: str = "float32",
-        batch_size: int = 32,
+        batch_size: BatchSize = "auto",
         long_text: LongText = "truncate",
+        runtime: str = "torch",
+        graphs: Path | None = None,
         workers: int = 2,
     ) -> None:
         _check_precision(towers, dtype, name)
@@ -77,27 +82,25 @@ class TwoTowerEncoder:
         self.preprocessing = preprocessing
         self.tokenizer = tokenizer
         self.long_text = long_text
-        self._device, self._dtype = torch.device(device), DTYPES[dtype]
-        self._batch_size, self._workers = batch_size, workers
+        self._workers = workers
         self.width = towers.width
         self.max_tokens = towers.max_tokens
         _check_size(preprocessing, towers.image_shape, name)
-        towers.eval().requires_grad_(False).to(self._dtype)
-        self.hash = _hash(towers, tokenizer, preprocessing, long_text, dtype)
-        # Pictures arrive channels-last; with the convolutions in the same layout they take less
-        # time on a CPU (CLIP's patches about a sixth) and give the same bits.
-        self._towers: Towers = towers.to(  # type: ignore[call-overload]
-            self._device, memory_format=torch.channels_last
-        )
+        how = How(device, dtype, batch_size, runtime, graphs)
+        towers.to(DTYPES[dtype])
+        self.hash = _hash(towers, tokenizer, preprocessing, long_text, how.key)
+        inputs = Inputs(tokenizer.pad, preprocessing.shape, preprocessing.normalise)
+        self._computing = Computing(towers, inputs, how, self.hash)
 
     @property
     def towers(self) -> Towers:
-        """The towers with their weights as they were given, so that they can be read or trained.
+        """The towers with their weights as they were given, so that they can be read or trained."""
+        return self._computing.towers
 
-        The next call of `encode_text` or `encode_image` packs them again.
-        """
-        unpack_linears(self._towers)
-        return self._towers
+    @property
+    def batch_sizes(self) -> tuple[int | None, int | None]:
+        """Images and tokens of texts at once; None for what has not been encoded yet."""
+        return self._computing.batch_sizes
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
@@ -106,7 +109,6 @@ class TwoTowerEncoder:
         Equal texts are encoded once. Over-long ones are truncated or chunked, and counted in
         `text_counts`. Memory beyond the result: the distinct texts' ids and one batch.
         """
-        pack_linears(self._towers)
         position = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         tokenizer = self.tokenizer
         room = self.max_tokens - len(tokenizer.before) - len(tokenizer.after)
@@ -123,11 +125,11 @@ class TwoTowerEncoder:
         )
         embedded = encode_sequences(
             sequences,
-            self._text_features,
+            self._computing.text,
             width=self.width,
             pad=tokenizer.pad,
-            budget=self._batch_size * self.max_tokens,
-            padded_to=self._towers.padded_to,
+            budget=self._computing.tokens_at_once,
+            padded_to=self._computing.padded_to,
         )
         self._check_finite(embedded, "text")
         too_long = np.array([len(t) > room for t in tokens], dtype=bool)
@@ -144,17 +146,16 @@ class TwoTowerEncoder:
         Pictures are decoded in threads ahead of the tower. One that cannot be read becomes a
         row of NaN and an entry of `image_failures`.
         """
-        pack_linears(self._towers)
         out = np.full((len(images), self.width), np.nan, dtype=np.float32)
         failures: list[ImageFailure] = []
         batches = decode_batches(
-            images, self.preprocessing.crop_pixels, self._batch_size, self._workers
+            images, self.preprocessing.crop_pixels, self._computing.images_at_once, self._workers
         )
         with progress.task("encoding images", total=len(images)) as task:
             for batch in batches:
                 failures.extend(batch.failures)
                 if len(batch.indices):
-                    out[batch.indices] = self._image_features(batch.pixels).float().cpu().numpy()
+                    out[batch.indices] = self._computing.image(batch.pixels).numpy()
                     self._check_finite(out[batch.indices], "picture")
                 task.advance(len(batch.indices) + len(batch.failures))
         self.image_failures = tuple(failures)
@@ -171,30 +172,18 @@ class TwoTowerEncoder:
         other = copy(self)
         other.name, other.hash = name, digest
         other.text_counts, other.image_failures = TextCounts(), ()
-        towers = towers.eval().requires_grad_(False).to(self._dtype)
-        other._towers = towers.to(  # type: ignore[call-overload]
-            self._device, memory_format=torch.channels_last
-        )
+        other._computing = self._computing.over(towers, digest)
         return other
 
     def _check_finite(self, rows: FloatArray, what: str) -> None:
         # A row of NaN would pass for a picture that cannot be read, and its item for one without.
         if not np.isfinite(rows).all():
-            half = self._dtype == torch.float16
-            kind = str(self._dtype).removeprefix("torch.")
+            kind = self._computing.how.dtype
             raise InputError(
                 f"the {what} tower gives numbers that are not finite in {kind}",
                 where=self.name,
-                remedy="use bfloat16 or float32" if half else "check the weights",
+                remedy="use bfloat16 or float32" if kind == "float16" else "check the weights",
             )
-
-    def _text_features(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        there = mask.to(self._device) if mask is not None and self._towers.masked else None
-        return self._towers.text(ids.to(self._device), there)
-
-    def _image_features(self, pixels: torch.Tensor) -> torch.Tensor:
-        normal = self.preprocessing.normalise(pixels.to(self._device)).to(self._dtype)
-        return self._towers.image(normal)
 
 
 def _check_precision(towers: Towers, dtype: str, name: str) -> None:
@@ -223,10 +212,10 @@ def _hash(
     tokenizer: TextTokenizer,
     preprocessing: ImagePreprocessing,
     long_text: str,
-    dtype: str,
+    precision: str,
 ) -> str:
     digest = hashlib.sha256()
-    settings = [preprocessing.to_json(), tokenizer.hash, long_text, dtype, towers.settings]
+    settings = [preprocessing.to_json(), tokenizer.hash, long_text, precision, towers.settings]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for key, tensor in towers.used_tensors():
         digest.update(f"{key}{tuple(tensor.shape)}".encode())

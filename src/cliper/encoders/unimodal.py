@@ -9,6 +9,7 @@ from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.registry import available_device
+from cliper.encoders.runtime.batching import BatchSize
 from cliper.encoders.store import RowStore
 from cliper.errors import InputError
 from cliper.types import FloatArray
@@ -23,7 +24,7 @@ class Unimodal:
         root: the store.
         device: where to compute.
         dtype: name of the networks' precision.
-        batch_size: texts and pictures a batch.
+        batch_size: texts and pictures a batch, or `auto`.
 
     Attributes:
         text, image: the networks.
@@ -36,7 +37,7 @@ class Unimodal:
             weights' packages are not installed.
     """
 
-    def __init__(self, root: Path, device: str, dtype: str, batch_size: int) -> None:
+    def __init__(self, root: Path, device: str, dtype: str, batch_size: BatchSize = "auto") -> None:
         if dtype not in _DTYPES:
             raise InputError(f"unknown dtype {dtype!r}", remedy=f"one of {', '.join(_DTYPES)}")
         if dtype == "bfloat16":  # 45 % of posters fall under 0.999 (results/encoder-precision.md)
@@ -55,6 +56,11 @@ class Unimodal:
         self.image_rows = RowStore(image_folder, self.image.width)
         self.failed = RowStore(image_folder / "failed", 1)
         self.truncated = 0
+
+    @property
+    def batch_sizes(self) -> tuple[int | None, int | None]:
+        """Pictures and tokens of texts at once; None for what has not been encoded."""
+        return self.image.at_once, self.text.at_once
 
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
         """`MiniLM.encode_text`, counting what was truncated."""

@@ -19,6 +19,8 @@ from cliper.encoders.encode_content import (
 )
 from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.encoders.store import ABSENT
 from cliper.encoders.unimodal import Unimodal
 from cliper.types import BoolArray, FloatArray
@@ -47,7 +49,8 @@ def encode_vanilla(
     *,
     device: str = "cpu",
     dtype: str = "float32",
-    batch_size: int = 32,
+    batch_size: BatchSize = "auto",
+    runtime: str = "torch",
     on_report: Callable[[EncodeReport], None] | None = None,
 ) -> VanillaEncodings:
     """Encode `views.whole` and the pictures, or take them from the dataset's store.
@@ -55,6 +58,7 @@ def encode_vanilla(
     Arguments and errors as in `encode_dataset`; only `views.whole` is encoded.
     """
     started = perf_counter()
+    refuse_runtime(runtime)
     report = EncodeReport("vanilla")
     keys, image, paths, gone = content(dataset, [views.whole])
     report.fail("no such file", gone)
@@ -65,6 +69,7 @@ def encode_vanilla(
         both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
     )
     count_failures(both.image_rows, both.failed, image, report)
+    report.images_at_once, report.tokens_at_once = both.batch_sizes
     image = encoded(both.image_rows, image)
     report.seconds = perf_counter() - started
     if on_report is not None:

@@ -12,12 +12,13 @@ from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig
 from cliper.data import SplitKind
 from cliper.encoders.adaptation.config import AnyAdaptation
+from cliper.encoders.runtime.choice import Runtime, check_runtime, refuse_runtime
 from cliper.errors import InputError
 from cliper.experiments.tracking.base import TrackingSection
 from cliper.training import TrainingConfig
 
 _EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
-RUNNING = ("device", "dtype", "batch_size")  # how an encoder runs, whichever it is
+RUNNING = ("device", "dtype", "batch_size", "runtime")  # how an encoder runs, whichever it is
 FeatureKind = Literal["cliper", "vanilla", "none", "random"]
 FusionKind = Literal["attention", "sum", "concat", "mlp"]
 
@@ -41,8 +42,11 @@ class EncoderSection(StrictConfig):
     name: str = "embedded"
     weights: str | None = Field(None, description="folder or file instead of the hub's cache")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch_size: int = Field(64, ge=1, le=65536)
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
+    batch_size: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
+        "auto", description="images at once; auto goes by the memory there is"
+    )
+    runtime: Runtime = Field("torch", description="what computes the networks")
     long_text: Literal["truncate", "chunk-mean"] = "truncate"
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
     adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
@@ -220,6 +224,11 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                     where=section,
                     remedy="leave it out, or use features.kind=cliper",
                 )
+    if kind in ("cliper", "vanilla"):
+        running = config.encoder
+        check_runtime(running.runtime, running.dtype, running.device.partition(":")[0])
+        if kind == "vanilla" or running.name == "embedded":
+            refuse_runtime(running.runtime)
     if config.encoder.adapt is not None and config.encoder.name == "embedded":
         raise InputError(
             "'embedded' is fitted on the catalogue already, there is nothing to adapt it to",

@@ -12,6 +12,7 @@ from cliper.encoders.base import Encodings
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
+from cliper.encoders.runtime.batching import BatchSize
 from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
 from cliper.experiments.adaptation import with_figure
@@ -43,7 +44,8 @@ def represent(
     normalize_views: bool = True,
     device: str = "cpu",
     dtype: str = "float32",
-    batch_size: int = 64,
+    batch_size: BatchSize = "auto",
+    runtime: str = "torch",
     weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
@@ -63,7 +65,7 @@ def represent(
         views: view names, `global` among them if wanted; all usable fields and `global` if None.
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
-        device, dtype, batch_size: how the encoder runs.
+        device, dtype, batch_size, runtime: how the encoder runs, see `create_encoder`.
         weights: a folder or file to take the encoder from, instead of the hub's cache.
         long_text: `truncate` or `chunk-mean`, for texts over the encoder's limit.
         allow_download: fetch the weights of a hub model that is not in the local cache.
@@ -90,6 +92,7 @@ def represent(
         "device": device,
         "dtype": dtype,
         "batch_size": batch_size,
+        "runtime": runtime,
         "on_report": with_figure(on_report),
     }
     if kind == "vanilla":
@@ -136,6 +139,7 @@ def represent_experiment(
             device=config.encoder.device,
             dtype=config.encoder.dtype,
             batch_size=config.encoder.batch_size,
+            runtime=config.encoder.runtime,
             weights=config.encoder.weights_path,
             long_text=config.encoder.long_text,
             allow_download=config.encoder.allow_download,
@@ -162,6 +166,7 @@ def encode_experiment(
         device=config.encoder.device,
         dtype=config.encoder.dtype,
         batch_size=config.encoder.batch_size,
+        runtime=config.encoder.runtime,
         long_text=config.encoder.long_text,
         allow_download=config.encoder.allow_download,
         adapt=config.encoder.adapt,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cliper.cli import main
 from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
 from cliper.data.fetch import FetchSettings, fetch_images
 
@@ -34,3 +35,9 @@ def fetch_in_child(path: Path, settings: dict[str, Any]) -> None:
         fetch_images(Dataset.load(path), FetchSettings(**settings))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def command_in_child(path: Path, arguments: list[str]) -> None:
+    """The command line in a process of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main(["images", str(path), *arguments]))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from bad_server import Server, picture, redirect, serving, whole
-from fetch_world import FAST, fetch_in_child, make
+from fetch_world import FAST, command_in_child, fetch_in_child, make
 
 from cliper.data import Dataset
 from cliper.data.fetch import FetchSettings, fetch_images
@@ -49,8 +49,13 @@ def answer_all(server: Server) -> list[tuple[str, ...]]:
     return urls
 
 
-def start(path: Path) -> ForkServerProcess:
-    process = PROCESSES.Process(target=fetch_in_child, args=(path, SETTINGS))
+def start(path: Path, arguments: list[str] | None = None) -> ForkServerProcess:
+    """A run in another process; of the command line where it has arguments."""
+    process = (
+        PROCESSES.Process(target=fetch_in_child, args=(path, SETTINGS))
+        if arguments is None
+        else PROCESSES.Process(target=command_in_child, args=(path, arguments))
+    )
     process.start()
     return process
 
@@ -113,14 +118,15 @@ def test_a_run_that_was_killed_many_times_ends_like_one_that_was_not(
     assert sum(served) - sum(count > 0 for count in served) <= under_way
 
 
-def test_an_interrupted_run_keeps_what_it_finished_and_goes_on(
+def test_an_interrupted_command_keeps_what_it_finished_and_goes_on(
     world: World, tmp_path: Path
 ) -> None:
     server, urls, expected = world
     path = tmp_path / "d"
     make(path, urls)
     server.counts.clear()
-    process = start(path)
+    command = ["--allow-host", "127.0.0.1", "--rate", "60", "--retries", "1"]
+    process = start(path, command)
     deadline = time.monotonic() + 30
     while server.counts.total() < 20:
         assert time.monotonic() < deadline

@@ -110,7 +110,7 @@ def test_two_workers_and_one_of_them_killed(_ray, tmp_path, clip_folder, single)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2, batch_size=32)
+    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2)
     thread.join()
     assert len(killed) == 1, "no worker was there to be killed"
     assert len(report.workers) >= 2

@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from cliper.config import StrictConfig
-from cliper.data.images import MAX_BYTES
+from cliper.data.pictures import MAX_BYTES
 
 
 class FetchSettings(StrictConfig):

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from cliper.data.fetch.download import Body
 from cliper.data.fetch.outcome import Again, Cause, Failure, FetchError, Outcome, Picture
 from cliper.data.fetch.sniff import begins_like, looks_like
-from cliper.data.images import MAX_PIXELS, verify_image
+from cliper.data.images import NO_MEMORY, verify_image
 from cliper.errors import InputError
 
 FOLDER = "fetched"
@@ -118,8 +118,9 @@ class PictureStore:
 
 def _why_no_picture(body: Body, reason: str) -> Failure:
     if reason.startswith("more than"):
-        detail = f"more than {MAX_PIXELS:,}"
-        return FetchError(Cause.TOO_MANY_PIXELS, detail, status=200).failure
+        return FetchError(Cause.TOO_MANY_PIXELS, reason, status=200).failure
+    if reason == NO_MEMORY:
+        return FetchError(Cause.BROKEN_PICTURE, reason, status=200, again="later").failure
     if reason.startswith("not a "):
         form = begins_like(body.data)
         if form is not None:

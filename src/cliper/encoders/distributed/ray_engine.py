@@ -20,11 +20,20 @@ from cliper.data.dataset import Dataset
 from cliper.encoders.distributed.report import DistributedReport
 from cliper.encoders.distributed.work import Chunk, chunks_of, write_work
 from cliper.encoders.distributed.worker import ChunkWorker, Job, open_rows
-from cliper.encoders.encode_content import Views, content, path_lookup, store_root, text_lookup
+from cliper.encoders.encode_content import (
+    GRAPHS,
+    Views,
+    content,
+    path_lookup,
+    store_root,
+    text_lookup,
+)
 from cliper.encoders.encode_embedded import refuse_weights
 from cliper.encoders.encode_fill import missing_images, missing_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.limits import LongText
+from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.errors import InputError
 
 _SPARE = 1  # for Ray's own tasks beside the actors
@@ -41,7 +50,8 @@ def encode_on_ray(
     gpus_each: float = 0.0,
     device: str = "cpu",
     dtype: str = "float32",
-    batch_size: int = 32,
+    batch_size: BatchSize = "auto",
+    runtime: str = "torch",
     weights: Path | None = None,
     long_text: LongText = "truncate",
     allow_download: bool = False,
@@ -58,20 +68,22 @@ def encode_on_ray(
         workers: processes that hold the encoder.
         address: of a running cluster, e.g. `auto` or `ray://head:10001`; None starts Ray here.
         gpus_each: share of a GPU that each worker takes; use `device="cuda"` with it.
-        device, dtype, batch_size, weights, long_text, allow_download: as in `encode_dataset`; the
-            weights, too, lie where every worker sees them.
+        device, dtype, batch_size, runtime, weights, long_text, allow_download: as in
+            `encode_dataset`; the weights, too, lie where every worker sees them.
 
     Raises:
         InputError: Ray is not installed or not reached, a worker cannot make the encoder.
     """
     started = perf_counter()
     options: dict[str, Any] = {"device": device, "dtype": dtype, "batch_size": batch_size}
+    root = store_root(dataset).resolve()
     if encoder_name == "embedded":
         refuse_weights(weights)
+        refuse_runtime(runtime)
     else:
+        options |= {"runtime": runtime, "graphs": root / GRAPHS}
         options |= {"long_text": long_text, "allow_download": allow_download}
         options["weights"] = None if weights is None else weights.expanduser().resolve()
-    root = store_root(dataset).resolve()
     rows = open_rows(root, encoder_name, options)
     keys, image, paths, _ = content(dataset, views.texts)
     flat = keys.ravel()

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from cliper.encoders.images import ImageError, open_rgb
 
 # Side in pixels and JPEG quality, best first; the first that fits the budget is taken.
 LEVELS = ((224, 84), (168, 78), (136, 74), (104, 68), (76, 60), (52, 50))
-MAX_PIXELS = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,11 @@ def _read(path: Path) -> Image.Image | None:
     """The picture at the largest thumbnail size, None where there is no usable one."""
     side = LEVELS[0][0]
     try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return None
-            picture.draft("RGB", (2 * side, 2 * side))  # JPEG decodes straight to a small size
-            turned = ImageOps.exif_transpose(picture)
-            flat = turned.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = open_rgb(path, 2 * side)  # a JPEG is decoded straight to a small size
+    except ImageError:
         return None
-    flat.thumbnail((2 * side, 2 * side))
-    paper = Image.new("RGBA", flat.size, "white")
-    return Image.alpha_composite(paper, flat).convert("RGB")
+    picture.thumbnail((2 * side, 2 * side))
+    return picture
 
 
 def _encode(picture: Image.Image, side: int, quality: int) -> str:

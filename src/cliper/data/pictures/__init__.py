@@ -1,0 +1,27 @@
+"""Pictures of strangers: what they claim to be, what of them a decoder gets to see."""
+
+from cliper.data.pictures.door import (
+    DECODER_ERRORS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    NoPicture,
+    Opened,
+    PictureError,
+    TooCostly,
+    TooLarge,
+    open_picture,
+)
+from cliper.data.pictures.orientation import upright
+
+__all__ = [
+    "DECODER_ERRORS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "NoPicture",
+    "Opened",
+    "PictureError",
+    "TooCostly",
+    "TooLarge",
+    "open_picture",
+    "upright",
+]

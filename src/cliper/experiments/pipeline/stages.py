@@ -29,6 +29,7 @@ from cliper.experiments.search.space import Choice, combinations, size
 from cliper.experiments.studies import run_study
 from cliper.experiments.variants import variant_config
 from cliper.experiments.write_comparison import write_comparison
+from cliper.files import sha256_file
 
 
 @dataclass
@@ -354,12 +355,12 @@ class Report(Stage):
     name = "report"
     outputs = ("report.html",)
     result = "report.html"
-    needs_dataset = False
 
     def key(self, context: Context) -> str:
-        """What was done, and when."""
-        done = (context.ledger.entries.get(stage.name) for stage in self.before)
-        return key_of([None if e is None else (e.state, e.key, e.finished) for e in done])
+        """The dataset, and the results as they are."""
+        files = [context.out / stage.result for stage in self.before if stage.result]
+        there = [(f.name, sha256_file(f)) for f in files if f.is_file()]
+        return key_of(context.dataset.hash, there)
 
     def work(self, context: Context) -> str:
         """It has no parts."""

@@ -12,6 +12,11 @@ import pytest
 import yaml
 from shop import write_shop
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "fetch"))
+from bad_server import picture, serving, whole
+
+from cliper.data import Dataset
+
 CODE = "import sys; from cliper.cli import main; sys.exit(main())"
 
 
@@ -179,6 +184,40 @@ def test_one_training_with_stages_around_it(go, tmp_path):
     assert len(json.loads((tmp_path / "out/search/search.json").read_text())["trials"]) == 4
 
 
+def test_pictures_are_asked_for_once(cliper, tmp_path):
+    rows, log = [], ["user_id,item_id"]
+    with serving() as server:
+        server.answers = {f"/{n}": whole(picture(n)) for n in range(3)}
+        for n in range(4):
+            rows.append({"item_id": f"i{n}", "title": f"T {n}", "image": server.url(f"/{n}")})
+            log.append(f"u,i{n}")
+        (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / "log.csv").write_text("\n".join(log) + "\n")
+        files = {"items": str(tmp_path / "items.jsonl"), "interactions": str(tmp_path / "log.csv")}
+        tree = {
+            "dataset": {"path": str(tmp_path / "shop")},
+            "prepare": {"files": {**files, "k_core": 0}},
+            "images": {"allowed_hosts": ["127.0.0.1"], "rate": 1000},
+        }
+        path, out = tmp_path / "e.yaml", tmp_path / "out"
+        path.write_text(yaml.safe_dump(tree))
+        first = cliper("run", path, "--out", out, "--json")
+        assert states(first) == {"prepare": "done", "images": "done"}
+        facts = first.json["stages"][1]["facts"]
+        assert (facts["fetched"], facts["without_image"]) == (3, 1)
+        asked = len(server.headers)
+        again = cliper("run", path, "--out", out, "--json")  # pictures do not make it unprepared
+        assert states(again) == {"prepare": "skipped", "images": "skipped"}
+        # a damaged dataset is prepared again; the pictures that were fetched are still there
+        (tmp_path / "shop/items.parquet").unlink()
+        assert states(cliper("run", path, "--out", out, "--json")) == {
+            "prepare": "done", "images": "done"
+        }  # fmt: skip
+        assert len(server.headers) == asked
+        images = Dataset.load(tmp_path / "shop").catalogue.images
+        assert [name is not None for name in images] == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -190,6 +229,8 @@ def test_one_training_with_stages_around_it(go, tmp_path):
          "prepare.files.keep_unbought: has no effect without a catalogue"),
         ({"prepare": {"files": {"interactions": "a"}, "mmrec": {"source": "b"}}},
          "one reader is needed"),
+        ({"prepare": {"files": {"interactions": "nowhere.csv"}}},
+         "nowhere.csv: no such file or folder"),
         ({"prepare": {"amazon": {"year": 2014, "category": "babby", "source": "https://a.b/c"}}},
          "has no category 'babby' (did you mean"),
         ({"studies": ["vews"]}, "no study 'vews' (did you mean 'views'?)"),

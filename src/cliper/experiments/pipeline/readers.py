@@ -210,7 +210,11 @@ class PrepareSection(StrictConfig):
     @model_validator(mode="after")
     def _one(self) -> "PrepareSection":
         if len(self.model_fields_set) != 1 or self._found() is None:
-            raise ValueError("one reader is needed: files, amazon, movielens, microlens or mmrec")
+            raise InputError(
+                "one reader is needed",
+                where="prepare",
+                remedy="files, amazon, movielens, microlens or mmrec",
+            )
         return self
 
     def _found(self) -> Reader | None:

@@ -127,11 +127,15 @@ def _is_done(stage: Stage, context: Context) -> bool:
 
 
 def _check_with_data(context: Context) -> None:
-    """Check against the dataset too, unless it is still to be prepared."""
-    if all(
-        _is_done(stage, context) for stage in stages_of(context.pipeline) if stage.name == "prepare"
-    ):
+    """Check against the dataset too; against the source files, where it is to be prepared."""
+    section = context.pipeline.sections.prepare
+    prepare = [stage for stage in stages_of(context.pipeline) if stage.name == "prepare"]
+    if section is None or _is_done(prepare[0], context):
         context.pipeline.check_with(context.dataset)
+        return
+    for source in section.reader.sources():
+        if not source.exists():
+            raise InputError("no such file or folder", where=str(source))
 
 
 def _set_aside_unwanted(stages: Sequence[Stage], context: Context, tell: Tell) -> None:

@@ -10,7 +10,7 @@ from cliper.data import Dataset
 from cliper.data.fetch.settings import FetchSettings
 from cliper.errors import InputError
 from cliper.experiments.build_report import write_comparisons
-from cliper.experiments.choose import what_matters
+from cliper.experiments.choose import effective_space, what_matters
 from cliper.experiments.compare_settings import CompareSettings
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.experiment import run_experiment
@@ -245,7 +245,7 @@ class Compare(Stage):
         search = plan.search_plan()
         for variant in variants:
             if search is not None:
-                space = search.space_of(variant, variant_config(NOWHERE, variant, 0, base))
+                space = effective_space(NOWHERE, variant, 0, base, search)
                 count = size(space)
                 total += min(plan.trials, plan.trials if count is None else count) if space else 0
             elif plan.grid:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from cliper.errors import InputError
 from cliper.experiments.pipeline.ledger import FILE, Ledger, locked
 from cliper.experiments.pipeline.pipeline import Pipeline
-from cliper.experiments.pipeline.stages import Context, Stage, stages_of
+from cliper.experiments.pipeline.stage import Context, Stage
+from cliper.experiments.pipeline.stages import stages_of
 
 State = Literal["done", "to do", "skipped"]
 Tell = Callable[[str], None]

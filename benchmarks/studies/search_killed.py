@@ -1,6 +1,6 @@
 """A search of forty configurations, killed five times and resumed, against one that was not.
 
-    python benchmarks/search_killed.py SHARED/movielens-100k-posters --work DIR [--out FILE]
+    python benchmarks/studies/search_killed.py SHARED/movielens-100k-posters --work DIR [--out FILE]
 
 FREEDOM on cold films, the same seed, one process at a time. The second search is killed (SIGKILL)
 at random moments and started again with the same command. Both must draw the same configurations,
@@ -106,7 +106,8 @@ def main() -> None:
         f"| pruned | {pruned} of {len(a)} |",
         f"| uninterrupted | {seconds:.0f} s |",
         "",
-        "Command: `python benchmarks/search_killed.py SHARED/movielens-100k-posters --work DIR`. "
+        "Command: `python benchmarks/studies/search_killed.py SHARED/movielens-100k-posters "
+        "--work DIR`. "
         f"{date.today()}, {platform.machine()}, Python {platform.python_version()}.",
     ]
     text = "\n".join(lines) + "\n"

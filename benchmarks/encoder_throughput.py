@@ -1,6 +1,6 @@
 """Pictures and texts a second: a CLIP with random weights in a plain loop, and ours, interleaved.
 
-    python benchmarks/encoder_throughput.py FOLDER [--count 64] [--rounds 3] [--threads 2]
+    python benchmarks/encoder_throughput.py FOLDER [--count 16] [--rounds 3] [--threads 1]
     python benchmarks/encoder_throughput.py FOLDER --size l-14 --device cuda --dtypes bfloat16
 
 FOLDER has items.jsonl and images. The plain loop is what one writes at first with `transformers`:
@@ -201,9 +201,9 @@ def main() -> None:
     parser.add_argument("--onnx", nargs="*", default=["float32", "int8"], help="its precisions")
     parser.add_argument("--batches", type=int, nargs="*", default=[], help="further sizes of ours")
     parser.add_argument("--parts", nargs="*", choices=["text", "image"], default=["text", "image"])
-    parser.add_argument("--count", type=int, default=64, help="items")
+    parser.add_argument("--count", type=int, default=16, help="items")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     texts, paths, every = inputs(args.folder, args.count)

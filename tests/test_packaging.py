@@ -21,6 +21,7 @@ from cliper.data.splits import list_splits
 from cliper.encoders.registry import list_encoders
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig, load_experiment
+from cliper.experiments.pipeline import KEYS, Pipeline
 from cliper.representation import list_fusions
 from cliper.testing import toy_world
 
@@ -224,10 +225,11 @@ def test_texts_name_no_place_of_one_machine(page: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.stem)
 def test_example_experiments_are_valid(path: Path) -> None:
     tree = load_experiment(path)
-    ExperimentConfig.build(tree)
+    build = Pipeline.build if any(key in KEYS for key in tree) else ExperimentConfig.build
+    build(tree)
     tree["training"]["learning_rat"] = 1
     with pytest.raises(InputError, match="learning_rate"):
-        ExperimentConfig.build(tree)
+        build(tree)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.py")), ids=lambda p: p.stem)

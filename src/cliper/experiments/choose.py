@@ -84,7 +84,7 @@ def choose_by_grid(
         tried[variant.name] = []
         for number, combination in enumerate(combinations(space)):
             config = variant_config(dataset, variant, seed, base, combination)
-            key = _what_matters(config)
+            key = what_matters(config)
             if key not in seen:
                 seen.add(key)
                 tried[variant.name].append(combination)
@@ -149,7 +149,7 @@ def effective_space(
     return {key: one for key, one in space.items() if _has(given, key)}
 
 
-def _what_matters(config: ExperimentConfig) -> str:
+def what_matters(config: ExperimentConfig) -> str:
     """Equal for experiments that cannot differ: nothing is trained in a closed form."""
     given = config.given()
     if not backbone_entry(config.backbone_name).backbone.is_trained:

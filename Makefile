@@ -40,6 +40,7 @@ bench: $(VENV)/.installed-test
 			*/cold_reference.py) folder="$(POSTERS)" ;; \
 			*/adaptation.py) folder="$(POSTERS)" ;; \
 			*/alignments.py) folder="$(POSTERS)" ;; \
+			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/image_encoder.py) folder="$(POSTERS)/images" ;; \
 			*) folder="" ;; \
 		esac; \

@@ -41,6 +41,7 @@ bench: $(VENV)/.installed-test
 			*/adaptation.py) folder="$(POSTERS)" ;; \
 			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/alignments.py) folder="$(POSTERS)" ;; \
+			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/image_encoder.py) folder="$(POSTERS)/images" ;; \
 			*) folder="" ;; \
 		esac; \

@@ -21,8 +21,7 @@ BatchSize = int | Literal["auto"]
 
 _LOG = logging.getLogger(__name__)
 
-# Measured on ViT-B/32, B/16 and L/14 in float32 and bfloat16 (results/encoder-throughput.md):
-# level from 5 to 15 MiB, up to a fifth slower beyond.
+# Well under the 32 MiB above, and small enough to leave room for the other tensors of a layer.
 _WIDEST = 12 * 2**20
 _MOST_ON_CPU = 256
 _MOST_ON_GPU = 1024

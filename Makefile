@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-test
 		case "$$script" in \
 			*/cold_reference.py) folder="$(POSTERS)" ;; \
 			*/adaptation.py) folder="$(POSTERS)" ;; \
+			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/alignments.py) folder="$(POSTERS)" ;; \
 			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/image_encoder.py) folder="$(POSTERS)/images" ;; \

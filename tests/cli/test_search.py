@@ -43,3 +43,19 @@ def test_what_is_set_cannot_be_searched(cliper, dataset, tmp_path):
     )  # fmt: skip
     assert answer.status == 2
     assert "training.learning_rate: is set and searched at once" in answer.err
+
+
+def test_a_search_can_be_extended_whoever_wins_then(cliper, dataset, tmp_path):
+    winners = []
+    for trials in (1, 2, 4, 8):
+        answer = cliper(
+            "search", dataset, "--backbone", "bpr", "--epochs", 2, "--trials", trials,
+            "--space", "training.learning_rate=1e-4..1e-1:log", "--out", tmp_path / "s", "--json",
+        )  # fmt: skip
+        assert answer.status == 0, answer.err
+        best = answer.json["best"]
+        config = yaml.safe_load((tmp_path / "s" / "best" / "config.yaml").read_text())
+        expected = best["params"]["training.learning_rate"]
+        assert config["training"]["learning_rate"] == expected
+        winners.append(best["number"])
+    assert len(set(winners)) > 1, "the winner never changed: the test says nothing"

@@ -38,6 +38,9 @@ def results(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert main([*arguments, *FAST, "--out", str(out / split), "--json"]) == 0
     study = ["study", "modalities", str(dataset.path), "--backbone", "vbpr", *FAST]
     assert main([*study, "--out", str(out / "studies"), "--json"]) == 0
+    search = ["search", str(dataset.path), "--backbone", "vbpr", "--epochs", "2", "--trials", "3"]
+    space = ["--space", "training.learning_rate=1e-3..1e-1:log"]
+    assert main([*search, *space, "--out", str(out / "tuning"), "--json"]) == 0
     return out
 
 
@@ -45,8 +48,9 @@ def test_a_directory_of_results_is_found_whole(results: Path) -> None:
     found = find_results(results)
     assert list(found.comparisons) == ["cold-item (cold-item split)", "random (random split)"]
     assert [folder.name for folder in found.studies] == ["studies"]
-    assert len(found.commands) == 3
-    assert all(line.startswith(("cliper compare ", "cliper study ")) for line in found.commands)
+    assert [folder.name for folder in found.searches] == ["tuning"]
+    verbs = [line.split()[1] for line in found.commands]
+    assert verbs == ["compare", "compare", "study", "search"]
 
 
 def test_groups_against_a_loop_over_recommendations(dataset: Dataset, results: Path) -> None:
@@ -87,7 +91,7 @@ def test_groups_against_a_loop_over_recommendations(dataset: Dataset, results: P
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run, comparison or study"):
+    with pytest.raises(InputError, match="no run, comparison, study or search"):
         build_report(tmp_path)
 
 
@@ -102,7 +106,12 @@ def test_the_whole_report_in_a_browser(results: Path, tmp_path: Path, width: int
     page = build_report(results)
     assert page.stat().st_size < 10_000_000
     text = page.read_text("utf-8")
-    for heading in ("Where it helps and where it hurts", "Study: modalities", "Six people"):
+    for heading in (
+        "Where it helps and where it hurts",
+        "Study: modalities",
+        "Search: tuning",
+        "Six people",
+    ):
         assert heading in text
     told = look(text, tmp_path, width)
     assert told["pictures"] > 20

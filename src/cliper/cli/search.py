@@ -16,7 +16,7 @@ from cliper.cli.options import (
     with_default_features,
 )
 from cliper.cli.output import json_option, print_json, print_table
-from cliper.cli.state import keeps
+from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 from cliper.errors import InputError
 
@@ -83,6 +83,7 @@ def command(
     plan.space_of(tree)
     loaded = Dataset.load(dataset)
     keeps(f"finished trials are kept in {out}; the same command goes on")
+    note_command(out)
     result = plan.run(loaded, tree, out, processes=processes)
     if as_json:
         print_json({**result.json_object(), "out": str(out)})

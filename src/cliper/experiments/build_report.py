@@ -33,6 +33,7 @@ from cliper.experiments.report import (
     write_report,
 )
 from cliper.experiments.report_breakdown import breakdown_section
+from cliper.experiments.report_search import search_section
 from cliper.experiments.report_studies import study_sections
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
@@ -57,13 +58,20 @@ def build_report(path: Path, commands: Sequence[str] = ()) -> Path:
         InputError: there is nothing at `path` to report.
     """
     found = find_results(path)
-    if not found.comparisons and not found.studies:
+    if found.run is None:
         raise InputError(
-            "no run, comparison or study", where=str(path), remedy="name what compare left in --out"
+            "no run, comparison, study or search",
+            where=str(path),
+            remedy="name what compare left in --out",
         )
     commands = commands or (*found.commands, f"cliper report {path}")
     return write_comparisons(
-        path / "report.html", found.comparisons, commands, found.studies, found.run
+        path / "report.html",
+        found.comparisons,
+        commands,
+        found.studies,
+        found.searches,
+        some_run=found.run,
     )
 
 
@@ -72,6 +80,7 @@ def write_comparisons(
     comparisons: Mapping[str, Comparison],
     commands: Sequence[str],
     studies: Sequence[Path] = (),
+    searches: Sequence[Path] = (),
     some_run: Run | None = None,
 ) -> Path:
     """Write one page about comparisons and studies of one dataset.
@@ -81,6 +90,7 @@ def write_comparisons(
         comparisons: heading (may be empty) → comparison; pictures come from the last one.
         commands: what a reader would type to get the same.
         studies: folders of finished studies.
+        searches: folders of finished searches.
         some_run: any run of the same dataset, where there is no comparison.
     """
     if comparisons:
@@ -92,7 +102,7 @@ def write_comparisons(
     report = Report(
         title=f"{dataset.name}: what pictures and words add",
         lead=LEAD,
-        sections=tuple(_sections(comparisons, dataset, split, commands, studies)),
+        sections=tuple(_sections(comparisons, dataset, split, commands, studies, searches)),
         highlights=tuple(_highlights(comparisons)),
         footer=f"cliper {__version__}",
     )
@@ -106,6 +116,7 @@ def _sections(
     split: Split,
     commands: Sequence[str],
     studies: Sequence[Path],
+    searches: Sequence[Path],
 ) -> list[Section]:
     sections = _opening(comparisons, dataset)
     for heading, comparison in comparisons.items():
@@ -115,6 +126,7 @@ def _sections(
         sections += [] if found is None else [found]
     for folder in studies:
         sections += study_sections(folder)
+    sections += [search_section(folder) for folder in searches]
     if comparisons:
         sections += _closing(comparisons, dataset, split)
     versions = {

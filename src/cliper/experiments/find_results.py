@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cliper.experiments.comparison import Comparison, load_comparison, single
+from cliper.experiments.report_search import is_search
 from cliper.experiments.run import Run
 from cliper.files import read_json
 
@@ -18,12 +19,14 @@ class Found:
     Attributes:
         comparisons: heading → comparison; the heading of the directory's own is empty.
         studies: folders with finished studies.
+        searches: folders with finished searches.
         run: any finished run among them, None where there is none.
         commands: what made them, as they noted it.
     """
 
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     studies: tuple[Path, ...] = ()
+    searches: tuple[Path, ...] = ()
     run: Run | None = None
     commands: tuple[str, ...] = ()
 
@@ -32,10 +35,11 @@ def find_results(path: Path) -> Found:
     """Look into a run, or into a directory and its folders, in order of names."""
     if (path / "results.json").is_file():
         run = Run.load(path)
-        return Found({"": single(run)}, (), run, _commands(path))
+        return Found({"": single(run)}, (), (), run, _commands(path))
     folders = [path, *sorted(p for p in path.glob("*") if p.is_dir() and p.name != "runs")]
     comparisons: dict[str, Comparison] = {}
     studies: list[Path] = []
+    searches: list[Path] = []
     commands: list[str] = []
     some_run: Run | None = None
     for folder in folders:
@@ -48,10 +52,13 @@ def find_results(path: Path) -> Found:
         elif _is_study(folder):
             studies.append(folder)
             some_run = some_run or _run_in(folder / "runs")
+        elif is_search(folder):
+            searches.append(folder)
+            some_run = some_run or _run_in(folder / "best")
         else:
             continue
         commands += _commands(folder)
-    return Found(comparisons, tuple(studies), some_run, tuple(commands))
+    return Found(comparisons, tuple(studies), tuple(searches), some_run, tuple(commands))
 
 
 def _is_study(folder: Path) -> bool:

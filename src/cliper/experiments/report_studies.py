@@ -25,7 +25,9 @@ def _section(study: Mapping[str, Any], folder: Path) -> TablesSection:
     findings = [finding["text"] for finding in study["findings"]]
     skipped = [f"Skipped: {s['arm']} ({s['reason']})." for s in study["skipped"]]
     graphics = [
-        Graphic(_inline(folder / name)) for name in study["figures"] if (folder / name).is_file()
+        Graphic(inline_figure(folder / name))
+        for name in study["figures"]
+        if (folder / name).is_file()
     ]
     return TablesSection(
         f"Study: {study['study']}",
@@ -63,7 +65,7 @@ def _against(arm: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _inline(path: Path) -> str:
+def inline_figure(path: Path) -> str:
     """A figure's file as it stands in a page: the colours are the page's, not its own.
 
     Raises:

@@ -38,11 +38,19 @@ class Report(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """See `write_comparisons`."""
         found = find_results(context.out)
+        searches = found.searches
         for run in ("train", "search/best"):  # a single run where there is nothing to compare
             if not found.comparisons and not found.studies and (context.out / run).is_dir():
                 found = find_results(context.out / run)
         target = context.out / self.result
-        write_comparisons(target, found.comparisons, context.commands, found.studies, found.run)
+        write_comparisons(
+            target,
+            found.comparisons,
+            context.commands,
+            found.studies,
+            searches,
+            some_run=found.run,
+        )
         return {"bytes": target.stat().st_size}
 
 

@@ -17,7 +17,7 @@ from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
 from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
 from cliper.experiments.tables import ComparisonTable, markdown
-from cliper.files import write_json, write_text
+from cliper.files import read_json, write_json, write_text
 
 SHOWN = 10
 
@@ -51,6 +51,7 @@ def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) 
             `trials.parquet`, `history.svg`, `importance.svg`.
     """
     config = build(dict(outcome.best.params))
+    _set_aside(out, outcome.best)
     job = Job("the best configuration", config, out / "best")
     (winner,) = run_jobs(dataset, [job], description="testing the best")
     importance = importances(outcome)
@@ -66,6 +67,17 @@ def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) 
     write_text(out / "search.md", markdown(search_table(result)))
     write_json(out / "search.json", result.json_object())
     return result
+
+
+def _set_aside(out: Path, best: Trial) -> None:
+    """An earlier, smaller search's best run makes room when another trial wins now."""
+    if not (out / "search.json").is_file() or not (out / "best").is_dir():
+        return
+    before = read_json(out / "search.json")["best"]
+    if before["number"] != best.number:
+        target = out / f"best-of-before-{before['number']}"
+        if not target.exists():
+            (out / "best").rename(target)
 
 
 def importances(outcome: SearchOutcome) -> dict[str, float]:

@@ -22,9 +22,17 @@ from PIL import Image, features
 
 from cliper.data.pictures import MAX_BYTES
 from cliper.files import write_text
-from cliper.testing.hostile import HostileImage, hostile_images
-from cliper.testing.hostile.measure import Cost, Meter
-from cliper.testing.hostile.readers import GOOD, MODULES, by_encoders, by_verification, in_full
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from generated.hostile import HostileImage, hostile_images
+from generated.hostile.measure import Cost, Meter
+from generated.hostile.readers import (
+    GOOD,
+    MODULES,
+    by_encoders,
+    by_verification,
+    in_full,
+)
 
 SECONDS, BYTES = 2.0, 512 * 10**6
 READERS = {"verified": by_verification, "encoders": by_encoders, "in full": in_full}

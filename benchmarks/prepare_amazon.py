@@ -1,6 +1,6 @@
 """Preparing a generated Amazon category of 200,000 items in each of the three layouts.
 
-Metadata and a log with every oddity are generated in a temporary folder (`cliper.testing.sources`)
+Metadata and a log with every oddity are generated in a temporary folder (`tests/generated`)
 and prepared twice in processes of their own, whose time and peak resident memory are held against
 the limits: once as by default, once keeping every item that can be kept (no core, unbought items
 too), which is the most that can be held. Every row is accounted for, in all and by reason. Then the
@@ -108,7 +108,8 @@ def literals(path: Path, many: int = 2_000) -> tuple[float, float, float]:
 
 def measure(n_items: int) -> tuple[list[str], bool]:
     """The rows of the table, and whether all are within the limits."""
-    from cliper.testing.sources import write_amazon
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from generated.sources import write_amazon
 
     lines, good, spoken = [], True, ""
     for year, (category, log) in LAYOUTS.items():

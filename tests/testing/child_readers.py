@@ -3,7 +3,7 @@
 import os
 import time
 
-from cliper.testing.hostile.readers import by_encoders, by_verification
+from generated.hostile.readers import by_encoders, by_verification
 
 
 def both(data: bytes) -> str:

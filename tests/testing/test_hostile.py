@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import child_readers
 import pytest
 
-from cliper.testing.hostile import HostileImage, hostile_images
-from cliper.testing.hostile.measure import Meter
-from cliper.testing.hostile.readers import GOOD, MODULES
+from generated.hostile import HostileImage, hostile_images
+from generated.hostile.measure import Meter
+from generated.hostile.readers import GOOD, MODULES
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="processes are measured on Unix only"

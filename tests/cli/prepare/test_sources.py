@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cliper.data import Dataset
-from cliper.testing.sources import write_amazon, write_microlens, write_movielens
+from generated.sources import write_amazon, write_microlens, write_movielens
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cliper.data import Dataset, prepare_microlens
 from cliper.errors import InputError
-from cliper.testing.sources import MicroLensTruth, write_microlens
+from generated.sources import MicroLensTruth, write_microlens
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cliper.data import Dataset, prepare_movielens
 from cliper.errors import InputError
-from cliper.testing.sources import MovieLensTruth, write_movielens
+from generated.sources import MovieLensTruth, write_movielens
 
 RELEASES = ["100k", "1m"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from cliper.data import Dataset, prepare_amazon, prepare_summary
 from cliper.errors import InputError
-from cliper.testing.sources import AmazonTruth, write_amazon
+from generated.sources import AmazonTruth, write_amazon
 
 CATEGORY = {2014: "Baby", 2018: "Sports_and_Outdoors", 2023: "Baby_Products"}
 LAYOUTS = [(year, log) for year in CATEGORY for log in ("reviews", "ratings")]

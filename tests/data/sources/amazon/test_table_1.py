@@ -8,7 +8,7 @@ import pytest
 
 from cliper.data import Dataset, prepare_amazon
 from cliper.data.sources.amazon import table_1
-from cliper.testing.sources import write_amazon
+from generated.sources import write_amazon
 
 
 def prepare(folder: Path, year: int = 2014, category: str = "Baby", **options: int) -> Dataset:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from cliper.testing.sources.words import Words
+from generated.sources.words import Words
 
 _SCRIPT = "var aPageStart = (new Date()).getTime();\nvar ue_t0=ue_t0||+new Date();"
 _STYLE = ".a-box-inner{background-color:#fff}#alohaBuyBoxWidget .selected{color:#000}"

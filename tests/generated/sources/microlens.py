@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from cliper.testing.sources.words import Words
+from generated.sources.words import Words
 
 
 @dataclass

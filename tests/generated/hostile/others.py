@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from cliper.testing.hostile.case import HostileImage, encoded, looping_exif, picture
+from generated.hostile.case import HostileImage, encoded, looping_exif, picture
 
 GIF_DATA = b"\x02\x02\x44\x01\x00"  # two colours, one pixel, end
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from cliper.testing.hostile.case import (
+from generated.hostile.case import (
     HostileImage,
     Verdict,
     deep_exif,

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cliper.testing.sources.amazon_items import Item, ItemWriter
-from cliper.testing.sources.words import Words
+from generated.sources.amazon_items import Item, ItemWriter
+from generated.sources.words import Words
 
 Pair = tuple[str, str, int]
 _FILES = {

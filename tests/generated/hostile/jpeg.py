@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from PIL import Image
 
-from cliper.testing.hostile.case import (
+from generated.hostile.case import (
     HostileImage,
     deep_exif,
     encoded,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from cliper.testing.hostile.case import HostileImage, encoded, looping_exif
+from generated.hostile.case import HostileImage, encoded, looping_exif
 
 
 def disguised_images(seed: int) -> Iterator[HostileImage]:

@@ -6,11 +6,11 @@ pictures of strangers can be tried on them.
 
 from collections.abc import Iterator
 
-from cliper.testing.hostile.case import HostileImage
-from cliper.testing.hostile.disguised import disguised_images
-from cliper.testing.hostile.jpeg import jpeg_images
-from cliper.testing.hostile.others import bmp_images, gif_images, webp_images
-from cliper.testing.hostile.png import png_images
+from generated.hostile.case import HostileImage
+from generated.hostile.disguised import disguised_images
+from generated.hostile.jpeg import jpeg_images
+from generated.hostile.others import bmp_images, gif_images, webp_images
+from generated.hostile.png import png_images
 
 __all__ = ["HostileImage", "hostile_images"]
 

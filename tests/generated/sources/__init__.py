@@ -4,9 +4,9 @@ Each writer is seeded, writes what the official archives would hold, and returns
 find: the clean values, and how many lines are odd in which way.
 """
 
-from cliper.testing.sources.amazon import AmazonTruth, write_amazon
-from cliper.testing.sources.microlens import MicroLensTruth, write_microlens
-from cliper.testing.sources.movielens import MovieLensTruth, write_movielens
+from generated.sources.amazon import AmazonTruth, write_amazon
+from generated.sources.microlens import MicroLensTruth, write_microlens
+from generated.sources.movielens import MovieLensTruth, write_movielens
 
 __all__ = [
     "AmazonTruth",

@@ -44,3 +44,9 @@ def test_no_backbone_is_left_out() -> None:
 @pytest.mark.parametrize("entry", list_backbones(), ids=lambda e: e.name)
 def test_every_backbone_says_what_it_is(entry) -> None:
     assert entry.summary and entry.backbone.__doc__
+
+
+def test_every_backbone_is_found_by_its_name() -> None:
+    """A model is imported from the file of its name, so the two must agree."""
+    for entry in list_backbones():
+        assert entry.backbone.__module__ == f"cliper.backbones.{entry.name.replace('-', '_')}"

@@ -13,16 +13,16 @@ from cliper.data import Dataset
 from cliper.data.interactions import Interactions
 from cliper.data.splits import make_split
 from cliper.errors import InputError
-from cliper.experiments import compare, evaluate_run, load_comparison, plan
 from cliper.experiments.build_report import build_report
 from cliper.experiments.caption import protocol_line
+from cliper.experiments.compare import compare
 from cliper.experiments.compare_settings import CompareSettings
-from cliper.experiments.comparison import comparison_json
-from cliper.experiments.experiment import load_config, run_experiment
+from cliper.experiments.comparison import comparison_json, load_comparison
+from cliper.experiments.experiment import evaluate_run, load_config, run_experiment
 from cliper.experiments.represent import represent_experiment
 from cliper.experiments.resample import resample
 from cliper.experiments.tables import comparison_rows
-from cliper.experiments.variants import variant_config
+from cliper.experiments.variants import plan, variant_config
 from cliper.files import read_json
 from cliper.testing import toy_world
 

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 
 from cliper.data import Dataset, make_split, prepare_mmrec
 from cliper.errors import InputError
-from cliper.experiments import ExperimentConfig, run_experiment
+from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.experiment import run_experiment
 from cliper.experiments.export import export_run
 from cliper.experiments.run import Run
 

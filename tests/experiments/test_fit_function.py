@@ -11,7 +11,8 @@ import yaml
 import cliper
 from cliper.data import Dataset
 from cliper.errors import InputError, MismatchError
-from cliper.experiments import ExperimentConfig, run_experiment
+from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.experiment import run_experiment
 from cliper.experiments.fit_function import _put, describe_features
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -9,9 +9,9 @@ from cliper.cli import main
 from cliper.data import Dataset, prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.errors import InputError
-from cliper.experiments import load_comparison
 from cliper.experiments.breakdown import FEWEST_ROWS, breakdown
 from cliper.experiments.build_report import build_report
+from cliper.experiments.comparison import load_comparison
 from cliper.experiments.find_results import find_results
 
 from .browser import look, needs_browser

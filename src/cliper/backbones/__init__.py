@@ -1,7 +1,8 @@
-"""Recommendation backbones, one file per model, created by name."""
+"""Recommendation backbones, one file per model, created by name.
 
-import importlib
-import pkgutil
+A model's file has its name (`turbo-cf` is in `turbo_cf.py`) and registers it. It is imported when
+the model is first asked for, so a new file is known without being named anywhere.
+"""
 
 from cliper.backbones.base import Backbone, BackboneConfig, Batch
 from cliper.backbones.registry import (
@@ -11,10 +12,6 @@ from cliper.backbones.registry import (
     list_backbones,
     register_backbone,
 )
-
-# Every module here registers its model; a new file is known without being named anywhere.
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
     "Backbone",

@@ -1,10 +1,13 @@
 """Backbones by name."""
 
+import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -59,6 +62,19 @@ def register_backbone(
 
 
 @cache
+def _modules() -> frozenset[str]:
+    """Names of the modules beside this one."""
+    return frozenset(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
+
+
+def _load(name: str) -> None:
+    """Import the file of one backbone of this package, if there is one; it registers."""
+    module = name.replace("-", "_")
+    if module in _modules():
+        import_module(f"cliper.backbones.{module}")
+
+
+@cache
 def _load_installed() -> None:
     """Import the modules that installed packages name under the entry point; they register.
 
@@ -75,6 +91,8 @@ def _load_installed() -> None:
 
 def list_backbones() -> list[BackboneEntry]:
     """Every registered backbone by name, those of installed packages included."""
+    for module in sorted(_modules()):
+        _load(module)
     _load_installed()
     return [_ENTRIES[name] for name in sorted(_ENTRIES)]
 
@@ -86,9 +104,11 @@ def backbone_entry(name: str) -> BackboneEntry:
         InputError: no backbone has that name; the nearest one is named.
     """
     if name not in _ENTRIES:
-        _load_installed()
+        _load(name)
     if name not in _ENTRIES:
-        raise InputError(f"no backbone {name!r}", remedy=nearest(name, list(_ENTRIES)))
+        known = [entry.name for entry in list_backbones()]
+        if name not in known:
+            raise InputError(f"no backbone {name!r}", remedy=nearest(name, known))
     return _ENTRIES[name]
 
 

@@ -6,12 +6,14 @@ from cliper.encoders.adaptation import AdaptationReport
 from cliper.encoders.adaptation.report import FIGURE_FILE
 from cliper.encoders.adaptation.retrieval import ViewRetrieval
 from cliper.encoders.encode_report import EncodeReport
-from cliper.experiments.figures import Bar, comparison_bars
 from cliper.files import write_text
 
 
 def retrieval_figure(report: AdaptationReport) -> str:
     """An SVG of Recall@10 per view, the mean of both directions."""
+    # Most encodings draw nothing, and matplotlib takes a second to import.
+    from cliper.experiments.figures import Bar, comparison_bars
+
     groups = {
         name: [Bar("before", _recall(before)), Bar("after", _recall(after))]
         for name, before, after in report.cosines()

@@ -1,0 +1,44 @@
+"""What a verb does not use it does not import."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("optuna", "matplotlib", "ray", "transformers", "implicit", "cliper.backbones.freedom")
+SCRIPT = """
+import json, sys
+{statement}
+print(json.dumps([name for name in {heavy!r} if name in sys.modules]))
+"""
+
+
+def imported(statement: str) -> list[str]:
+    script = SCRIPT.format(statement=statement, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from cliper.cli import main; main(['--help'])",
+        "from cliper.encoders.encode import encode_dataset; "
+        "from cliper.experiments.adaptation import with_figure; "
+        "from cliper.experiments.represent import rendered_views",
+        "from cliper.serving import Recommender",
+        "from cliper.experiments.experiment import run_experiment; "
+        "from cliper.backbones import backbone_entry; backbone_entry('vbpr')",
+    ],
+    ids=["help", "encode", "recommend", "train"],
+)
+def test_nothing_heavy_comes_along(statement: str) -> None:
+    assert imported(statement) == []
+
+
+def test_the_check_sees_an_import() -> None:
+    asked = "from cliper.backbones import backbone_entry; backbone_entry('freedom')"
+    assert imported(asked) == ["cliper.backbones.freedom"]

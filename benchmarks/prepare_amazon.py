@@ -3,16 +3,13 @@
 Metadata and a log with every oddity are generated in a temporary folder (`tests/generated`)
 and prepared twice in processes of their own, whose time and peak resident memory are held against
 the limits: once as by default, once keeping every item that can be kept (no core, unbought items
-too), which is the most that can be held. Every row is accounted for, in all and by reason. Then the
-quick literal reader against `ast.literal_eval`, interleaved.
+too), which is the most that can be held. Every row is accounted for, in all and by reason.
 
     python benchmarks/prepare_amazon.py [--items 200000] [--write results/prepare-amazon.md]
 """
 
 import argparse
-import ast
 import datetime
-import gzip
 import json
 import os
 import platform
@@ -80,38 +77,12 @@ def accounted(told: dict[str, Any], truth: Any) -> None:
     assert latin_1 == truth.latin_1
 
 
-def literals(path: Path, many: int = 2_000) -> tuple[float, float, float]:
-    """Microseconds a line of `json` (on the same value), the quick reader and the syntax tree."""
-    from cliper.data.sources.literal import parse_literal
-
-    lines = []
-    with gzip.open(path, "rt", encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            try:
-                value = ast.literal_eval(line.strip())
-            except (ValueError, SyntaxError):
-                continue
-            lines.append((line.strip(), json.dumps(value)))
-            if len(lines) == many:
-                break
-    best = [float("inf")] * 3
-    for _ in range(5):
-        for at, (read, which) in enumerate(
-            ((json.loads, 1), (parse_literal, 0), (ast.literal_eval, 0))
-        ):
-            start = time.perf_counter()
-            for line in lines:
-                read(line[which])
-            best[at] = min(best[at], (time.perf_counter() - start) / len(lines) * 1e6)
-    return best[0], best[1], best[2]
-
-
 def measure(n_items: int) -> tuple[list[str], bool]:
     """The rows of the table, and whether all are within the limits."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from generated.sources import write_amazon
 
-    lines, good, spoken = [], True, ""
+    lines, good = [], True
     for year, (category, log) in LAYOUTS.items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -137,16 +108,7 @@ def measure(n_items: int) -> tuple[list[str], bool]:
                     f"| {told['seconds']:.1f} | {told['gib']:.2f} | {'yes' if within else 'NO'} |"
                 )
                 print(lines[-1], flush=True)
-            if year == 2014:
-                plain, quick, tree = literals(truth.files[0])
-                spoken = (
-                    f"A line of the 2014 metadata as a Python dictionary takes {quick:.1f} µs, by "
-                    f"`ast.literal_eval` {tree:.1f} µs ({tree / quick:.1f} times as long); the "
-                    f"same value as JSON {plain:.1f} µs. Best of five interleaved passes over "
-                    "2,000 lines, odd ones among them."
-                )
-                print(spoken)
-    return [*lines, "", spoken], good
+    return lines, good
 
 
 def main() -> None:

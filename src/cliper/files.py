@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and by one process at a time."""
 
 import hashlib
 import json
@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from cliper.errors import InputError
+
+LOCK_FILE = ".lock"
 
 
 @contextmanager
@@ -35,6 +39,37 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Nobody else works in this folder, which is made where it is missing.
+
+    Args:
+        folder: gets a hidden file `.lock`.
+        doing: what another one would be doing there, as the error says it.
+
+    Raises:
+        InputError: somebody does.
+
+    >>> import tempfile
+    >>> with locked(Path(tempfile.mkdtemp()), "trains"):
+    ...     pass
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"another command {doing} here",
+            where=str(folder),
+            remedy="wait for it, or choose another folder",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

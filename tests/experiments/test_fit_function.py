@@ -14,6 +14,7 @@ from cliper.errors import InputError, MismatchError
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.experiment import run_experiment
 from cliper.experiments.fit_function import _put, describe_features
+from cliper.files import locked
 
 sys.path.insert(0, str(Path(__file__).parent))
 from given_shop import make_given
@@ -117,3 +118,13 @@ def test_every_public_name_is_there_and_import_is_light():
         cliper.nothing  # noqa: B018
     code = "import sys, cliper; assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_two_trainings_do_not_share_a_directory(dataset, tmp_path):
+    out = tmp_path / "run"
+    with locked(out, "trains"), pytest.raises(InputError, match="another command trains here"):
+        cliper.fit(dataset, "bpr", out=out, training=QUICK)
+    assert [path.name for path in out.iterdir()] == [".lock"]
+    run = cliper.fit(dataset, "bpr", out=out, training=QUICK)
+    with locked(out, "trains"):  # a finished run is only read
+        assert cliper.fit(dataset, "bpr", out=out, training=QUICK, resume=True).path == run.path

@@ -22,7 +22,7 @@ from cliper.experiments.prepared import PreparedTraining, evaluate_part, now, pr
 from cliper.experiments.run import Run
 from cliper.experiments.split import known_history
 from cliper.experiments.tracking import tracked
-from cliper.files import atomic_path
+from cliper.files import LOCK_FILE, atomic_path, locked
 from cliper.ranking import Evaluation
 from cliper.representation.features import ItemFeatures
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, RunDirectory, Seconds
@@ -50,22 +50,26 @@ def fit_experiment(
         encode_seconds: time that `represent` took, for the record.
 
     Raises:
-        InputError: `out` holds something else, or the settings do not fit the data.
+        InputError: `out` holds something else, another command trains there, or the settings do
+            not fit the data.
     """
     start = time.perf_counter()
     directory = RunDirectory(out)
     identity = experiment_identity(dataset, config, features)
     if _already_there(directory, identity, resume):
         return Run.load(out)
-    ready = prepare_training(dataset, config, features, directory, identity)
-    with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
-        history = ready.train(resume=resume, on_epoch=tracker.epoch)
-        results = _finish(dataset, config, features, ready, history, start, encode_seconds)
-        tracker.finish(results)
-    directory.write_results(results)
-    directory.checkpoint_file.unlink(missing_ok=True)
-    directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
-    return Run(out, results)
+    with locked(out, "trains"):
+        if _already_there(directory, identity, resume):  # another command was quicker
+            return Run.load(out)
+        ready = prepare_training(dataset, config, features, directory, identity)
+        with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
+            history = ready.train(resume=resume, on_epoch=tracker.epoch)
+            results = _finish(dataset, config, features, ready, history, start, encode_seconds)
+            tracker.finish(results)
+        directory.write_results(results)
+        directory.checkpoint_file.unlink(missing_ok=True)
+        directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
+        return Run(out, results)
 
 
 def _finish(
@@ -125,7 +129,9 @@ def experiment_identity(
 
 def is_vacant(path: Path) -> bool:
     """Nothing is there but what a killed write may have left half-done."""
-    return not path.exists() or all(entry.name.endswith(".part") for entry in path.iterdir())
+    return not path.exists() or all(
+        entry.name.endswith(".part") or entry.name == LOCK_FILE for entry in path.iterdir()
+    )
 
 
 def _already_there(directory: RunDirectory, identity: str, resume: bool) -> bool:

@@ -299,7 +299,7 @@ def test_two_runs_at_once_are_refused(server: Server, tmp_path: Path) -> None:
     make(tmp_path / "d", [(server.url("/0"),)])
     with (
         PictureStore(tmp_path / "d" / "fetched").opened(),
-        pytest.raises(InputError, match="another run"),
+        pytest.raises(InputError, match="another command fetches"),
     ):
         fetch(tmp_path / "d")
 

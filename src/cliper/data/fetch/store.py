@@ -15,13 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cliper.data.fetch.download import Body
 from cliper.data.fetch.outcome import Again, Cause, Failure, FetchError, Outcome, Picture
 from cliper.data.fetch.sniff import begins_like, looks_like
 from cliper.data.images import NO_MEMORY, verify_image
-from cliper.errors import InputError
+from cliper.files import locked
 
 FOLDER = "fetched"
 
@@ -44,23 +42,11 @@ class PictureStore:
         Raises:
             InputError: another run is fetching for this dataset.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(
-                "another run is fetching pictures for this dataset",
-                where=str(self.folder.parent),
-                remedy="wait for it, or stop it",
-            ) from None
-        try:
+        with locked(self.folder, "fetches pictures"):
             for part in self.folder.glob("*.part"):
                 part.unlink()
             self._end_line()
             yield self
-        finally:
-            lock.release()
 
     def known(self) -> dict[str, Outcome]:
         """What earlier runs found out, by address; pictures whose file is gone are left out."""

@@ -1,17 +1,14 @@
 """`stages.json`: which stage was done with which inputs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from pydantic import Field
 
 from cliper import __version__
 from cliper.config import StrictConfig
-from cliper.errors import InputError
 from cliper.files import read_json, write_json
 
 FILE = "stages.json"
@@ -106,24 +103,3 @@ class Ledger:
     def _write(self) -> None:
         whole = StageLedger(schema=1, stages=self.entries)
         write_json(self._out / FILE, whole.model_dump(mode="json", by_alias=True))
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Nobody else works in this directory.
-
-    Raises:
-        InputError: somebody does.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            "another command works here", where=str(out), remedy="wait, or choose another --out"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cliper.errors import InputError
-from cliper.experiments.pipeline.ledger import FILE, Ledger, locked
+from cliper.experiments.pipeline.ledger import FILE, Ledger
 from cliper.experiments.pipeline.pipeline import Pipeline
 from cliper.experiments.pipeline.stage import Context, Stage
 from cliper.experiments.pipeline.stages import stages_of
+from cliper.files import locked
 
 State = Literal["done", "to do", "skipped"]
 Tell = Callable[[str], None]
@@ -88,7 +89,7 @@ def run_pipeline(
     _check_out(out)
     context = Context(pipeline, out, Ledger(out), commands)
     _check_with_data(context)
-    with locked(out):
+    with locked(out, "works"):
         context.ledger = Ledger(out)
         stages = stages_of(pipeline)
         _set_aside_unwanted(stages, context, tell)

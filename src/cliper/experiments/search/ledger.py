@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cliper.errors import InputError
 from cliper.experiments.attempt import Attempt
 from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Choice, Range, Space
+from cliper.files import locked
 
 PrunerKind = Literal["median", "halving", "none"]
 JOURNAL = "study.journal"
@@ -111,15 +110,7 @@ def open_ledger(
     Raises:
         InputError: another command works on it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            "another command searches here", where=str(folder), remedy="wait, or choose another"
-        ) from None
-    try:
+    with locked(folder, "searches"):
         journal = (folder / JOURNAL).absolute()
         _repair(journal)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -129,8 +120,6 @@ def open_ledger(
             sampler=sampler, pruner=pruner,
         )  # fmt: skip
         yield TrialLedger(study, storage, space, trials)
-    finally:
-        lock.release()
 
 
 def make_pruner(kind: PrunerKind, warmup: int) -> optuna.pruners.BasePruner:

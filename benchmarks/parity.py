@@ -126,7 +126,7 @@ def vbpr(train: Interactions) -> dict[str, float]:
 def ease_of_cornac(train: Interactions) -> dict[str, float]:
     import cornac
 
-    ours = create_backbone("ease", train, None, {"l2": 50})
+    ours = create_backbone("ease", train, None, {"ridge": 50})
     theirs = cornac.models.EASE(lamb=50, posB=False, verbose=False).fit(cornac_data(train))
     found = np.stack([np.asarray(theirs.score(u)).ravel() for u in range(USERS)])
     return {"scores": difference(scores(ours), found)}
@@ -170,7 +170,7 @@ def lenskit_scores(train: Interactions, scorer: object) -> np.ndarray:
 def ease_of_lenskit(train: Interactions) -> dict[str, float]:
     from lenskit.knn import EASEScorer
 
-    ours = create_backbone("ease", train, None, {"l2": 50})
+    ours = create_backbone("ease", train, None, {"ridge": 50})
     theirs = lenskit_scores(train, EASEScorer(regularization=50))
     return {"scores": difference(scores(ours), theirs)}
 

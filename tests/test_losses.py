@@ -1,10 +1,90 @@
 """Losses against PyTorch's own and numerical gradients."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
-from cliper.losses import info_nce
+from cliper.losses import info_nce, shared_norm, squared_norm
+
+PRINTED = 0.3  # λ as a paper or a toolbox prints it
+B, W = 6, 4
+
+
+def pulls(penalty: Callable[..., Tensor], *tables: Tensor) -> list[Tensor]:
+    """The gradients of a penalty on copies of these tables."""
+    own = [table.clone().requires_grad_() for table in tables]
+    return list(torch.autograd.grad(penalty(*own), own))
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def of_length(r: float, *shape: int, seed: int = 0) -> Tensor:
+    return r * functional.normalize(drawn(*shape, seed=seed), dim=1)
+
+
+# The table in the docstring of cliper.losses: what is printed, and its λ there.
+CONVERSIONS: dict[str, tuple[Callable[..., Tensor], float]] = {
+    "half the squares over B": (lambda *x: sum(t.pow(2).sum() for t in x) / 2 / B, PRINTED),
+    "squares over B": (lambda *x: sum(t.pow(2).sum() for t in x) / B, 2 * PRINTED),
+    "half the squares": (lambda *x: sum(t.pow(2).sum() for t in x) / 2, B * PRINTED),
+    "squares": (lambda *x: sum(t.pow(2).sum() for t in x), 2 * B * PRINTED),
+    "means over elements": (lambda *x: sum(t.pow(2).mean() for t in x), 2 * PRINTED / W),
+    "a table's norm": (lambda *x: sum(t.norm() for t in x) / B, PRINTED / (B**0.5 * 1.7)),
+    "the rows' norms": (lambda *x: sum(t.norm(dim=1).sum() for t in x) / B, PRINTED / 1.7),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_l2_pulls_as_the_printed_penalty_does(name: str) -> None:
+    printed, ours = CONVERSIONS[name]
+    tables = [of_length(1.7, B, W, seed=seed) for seed in range(3)]  # r = 1.7
+    expected = pulls(lambda *x: PRINTED * printed(*x), *tables)
+    found = pulls(lambda *x: ours * squared_norm(*x), *tables)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(("decay", "ours"), [(PRINTED, PRINTED), (2 * PRINTED, 2 * PRINTED)])
+def test_l2_of_a_decay_by_triples(decay: float, ours: float) -> None:
+    """θ loses η · decay · θ for each triple it is in; η B times a batch's mean is the same."""
+    table, users = drawn(3, W), torch.tensor([0, 2, 2, 1, 2, 0])
+    rate, expected = 1e-7, table.clone()
+    for user in users.tolist():
+        expected[user] -= rate * decay * expected[user]
+    (pull,) = pulls(lambda x: ours * squared_norm(x[users]), table)
+    found = table - rate * B * pull
+    torch.testing.assert_close((found - table) / rate, (expected - table) / rate, rtol=1e-5, atol=0)
+
+
+def test_l2_of_a_penalty_beside_a_sum_over_all_pairs() -> None:
+    """(λ ‖Θ‖² + Σ_pairs) / S against a batch of all S pairs, each row in it n times."""
+    table, n = drawn(3, W), 4
+    users = torch.arange(3).repeat(n)
+    expected = pulls(lambda x: PRINTED * x.pow(2).sum() / len(users), table)
+    found = pulls(lambda x: 2 * PRINTED / n * squared_norm(x[users]), table)
+    torch.testing.assert_close(found, expected)
+
+
+def test_l2_of_the_weight_decay_of_adam() -> None:
+    """Decay alone, as PyTorch's SGD has it too (Adam adds the same to the gradient)."""
+    table, n = torch.nn.Parameter(drawn(3, W)), 2
+    before, users = table.detach().clone(), torch.arange(3).repeat(n)
+    optimizer = torch.optim.SGD([table], lr=1.0, weight_decay=PRINTED)
+    table.grad = torch.zeros_like(table)
+    optimizer.step()
+    (pull,) = pulls(lambda x: PRINTED * len(users) / n * squared_norm(x[users]), before)
+    torch.testing.assert_close(before - pull, table.detach())
+
+
+def test_a_shared_weight_counts_as_if_every_triple_had_a_copy() -> None:
+    weight = drawn(W, 2)
+    copies = weight.flatten().repeat(B, 1)
+    torch.testing.assert_close(shared_norm(weight), squared_norm(copies))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 1.0])

@@ -1,4 +1,32 @@
-"""Losses as pure functions of scores and representations."""
+"""Losses as pure functions of scores and representations.
+
+**What an `l2` means.** In every backbone that trains, a penalty is
+
+    λ · (1/B) Σ_triples ½ ‖what the triple uses‖²
+
+over the B triples of a batch: the rows of its user and its items (`squared_norm`), and the weights
+that all triples share, such as a map of features (`shared_norm`). A row that a batch holds n times
+is pulled by λ n/B times itself, whatever the width and the batch size. Papers and toolboxes print
+the λ of other formulas; X are the batch's rows of one table, (B, w), the sums are over such tables,
+and λ here is, for the same gradient:
+
+| printed | λ here |
+|---|---|
+| λ Σ½‖X‖² / B (LightGCN) | λ |
+| λ Σ‖X‖² / B, without the ½ | 2 λ |
+| λ Σ½‖X‖², not divided by B | B λ |
+| λ Σ‖X‖², neither | 2 B λ |
+| λ Σ mean(X²), over elements (MMGCN, DualGNN) | 2 λ / w |
+| λ Σ‖X‖ / B, a table's norm not squared | λ / ‖X‖, about λ / (√B r), r the length of a row |
+| λ ΣΣ_b ‖X_b‖ / B, the rows' norms not squared | λ / r |
+| θ ← θ + η (… − λ θ), SGD by triple (BPR) | λ |
+| θ ← θ + η (… − 2 λ θ), SGD by triple | 2 λ |
+| λ ‖Θ‖² beside a sum over all pairs | 2 λ / n, n how often a row occurs in the training pairs |
+| weight decay λ of Adam, on whole tables | λ S / n, with S pairs in training (a batch: λ B / n) |
+
+The two norms that are not squared pull a row with a force that does not grow with it: one λ here
+equals them at one length only. `training.weight_decay` is Adam's own, and adds to `l2`.
+"""
 
 from typing import cast
 
@@ -30,11 +58,23 @@ def dot(left: Tensor, right: Tensor) -> Tensor:
 def squared_norm(*rows: Tensor) -> Tensor:
     """½ Σ ‖rows‖² / B, the L2 penalty on a batch's own rows (LightGCN, Eq. 15).
 
+    Args:
+        rows: of any number of tables, (B, w) each: B is the number of triples.
+
     >>> float(squared_norm(torch.ones(2, 3)))
     1.5
     """
     total = torch.stack([row.pow(2).sum() for row in rows]).sum()
     return total / (2 * len(rows[0]))
+
+
+def shared_norm(*weights: Tensor) -> Tensor:
+    """½ Σ ‖W‖² of weights that every triple of a batch uses: the mean over triples is the whole.
+
+    >>> float(shared_norm(torch.ones(2, 3), torch.ones(2)))
+    4.0
+    """
+    return torch.stack([w.pow(2).sum() for w in weights]).sum() / 2
 
 
 def info_nce(

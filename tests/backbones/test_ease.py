@@ -30,12 +30,12 @@ def closed_form(tiny, l2: float) -> np.ndarray:
 
 def test_scores_are_the_closed_form(tiny) -> None:
     for l2 in (0.3, 20.0):
-        model = create_backbone("ease", tiny.train, options={"l2": l2})
+        model = create_backbone("ease", tiny.train, options={"ridge": l2})
         tiny.close(model.scorer()(torch.arange(tiny.M)), closed_form(tiny, l2))
 
 
 def test_weights_minimise_the_objective_under_a_zero_diagonal(tiny) -> None:
-    model = create_backbone("ease", tiny.train, options={"l2": 0.7})
+    model = create_backbone("ease", tiny.train, options={"ridge": 0.7})
     x = tiny.train.matrix().toarray().astype(np.float64)
     b = model.weights.astype(np.float64)
     assert not np.diagonal(b).any()

@@ -29,7 +29,7 @@ def solved(rows: int, preference: np.ndarray, other: np.ndarray, alpha: float, l
 
 @pytest.mark.parametrize("sweeps", [1, 2, 5])
 def test_factors_are_those_of_the_loops_from_the_same_start(tiny, sweeps: int) -> None:
-    options = {"embedding_size": 3, "sweeps": sweeps, "confidence": 7.0, "l2": 0.4}
+    options = {"embedding_size": 3, "sweeps": sweeps, "confidence": 7.0, "ridge": 0.4}
     model = create_backbone("ials", tiny.train, options=options, seed=3)
     start = torch.rand(tiny.N, 3, generator=torch.Generator().manual_seed(3)).numpy() * 0.01
     items = start.astype(np.float64)

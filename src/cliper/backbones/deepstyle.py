@@ -32,7 +32,7 @@ from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
 from cliper.graphs import SparseGraph
-from cliper.losses import bpr, dot, squared_norm
+from cliper.losses import bpr, dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -96,11 +96,10 @@ class DeepStyle(Backbone):
         category = self.category_mean(self.categories).index_select(0, rows)
         free = self.items.index_select(0, rows)
         positive, negative = (self.appearance(rows) - category + free).chunk(2)
-        maps = torch.stack([w.pow(2).sum() for w in self.content.parameters()]).sum()
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
             "l2": self.config.l2 * squared_norm(user, *free.chunk(2), *category.chunk(2)),
-            "content_l2": 0.5 * self.config.content_l2 * maps,
+            "content_l2": self.config.content_l2 * shared_norm(*self.content.parameters()),
         }
 
 

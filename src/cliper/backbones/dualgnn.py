@@ -13,7 +13,7 @@ A score is e_u·h_i; BPR with L2 on the preferences.
 Deviations: the map of the content is one layer wide d (a hidden layer costs more than all the rest
 of a step), each modality divided by its mean row norm before it. w_u starts at zero: all modalities
 count the same until the data says otherwise. With one modality there is nothing to weigh and
-no w. The L2 is a mean over elements, which one λ suits whatever d is.
+no w.
 """
 
 from typing import Literal, cast
@@ -38,7 +38,7 @@ from cliper.data import Interactions
 from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.graphs.cooccurrence import cooccurrence_graph
-from cliper.losses import bpr, dot
+from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -50,7 +50,7 @@ class DualGnnConfig(BackboneConfig):
     neighbour_weights: Literal["softmax", "mean"] = Field(
         "softmax", description="a_uv by the number of common items, or all alike"
     )
-    l2: float = Field(0.1, ge=0, le=10, description="λ on the batch's preferences")
+    l2: float = Field(1.6e-3, ge=0, le=10, description="λ on the batch's preferences")
 
 
 @register_backbone("dualgnn", DualGnnConfig, "modality weights per user + a graph between users")
@@ -126,7 +126,7 @@ class DualGnn(Backbone):
         free = self.preferences.index_select(0, batch.users)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.l2 * free.pow(2).mean(),
+            "l2": self.l2 * squared_norm(free),
         }
 
 

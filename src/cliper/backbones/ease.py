@@ -34,7 +34,7 @@ MAX_BYTES = 8 * 2**30
 class EaseConfig(StrictConfig):
     """Settings of EASE; the paper finds 500 best on MovieLens-20M and 200 on the Song Dataset."""
 
-    l2: float = Field(500.0, gt=0, le=1e7, description="λ, ridge on B")
+    ridge: float = Field(500.0, gt=0, le=1e7, description="λ, on ‖B‖² beside ‖X − XB‖²")
 
 
 @register_backbone("ease", EaseConfig, "closed-form linear item-item model; dense N×N; no content")
@@ -60,7 +60,7 @@ class Ease(Backbone):
                 remedy="use itemknn or turbo-cf, which hold sparse matrices",
             )
         self.history = interactions.matrix()
-        self.weights = item_weights(self._gram(), config.l2)
+        self.weights = item_weights(self._gram(), config.ridge)
 
     def _gram(self) -> np.ndarray:
         """XᵀX (N, N), float64."""
@@ -73,18 +73,18 @@ class Ease(Backbone):
         return HistoryScorer(self.history, self.weights)
 
 
-def item_weights(gram: np.ndarray, l2: float) -> FloatArray:
+def item_weights(gram: np.ndarray, ridge: float) -> FloatArray:
     """B (N, N) from XᵀX (Eq. 6 and 8).
 
     Args:
         gram: XᵀX, float64, Fortran order; overwritten.
-        l2: λ > 0.
+        ridge: λ > 0.
     """
     diagonal = np.einsum("ii->i", gram)
-    diagonal += l2
+    diagonal += ridge
     factor, failed = dpotrf(gram, lower=1, overwrite_a=1)
     if failed:
-        raise InputError("EASE's matrix is not positive definite", remedy="raise backbone.l2")
+        raise InputError("EASE's matrix is not positive definite", remedy="raise backbone.ridge")
     inverse, _ = dpotri(factor, lower=1, overwrite_c=1)
     # LAPACK fills the lower triangle alone. P is symmetric: B_ij = -P_ij / P_jj.
     weights: FloatArray = np.tril(inverse).astype(np.float32)

@@ -30,7 +30,7 @@ from cliper.backbones.base import Backbone, BackboneConfig, Batch, cold_items, e
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions, ItemFields
 from cliper.graphs import SparseGraph
-from cliper.losses import bpr, dot, squared_norm
+from cliper.losses import bpr, dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -38,7 +38,7 @@ class FmConfig(BackboneConfig):
     """Settings of FM; the paper leaves λ to the task."""
 
     l2: float = Field(1e-2, ge=0, le=10, description="penalty on the batch's v_u, v_i and w_i")
-    token_l2: float = Field(1e-4, ge=0, le=10, description="penalty on v_t and w_t")
+    token_l2: float = Field(1e-4, ge=0, le=10, description="penalty on all v_t and w_t")
 
 
 @register_backbone("fm", FmConfig, "factorisation machine over user, item and the item's tokens")
@@ -92,11 +92,10 @@ class Fm(Backbone):
         more, less = bias.index_select(0, rows).chunk(2)
         free = self.items.index_select(0, rows).chunk(2)
         weights = self.item_weights.index_select(0, rows).chunk(2)
-        tokens = self.tokens.pow(2).sum() + self.token_weights.pow(2).sum()
         return {
             "bpr": bpr(dot(user, positive) + more, dot(user, negative) + less),
             "l2": self.l2 * squared_norm(user, *free, *weights),
-            "token_l2": 0.5 * self.token_l2 * tokens,
+            "token_l2": self.token_l2 * shared_norm(self.tokens, self.token_weights),
         }
 
 

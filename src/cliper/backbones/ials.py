@@ -25,7 +25,7 @@ class IalsConfig(BackboneConfig):
     """Settings of iALS; α and the number of sweeps from the paper, Sections 4 and 6."""
 
     confidence: float = Field(40.0, gt=0, le=1e6, description="α, c_ui = 1 + α r_ui")
-    l2: float = Field(1.0, gt=0, le=1e6, description="λ, penalty on all factors")
+    ridge: float = Field(1.0, gt=0, le=1e6, description="λ, on all factors' squares")
     sweeps: int = Field(10, ge=1, le=1000, description="times that users and items are solved")
 
 
@@ -53,7 +53,7 @@ class Ials(Backbone):
         with warnings.catch_warnings():  # about BLAS threads, of which there is one below
             warnings.simplefilter("ignore", RuntimeWarning)
             solver = AlternatingLeastSquares(
-                factors=d, regularization=config.l2, iterations=config.sweeps, use_cg=False
+                factors=d, regularization=config.ridge, iterations=config.sweeps, use_cg=False
             )
         # Users are solved first, so their start never counts.
         solver.user_factors = np.zeros((self.n_users, d), dtype=np.float32)

@@ -11,11 +11,11 @@ After L layers the modalities are added up; a score is an inner product; BPR wit
 Deviations: content enters through a map to width d, each modality divided by its mean row norm, so
 that preference and content are equally wide from the first layer on. The modalities are averaged,
 not added: a score does not grow with their number. The L2 is on the batch's ID embeddings and
-preferences as a mean over their elements, which one λ suits whatever d is; the maps have none. The
-max aggregation is not offered. The ID of an item without training interactions is zero. For a
-share `id_dropout` of the batch's items the training scores are those of a cold item: no neighbours
-and no ID in any layer (after Volkovs, Yu and Poutanen, "DropoutNet", NeurIPS 2017); 0, the default,
-is the paper, which forgets what content says as soon as IDs explain the training pairs.
+preferences; the maps have none. The max aggregation is not offered. The ID of an item without
+training interactions is zero. For a share `id_dropout` of the batch's items the training scores are
+those of a cold item: no neighbours and no ID in any layer (after Volkovs, Yu and Poutanen,
+"DropoutNet", NeurIPS 2017); 0, the default, is the paper, which forgets what content says as soon
+as IDs explain the training pairs.
 """
 
 from typing import Literal, cast
@@ -40,7 +40,7 @@ from cliper.backbones.mmgcn_layer import Layer
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph
-from cliper.losses import bpr, dot
+from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
 
@@ -51,7 +51,7 @@ class MmgcnConfig(BackboneConfig):
     combination: Literal["concatenate", "add"] = Field(
         "concatenate", description="how a layer joins neighbours and self, Eq. 4 or Eq. 5"
     )
-    l2: float = Field(1e-3, ge=0, le=10, description="λ on ID embeddings and preferences")
+    l2: float = Field(3e-5, ge=0, le=10, description="λ on the batch's IDs and preferences")
     id_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the batch's items that are seen as cold"
     )
@@ -141,10 +141,12 @@ class Mmgcn(Backbone):
             chosen = drawn.nonzero().squeeze(1).to(items.device)
             item = item.index_copy(0, chosen, self.isolated(items.index_select(0, chosen)))
         positive, negative = item.chunk(2)
-        penalty = self.ids.index_select(0, rows).pow(2).mean()
-        for preference in self.preferences.values():
-            penalty = penalty + preference.index_select(0, batch.users).pow(2).mean()
-        return {"bpr": bpr(dot(user, positive), dot(user, negative)), "l2": self.l2 * penalty}
+        free = [*self.ids.index_select(0, rows).chunk(3)]
+        free += [table.index_select(0, batch.users) for table in self.preferences.values()]
+        return {
+            "bpr": bpr(dot(user, positive), dot(user, negative)),
+            "l2": self.l2 * squared_norm(*free),
+        }
 
 
 def mean_adjacency(interactions: sp.csr_matrix) -> sp.csr_matrix:

@@ -24,7 +24,7 @@ from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_tab
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import EdgeGraph, SparseGraph, normalized_adjacency
-from cliper.losses import bpr, dot, squared_norm
+from cliper.losses import bpr, dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
 
 SLOPE = 0.2
@@ -110,8 +110,9 @@ class Ngcf(Backbone):
         picked = [x.index_select(0, rows) for x in self.layers(drop=True)]
         user, positive, negative = torch.cat(picked, dim=1).chunk(3)
         penalty = squared_norm(*picked[0].chunk(3))
-        for linear in (*self.plain, *self.affine):
-            penalty = penalty + 0.5 * linear.weight.pow(2).sum()
+        maps = [linear.weight for linear in (*self.plain, *self.affine)]
+        if maps:
+            penalty = penalty + shared_norm(*maps)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
             "l2": self.config.l2 * penalty,

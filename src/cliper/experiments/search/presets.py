@@ -19,6 +19,7 @@ OPTIONS: Space = {
     "neighbours": Range(5, 40, log=True, integer=True),
     "l2": Range(1e-5, 1e-1, log=True),
     "content_l2": Range(1e-5, 1e-2, log=True),
+    "ridge": Range(1.0, 5e3, log=True),
     "contrast_weight": Range(1e-3, 0.3, log=True),
     "ssl_weight": Range(1e-3, 0.3, log=True),
     "content_weight": Range(0.05, 1.0, log=True),

@@ -10,12 +10,20 @@ from cliper.data import Interactions
 from cliper.types import IndexArray
 
 
+DENSE = 7 / 8
+"""Of users who took more than this share of the pool, most draws would be refused."""
+
+
 class UniformSampler:
     """Shuffled training pairs, each with a negative drawn uniformly from the user's non-positives.
 
     Negatives come from the items that occur in training: an item that nobody could have bought yet
     is no evidence of dislike, and pushing it down would undo what its content says.
     A user who took every such item has no negative; those rows are left out and counted.
+
+    Draws that hit a positive are drawn again (eight draws a row are expected at most); for a user
+    who took more than 7/8 of the items, the second draw is the number of a non-positive instead,
+    so that nobody's row takes long. Either way every non-positive is equally likely.
 
     Args:
         train: the training interactions, n pairs.
@@ -38,10 +46,13 @@ class UniformSampler:
         self.pool: IndexArray = np.unique(train.item_index)
         # Sorted keys user·N + item: a negative is checked by binary search.
         self.keys: IndexArray = np.unique(train.user_index * self.n_items + train.item_index)
-        saturated = np.bincount(self.keys // self.n_items, minlength=train.n_users)
-        usable = saturated[train.user_index] < len(self.pool)
+        taken = np.bincount(self.keys // self.n_items, minlength=train.n_users)
+        usable = taken[train.user_index] < len(self.pool)
         self.users, self.positives = train.user_index[usable], train.item_index[usable]
         self.left_out = int(len(train) - usable.sum())
+        self._free = len(self.pool) - taken
+        self._dense = taken > DENSE * len(self.pool)
+        self._gaps, self._first = self._positives_of_dense_users(taken)
 
     @property
     def batches(self) -> int:
@@ -52,9 +63,14 @@ class UniformSampler:
         """One item per row that the row's user did not take, uniform over such items: (n,)."""
         drawn = self.pool[self.generator.integers(len(self.pool), size=len(users))]
         again = np.flatnonzero(self._is_positive(users, drawn))
+        dense = again[self._dense[users[again]]]
+        again = again[~self._dense[users[again]]]
         while len(again):
             drawn[again] = self.pool[self.generator.integers(len(self.pool), size=len(again))]
             again = again[self._is_positive(users[again], drawn[again])]
+        if len(dense):
+            number = self.generator.integers(self._free[users[dense]])
+            drawn[dense] = self._non_positive(users[dense], number)
         return drawn
 
     def epoch(self) -> Iterator[Batch]:
@@ -75,3 +91,28 @@ class UniformSampler:
         keys = users * self.n_items + items
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.asarray(self.keys[at] == keys)
+
+    def _positives_of_dense_users(self, taken: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """What `_non_positive` looks up, for dense users alone: most logs have none.
+
+        Returns:
+            Sorted keys user·(P + 1) + non-positives before the positive, P the size of the pool;
+            and each user's first row among them, (M,).
+        """
+        users = self.keys // self.n_items
+        mine = self._dense[users]
+        taken = np.where(self._dense, taken, 0)
+        first = np.cumsum(taken) - taken
+        users, items = users[mine], self.keys[mine] % self.n_items
+        nth = np.arange(len(users)) - first[users]
+        before = np.searchsorted(self.pool, items) - nth
+        return users * (len(self.pool) + 1) + before, first
+
+    def _non_positive(self, users: IndexArray, number: IndexArray) -> IndexArray:
+        """The items that are `number`-th (n,), from 0, among what dense users (n,) did not take.
+
+        A positive comes before it if at most `number` non-positives come before that positive.
+        """
+        keys = users * (len(self.pool) + 1) + number
+        before = np.searchsorted(self._gaps, keys, side="right") - self._first[users]
+        return self.pool[number + before]

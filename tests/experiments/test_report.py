@@ -113,7 +113,10 @@ def build(pictures: list[Path], title: str = "A quiet vase", users: int = 6) -> 
         View("description", title, 0.3, -0.02),
     )
     panels = tuple(ViewPanel(item(i), views, title) for i in range(6))
-    measures = {"recall@20": Measure(0.12, 0.01, 0.2, 0.0004), "ndcg@10": Measure(0.05, 0.002)}
+    measures = {
+        "recall@20": Measure(0.12, 0.01, 0.2, 0.0004, 0.03, "sure"),
+        "ndcg@10": Measure(0.05, 0.002),
+    }
     table = comparison_table(
         [
             Compared(title, "vanilla", {"recall@20": Measure(0.1, 0.01)}),
@@ -265,9 +268,9 @@ def test_films_are_watched_and_not_bought(pictures: list[Path]) -> None:
 def test_table_marks_and_signs() -> None:
     rows = [
         Compared("a", "vanilla", {"recall@20": Measure(0.2)}),
-        Compared("a", "x", {"recall@20": Measure(0.3, 0.01, 0.5, 0.01)}),
-        Compared("b", "y", {"recall@20": Measure(0.1, 0.01, -0.5, 0.01)}),
-        Compared("b", "z", {"recall@20": Measure(0.3, 0.01, 0.5, 0.2)}),
+        Compared("a", "x", {"recall@20": Measure(0.3, 0.01, 0.5, 0.01, 0.02, "sure")}),
+        Compared("b", "y", {"recall@20": Measure(0.1, 0.01, -0.5, 0.01, 0.02, "sure")}),
+        Compared("b", "z", {"recall@20": Measure(0.3, 0.01, 0.5, 0.001, 0.2, "users alone")}),
     ]
     table = comparison_table(rows, ["recall@20", "ndcg@10"])
     cells = [row.cells[0] for row in table.rows]

@@ -9,6 +9,7 @@ import numpy as np
 from cliper.data import Dataset
 from cliper.experiments.comparison import Outcome
 from cliper.experiments.resample import resample
+from cliper.experiments.significance import SeedTest, evidence
 from cliper.experiments.studies.attribution import HitRows, bins, hit_rows, recall_over
 from cliper.types import BoolArray
 
@@ -26,6 +27,7 @@ class Group:
         rows: test rows, mean over seeds.
         before, after: Recall@K over those rows (mean over users, then seeds), fractions.
         low, high: 95 % bootstrap interval of after - before.
+        over_seeds: the paired test over seeds.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Group:
     after: float
     low: float
     high: float
+    over_seeds: SeedTest
 
     @property
     def difference(self) -> float:
@@ -43,10 +46,16 @@ class Group:
 
     @property
     def verdict(self) -> str:
-        """`helps`, `hurts`, or empty where the interval holds 0."""
-        if self.low > 0:
-            return "helps"
-        return "hurts" if self.high < 0 else ""
+        """`helps` or `hurts` where the interval and the seeds show it, else empty."""
+        shown = evidence(self.low > 0 or self.high < 0, self.over_seeds)
+        if shown != "sure":
+            return ""
+        return "helps" if self.difference > 0 else "hurts"
+
+    @property
+    def users_alone(self) -> bool:
+        """The interval excludes 0, and the test over seeds shows nothing."""
+        return evidence(self.low > 0 or self.high < 0, self.over_seeds) == "users alone"
 
 
 def breakdown(dataset: Dataset, before: Outcome, after: Outcome, k: int = 20) -> list[Group]:
@@ -127,4 +136,5 @@ def _group(
         samples.mean("after"),
         low,
         high,
+        samples.over_seeds("after", "before"),
     )

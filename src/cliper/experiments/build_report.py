@@ -33,6 +33,7 @@ from cliper.experiments.report import (
     write_report,
 )
 from cliper.experiments.report_breakdown import breakdown_section
+from cliper.experiments.report_highlight import highlight
 from cliper.experiments.report_search import search_section
 from cliper.experiments.report_studies import study_sections
 from cliper.experiments.run import Run
@@ -223,20 +224,8 @@ def _highlights(comparisons: Mapping[str, Comparison]) -> list[tuple[str, str, s
         pair = pair_of(comparison)
         if len(pair) != 2:
             continue
-        name = pair[1].variant.name
-        test = comparison.tests[name]
-        if test.lift is None:
-            continue
-        p = comparison.p_users[name]
-        remark = f"{heading or comparison.outcomes[0].runs[0].results.protocol.split} split"
-        verdict = "no significant difference" if p is None or p >= 0.05 else f"p = {p:.2g}"
-        found.append(
-            (
-                f"{100 * test.lift:+.1f} %",
-                f"{metric_name(comparison.metric)}, {label(pair[1])} against vanilla",
-                f"{remark}, {verdict} over users",
-            )
-        )
+        if comparison.tests[pair[1].variant.name].lift is not None:
+            found.append(highlight(heading, comparison, pair[0], pair[1]))
     return found
 
 
@@ -277,6 +266,8 @@ def _table_section(heading: str, comparison: Comparison) -> TablesSection:
                 deviation,
                 test.lift if test else None,
                 comparison.p_users.get(name) if test else None,
+                comparison.p_seeds.get(name) if test else None,
+                comparison.evidence(name) if test else "none",
             )
         rows.append(Compared(outcome.variant.backbone, label(outcome), measures))
         measure = measures[comparison.metric]
@@ -286,8 +277,8 @@ def _table_section(heading: str, comparison: Comparison) -> TablesSection:
     table = comparison_table(
         rows,
         _metrics(comparison),
-        caption="Test split, percent, mean ± deviation over seeds; lift and p (over users, "
-        "Holm-corrected) against vanilla.",
+        caption="Test split, percent, mean ± deviation over seeds; lift and p (Holm-corrected) "
+        "against vanilla, coloured where users and seeds show it.",
         protocol=protocol_line(comparison),
     )
     graphic = Graphic(comparison_bars(bars, f"{metric_name(comparison.metric)} on the test split"))

@@ -7,7 +7,7 @@ from cliper.experiments.comparison import Comparison, Outcome, default_baselines
 
 
 def protocol_line(comparison: Comparison) -> str:
-    """Data, split, mask, candidates, seeds, width, search budget, and what breaks equality."""
+    """Data, split, mask, candidates, seeds, width, budget, what breaks equality, and the notes."""
     outcomes = comparison.outcomes
     first = outcomes[0].runs[0].results
     seeds = [run.results.config["training"]["seed"] for run in outcomes[0].runs]
@@ -24,9 +24,10 @@ def protocol_line(comparison: Comparison) -> str:
     if comparison.baselines:
         parts.append(
             f"lift and p (paired t-tests, Holm-corrected) against {_against(comparison)}; "
-            "interval of the difference in points, from users and seeds drawn again"
+            f"interval of the difference in points, from users {_and_seeds(comparison)}drawn again"
         )
     parts.append("best and second best in each column marked")
+    parts += comparison.notes
     return "; ".join(parts)
 
 
@@ -87,3 +88,7 @@ def _against(comparison: Comparison) -> str:
         return "vanilla features of the same backbone"
     names = dict.fromkeys(comparison.baselines.values())
     return ", ".join(names) if len(names) == 1 else "each variant's own baseline"
+
+
+def _and_seeds(comparison: Comparison) -> str:
+    return "and seeds " if len(comparison.outcomes[0].runs) > 1 else ""

@@ -11,7 +11,16 @@ import pyarrow.parquet as pq
 from cliper.errors import InputError
 from cliper.experiments.resample import resample
 from cliper.experiments.run import Run
-from cliper.experiments.significance import PairedTest, holm, paired_test
+from cliper.experiments.significance import (
+    SIGNIFICANT,
+    Evidence,
+    PairedTest,
+    SeedTest,
+    evidence,
+    holm,
+    paired_test,
+)
+from cliper.experiments.stops import stop_notes
 from cliper.experiments.variants import Variant
 from cliper.files import read_json
 
@@ -69,6 +78,26 @@ class Comparison:
         """The largest search budget of a variant."""
         return max(outcome.budget for outcome in self.outcomes)
 
+    def evidence(self, name: str) -> Evidence:
+        """What speaks for a variant's difference from its baseline, after Holm's correction."""
+        p_users = self.p_users[name]
+        over_seeds = SeedTest(self.p_seeds[name], self.tests[name].why_no_p_seeds)
+        return evidence(p_users is not None and p_users < SIGNIFICANT, over_seeds)
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be said beside the numbers: how trainings ended, what seeds do not show."""
+        notes = stop_notes({o.variant.name: o.runs for o in self.outcomes})
+        alone = [name for name in self.tests if self.evidence(name) == "users alone"]
+        if alone:
+            notes.append(f"OVER USERS ALONE, not over seeds: the difference of {', '.join(alone)}")
+        for why in dict.fromkeys(test.why_no_p_seeds for test in self.tests.values()):
+            if why:
+                names = [n for n, test in self.tests.items() if test.why_no_p_seeds == why]
+                whose = "" if len(names) == len(self.tests) else f" for {', '.join(names)}"
+                notes.append(f"no p over seeds{whose}: {why}")
+        return notes
+
 
 def label(outcome: Outcome) -> str:
     """A variant as people read it, e.g. `CLIPER attention`."""
@@ -123,6 +152,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "schema": 1,
         "metric": comparison.metric,
         "search_budget": comparison.budget,
+        "notes": comparison.notes,
         "summary": [_summary(comparison, outcome) for outcome in comparison.outcomes],
         "runs": [r.results.json_object() for o in comparison.outcomes for r in o.runs],
     }
@@ -142,6 +172,8 @@ def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
         "seeds": [int(run.results.config["training"]["seed"]) for run in outcome.runs],
         "chosen": dict(outcome.chosen),
         "search_budget": outcome.budget,
+        "epochs_run": [run.results.epochs_run for run in outcome.runs],
+        "best_epoch": [run.results.best_epoch for run in outcome.runs],
         "mean": {m: float(outcome.values(m).mean()) for m in metrics},
         "std": {m: deviation(outcome.values(m)) for m in metrics},
         "baseline": comparison.baselines.get(name),
@@ -151,6 +183,8 @@ def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
         "interval": list(comparison.intervals[name]) if name in comparison.intervals else None,
         "p_users": comparison.p_users.get(name),
         "p_seeds": comparison.p_seeds.get(name),
+        "why_no_p_seeds": test.why_no_p_seeds if test else "",
+        "evidence": comparison.evidence(name) if test else None,
     }
 
 

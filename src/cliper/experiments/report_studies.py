@@ -55,8 +55,8 @@ def _against(arm: Mapping[str, Any]) -> tuple[Cell, ...]:
     if arm["against"] is None or arm["difference"] is None:
         return (Cell("–"),) * 4
     low, high = 100 * arm["low"], 100 * arm["high"]
-    tone = "good" if low > 0 else "bad" if high < 0 else ""
-    chips = ((f"{low:+.2f} to {high:+.2f}", tone or "plain"),)
+    tone = ("good" if low > 0 else "bad") if arm.get("evidence") == "sure" else "plain"
+    chips = ((f"{low:+.2f} to {high:+.2f}", tone),)
     return (
         Cell(str(arm["against"])),
         Cell(f"{100 * arm['difference']:+.2f}", chips=chips),

@@ -3,7 +3,9 @@
 Users and seeds are crossed: one user is measured under every seed. So both are drawn, with
 replacement and independently, and a pair weighs the product of its two counts: the pigeonhole
 bootstrap of Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007. It errs on
-the wide side. With a handful of seeds the intervals are rough all the same.
+the wide side. With a handful of seeds the intervals are rough all the same, and too narrow where
+the seeds happen to agree: three of them are on one side by chance once in four times. So nothing is
+called a difference on an interval alone: the paired test over seeds must say so too (`evidence`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cliper.errors import MismatchError
-from cliper.experiments.significance import DoubleArray
+from cliper.experiments.significance import DoubleArray, Evidence, SeedTest, evidence, seed_test
 from cliper.types import IndexArray
 
 DRAWS = 2000
@@ -31,11 +33,13 @@ class Resampled:
         labels: the arms.
         observed: (A,), mean over seeds of the mean over users.
         draws: (B, A), the same under each draw's counts; the arms of a draw share them.
+        by_seed: (S, A), mean over users under each seed.
     """
 
     labels: tuple[str, ...]
     observed: DoubleArray
     draws: DoubleArray
+    by_seed: DoubleArray
 
     def mean(self, label: str) -> float:
         """The measured mean of an arm."""
@@ -49,6 +53,16 @@ class Resampled:
         """Mean of `label` − mean of `against`, and the ends of its 95 % percentile interval."""
         low, high = interval(self.column(label) - self.column(against))
         return self.mean(label) - self.mean(against), low, high
+
+    def over_seeds(self, label: str, against: str) -> SeedTest:
+        """The paired test over seeds of two arms."""
+        ours, theirs = (self.by_seed[:, self.labels.index(name)] for name in (label, against))
+        return seed_test(ours, theirs)
+
+    def evidence(self, label: str, against: str) -> Evidence:
+        """What speaks for a difference of two arms: its interval and the test over seeds."""
+        _, low, high = self.difference(label, against)
+        return evidence(low > 0 or high < 0, self.over_seeds(label, against))
 
     def probability(self, labels: Sequence[str]) -> float:
         """Share of the draws in which these arms are in this order, each above the next."""
@@ -114,8 +128,8 @@ def resample(arms: Mapping[str, PerUser], draws: int = DRAWS, seed: int = 0) -> 
         weight = generator.multinomial(len(known), np.full(len(known), 1 / len(known)), size)
         turns = generator.multinomial(count, np.full(count, 1 / count), size)
         means.append(_weighted(blocks, weight, turns, len(arms)))
-    observed = [np.mean([values.mean() for _, values in sides]) for sides in arms.values()]
-    return Resampled(tuple(arms), np.array(observed), np.concatenate(means))
+    by_seed = np.array([[values.mean() for _, values in sides] for sides in arms.values()]).T
+    return Resampled(tuple(arms), by_seed.mean(axis=0), np.concatenate(means), by_seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,41 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr  # `scipy.stats` takes a second to import
 
 DoubleArray = npt.NDArray[np.float64]
+
+SIGNIFICANT = 0.05
+ONE_SEED = "one seed"
+NO_CHANCE = "every seed gives the same values"
+NO_SPREAD = "every seed gives the same difference"
+_SAME = 1e-9  # of the values' size: what is left of a sum's rounding
+
+Evidence = Literal["sure", "users alone", "none"]
+"""What speaks for a difference: users and seeds, users without the seeds, or nothing."""
+
+
+@dataclass(frozen=True)
+class SeedTest:
+    """A paired t-test over seeds.
+
+    Attributes:
+        p: two-sided; None where there is nothing to test.
+        why: why there is no p: `ONE_SEED`, `NO_CHANCE` (nothing in the runs depends on the seed)
+            or `NO_SPREAD`; empty where there is one.
+    """
+
+    p: float | None
+    why: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """The seeds show the difference, or have no say in it because nothing depends on them."""
+        return self.why == NO_CHANCE if self.p is None else self.p < SIGNIFICANT
 
 
 @dataclass(frozen=True)
@@ -17,14 +46,17 @@ class PairedTest:
     Attributes:
         difference: mean of ours − theirs.
         lift: difference / mean of theirs; None where that is 0.
-        p_users: paired t-test over users, each user's metric averaged over seeds first.
-        p_seeds: paired t-test over seeds; None with fewer than two.
+        p_users: paired t-test over users, each user's metric averaged over seeds first; None with
+            fewer than two, or where all of them differ by the same.
+        p_seeds: paired t-test over seeds; None where there is nothing to test.
+        why_no_p_seeds: as in `SeedTest.why`.
     """
 
     difference: float
     lift: float | None
     p_users: float | None
     p_seeds: float | None
+    why_no_p_seeds: str = ""
 
 
 def paired_test(
@@ -47,12 +79,43 @@ def paired_test(
     per_user = _by_user(ours), _by_user(theirs)
     common = sorted(per_user[0].keys() & per_user[1].keys())
     left, right = (np.array([side[u] for u in common]) for side in per_user)
+    over_seeds = seed_test(*means)
     return PairedTest(
         difference,
         difference / base if base else None,
         _p_value(left, right),
-        _p_value(*means),
+        over_seeds.p,
+        over_seeds.why,
     )
+
+
+def seed_test(ours: DoubleArray, theirs: DoubleArray) -> SeedTest:
+    """Compare two models by their values (S,) under the same seeds.
+
+    >>> seed_test(np.array([0.5, 0.5, 0.5]), np.array([0.4, 0.4, 0.4]))
+    SeedTest(p=None, why='every seed gives the same values')
+    """
+    if len(ours) < 2:
+        return SeedTest(None, ONE_SEED)
+    if not _varies(ours, ours) and not _varies(theirs, theirs):
+        return SeedTest(None, NO_CHANCE)
+    p = _p_value(ours, theirs)
+    return SeedTest(p, NO_SPREAD if p is None else "")
+
+
+def evidence(over_users: bool, over_seeds: SeedTest) -> Evidence:
+    """What a difference may be called; nothing is better on the strength of users alone.
+
+    Args:
+        over_users: the users show it: their p-value is small, or an interval excludes 0.
+        over_seeds: the test over seeds.
+
+    >>> [evidence(users, SeedTest(p)) for users, p in ((True, 0.01), (True, 0.4), (False, 0.4))]
+    ['sure', 'users alone', 'none']
+    """
+    if not over_users:
+        return "none"
+    return "sure" if over_seeds.agrees else "users alone"
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -79,10 +142,14 @@ def _by_user(side: Sequence[tuple[DoubleArray, DoubleArray]]) -> dict[int, float
 
 
 def _p_value(left: DoubleArray, right: DoubleArray) -> float | None:
-    if len(left) < 2:
-        return None
     difference = left - right
-    if np.ptp(difference) == 0:  # the t statistic is 0/0 or infinite
-        return 1.0 if difference[0] == 0 else 0.0
+    if len(left) < 2 or not _varies(difference, left, right):
+        return None  # the t statistic is 0/0 or infinite
     t = difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
     return float(2 * stdtr(len(difference) - 1, -abs(t)))
+
+
+def _varies(values: DoubleArray, *made_of: DoubleArray) -> bool:
+    """The values differ by more than the rounding of what they were made of."""
+    size = max(float(np.abs(side).max()) for side in made_of)
+    return float(np.ptp(values)) > _SAME * size

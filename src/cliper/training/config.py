@@ -14,11 +14,28 @@ class TrainingConfig(StrictConfig):
     learning_rate: float = Field(1e-3, gt=0, le=1)
     weight_decay: float = Field(0.0, ge=0, le=1, description="Adam's L2 on every parameter")
     max_epochs: int = Field(1000, ge=0, le=100_000)
-    patience: int = Field(10, ge=1, description="validations without improvement before stopping")
+    patience: int = Field(
+        10, ge=1, description="validations without improvement before stopping, at least"
+    )
+    patience_steps: int = Field(
+        500, ge=0, description="optimiser steps without improvement before stopping, at least"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     seed: int = Field(0, ge=0, le=2**31 - 1)
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     checkpoint_seconds: float = Field(30.0, ge=0, description="at most this much work is lost")
+
+    def is_patient(self, validations: int, steps: int) -> bool:
+        """Training goes on after so many validations and optimiser steps without improvement.
+
+        An epoch of a small catalogue is a few steps, and a plateau is long in steps, not in epochs
+        (ADR 0027).
+
+        >>> config = TrainingConfig(patience=10, patience_steps=500)
+        >>> config.is_patient(10, 90), config.is_patient(10, 500), config.is_patient(9, 2000)
+        (True, False, True)
+        """
+        return validations < self.patience or steps < self.patience_steps
 
 
 def check_device(device: str) -> None:

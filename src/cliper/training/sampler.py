@@ -9,7 +9,6 @@ from cliper.backbones import Batch
 from cliper.data import Interactions
 from cliper.types import IndexArray
 
-
 DENSE = 7 / 8
 """Of users who took more than this share of the pool, most draws would be refused."""
 

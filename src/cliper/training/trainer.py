@@ -52,8 +52,9 @@ class Trainer:
     """Trains a backbone until validation stops improving and leaves it at its best epoch.
 
     Adam (fused), uniform negatives, selection on validation Recall@20 alone, early stop after
-    `patience` validations without improvement. A training that is killed and resumed from its
-    checkpoint ends in the same bytes as one that was not (on one machine's CPU).
+    `patience` validations and `patience_steps` steps without improvement. A training that is
+    killed and resumed from its checkpoint ends in the same bytes as one that was not (on one
+    machine's CPU).
 
     Args:
         backbone: the model; moved to `config.device`.
@@ -146,8 +147,11 @@ class Trainer:
         return self.history
 
     def _finished(self) -> bool:
-        exhausted = self.history.epochs_run >= self.config.max_epochs
-        return exhausted or self.history.since_best >= self.config.patience
+        history = self.history
+        if history.epochs_run >= self.config.max_epochs:
+            return True
+        steps = (history.epochs_run - history.best_epoch) * self.sampler.batches
+        return not self.config.is_patient(history.since_best, steps)
 
     def _epoch(self) -> dict[str, Any]:
         start = time.perf_counter()

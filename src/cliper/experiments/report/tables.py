@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cliper.experiments.report.model import Cell, Row, Table
-
-SIGNIFICANT = 0.05
+from cliper.experiments.significance import Evidence
 
 
 @dataclass(frozen=True)
@@ -16,13 +15,17 @@ class Measure:
         mean: over the seeds.
         deviation: the standard deviation over the seeds, None for a single run.
         lift: relative to the row's baseline, e.g. 0.12 for 12 % more; None for a baseline.
-        p_value: of the paired test against the baseline, corrected where several were made.
+        p_users, p_seeds: of the paired tests against the baseline, corrected where several were
+            made; None where there is none.
+        evidence: what they amount to; only `sure` is coloured.
     """
 
     mean: float
     deviation: float | None = None
     lift: float | None = None
-    p_value: float | None = None
+    p_users: float | None = None
+    p_seeds: float | None = None
+    evidence: Evidence = "none"
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,15 @@ def comparison_table(
 
     >>> rows = [
     ...     Compared("freedom", "vanilla", {"recall@20": Measure(0.1)}),
-    ...     Compared("freedom", "CLIPER", {"recall@20": Measure(0.12, 0.01, 0.2, 0.003)}),
+    ...     Compared(
+    ...         "freedom", "CLIPER", {"recall@20": Measure(0.12, 0.01, 0.2, 0.003, 0.02, "sure")}
+    ...     ),
     ... ]
     >>> table = comparison_table(rows, ["recall@20"])
     >>> table.columns, [row.cells[0].mark for row in table.rows]
     (('Recall@20',), ['second', 'best'])
     >>> table.rows[1].cells[0].chips
-    (('+20.0 %', 'good'), ('p = 0.003', 'plain'))
+    (('+20.0 %', 'good'), ('p = 0.003 (users)', 'plain'), ('p = 0.020 (seeds)', 'plain'))
     """
     built = []
     previous = None
@@ -97,10 +102,10 @@ def _cell(measure: Measure | None, marks: Mapping[float, str]) -> Cell:
         return Cell("–")
     chips: list[tuple[str, str]] = []
     if measure.lift is not None:
-        sure = measure.p_value is not None and measure.p_value < SIGNIFICANT
-        tone = ("good" if measure.lift > 0 else "bad") if sure else "plain"
+        tone = ("good" if measure.lift > 0 else "bad") if measure.evidence == "sure" else "plain"
         chips.append((f"{100 * measure.lift:+.1f} %".replace("-", "−"), tone))
-    if measure.p_value is not None:
-        chips.append((p_text(measure.p_value), "plain"))
+    for p_value, over in ((measure.p_users, "users"), (measure.p_seeds, "seeds")):
+        if p_value is not None:
+            chips.append((f"{p_text(p_value)} ({over})", "plain"))
     spread = "" if measure.deviation is None else f"± {100 * measure.deviation:.2f}"
     return Cell(f"{100 * measure.mean:.2f}", spread, tuple(chips), marks.get(measure.mean, ""))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from cliper.experiments.comparison import Outcome
 from cliper.experiments.resample import Resampled, resample
-from cliper.experiments.significance import holm, paired_test
+from cliper.experiments.significance import Evidence, SeedTest, evidence, holm, paired_test
 from cliper.experiments.studies.plan import Plan, Setting
 
 
@@ -20,6 +20,7 @@ class Contrast:
         low, high: its 95 % bootstrap interval.
         lift: difference relative to the reference, None where that is 0.
         p_users, p_seeds: paired t-tests, Holm-corrected over the study's contrasts.
+        why_no_p_seeds: as in `SeedTest.why`.
     """
 
     label: str
@@ -30,6 +31,13 @@ class Contrast:
     lift: float | None
     p_users: float | None
     p_seeds: float | None
+    why_no_p_seeds: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What speaks for a difference: the interval, and the test over seeds."""
+        over_seeds = SeedTest(self.p_seeds, self.why_no_p_seeds)
+        return evidence(self.low > 0 or self.high < 0, over_seeds)
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,9 @@ def measure(setting: Setting, plan: Plan, outcomes: Mapping[str, Outcome]) -> Me
     contrasts = {}
     for (label, against), test, users, seeds in zip(pairs, tests, p_users, p_seeds, strict=True):
         difference, low, high = samples.difference(label, against)
-        contrasts[label] = Contrast(label, against, difference, low, high, test.lift, users, seeds)
+        contrasts[label] = Contrast(
+            label, against, difference, low, high, test.lift, users, seeds, test.why_no_p_seeds
+        )
     return Measured(setting, plan, outcomes, samples, contrasts)
 
 

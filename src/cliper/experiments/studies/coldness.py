@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cliper.errors import InputError
+from cliper.experiments.resample import Resampled
 from cliper.experiments.split import default_split
 from cliper.experiments.studies.base import Detail, Finding, Measured, Study
 from cliper.experiments.studies.counted import (
@@ -20,7 +21,7 @@ from cliper.experiments.studies.figures import Point, difference_lines
 from cliper.experiments.studies.modalities import no_content
 from cliper.experiments.studies.plan import Arm, Plan, Setting
 from cliper.experiments.studies.points import axis_title
-from cliper.experiments.studies.words import excludes_zero, span
+from cliper.experiments.studies.words import span
 from cliper.experiments.variants import Variant
 
 COLD = "cold-item"
@@ -97,12 +98,12 @@ class Coldness(Study):
         shares = sorted(shares_of(measured))
         result = []
         for a, b in PAIRS:
-            by_item = [(f"{x.label} ({x.among})", x.samples.difference(a, b)) for x in found]
+            by_item = [(f"{x.label} ({x.among})", x.samples, a, b) for x in found]
             result.append(_where(f"{a} over {b}, by training interactions of the item", by_item))
         for a, b in PAIRS:
             by_share = [
-                (share_text(s), measured.samples.difference(
-                    arm_label(a, share_text(s)), arm_label(b, share_text(s))))
+                (share_text(s), measured.samples,
+                 arm_label(a, share_text(s)), arm_label(b, share_text(s)))
                 for s in shares
             ]  # fmt: skip
             result.append(_where(f"{a} over {b}, by share of the training rows", by_share))
@@ -125,18 +126,28 @@ def _arms(setting: Setting, where: str, settings: Mapping[str, object]) -> list[
     ]
 
 
-def _where(what: str, gains: Sequence[tuple[str, tuple[float, float, float]]]) -> Finding:
-    above = [(label, gain) for label, gain in gains if gain[1] > 0]
-    below = [(label, gain) for label, gain in gains if gain[2] < 0]
-    rest = [label for label, gain in gains if not excludes_zero(*gain[1:])]
-    parts = []
-    for word, group in (("gains", above), ("loses", below)):
-        if group:
-            parts.append(f"{word} at " + ", ".join(f"{label} {span(*g)}" for label, g in group))
-    if rest:
-        parts.append(f"cannot be told from 0 at {', '.join(rest)}")
-    numbers = {"gains": [x for x, _ in above], "loses": [x for x, _ in below], "undecided": rest}
-    return Finding(f"{what}: {'; '.join(parts)}.", None, numbers)
+def _where(what: str, pairs: Sequence[tuple[str, Resampled, str, str]]) -> Finding:
+    """Where one kind of features gains over another, of (label, samples, arm, other arm)."""
+    groups: dict[str, list[str]] = {"gains": [], "loses": [], "users alone": [], "undecided": []}
+    words: dict[str, str] = {}
+    for label, samples, arm, other in pairs:
+        gain, shown = samples.difference(arm, other), samples.evidence(arm, other)
+        sign = "gains" if gain[0] > 0 else "loses"
+        key = {"sure": sign, "users alone": "users alone", "none": "undecided"}[shown]
+        groups[key].append(label)
+        words[label] = f"{label} {span(*gain)}"
+    parts = [
+        f"{said} at {', '.join(words[label] for label in groups[key])}"
+        for key, said in (
+            ("gains", "gains"),
+            ("loses", "loses"),
+            ("users alone", "differs over users alone, which the seeds do not show,"),
+        )
+        if groups[key]
+    ]
+    if groups["undecided"]:
+        parts.append(f"cannot be told from 0 at {', '.join(groups['undecided'])}")
+    return Finding(f"{what}: {'; '.join(parts)}.", None, groups)
 
 
 def shares_of(measured: Measured) -> set[float]:

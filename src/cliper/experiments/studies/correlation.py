@@ -18,13 +18,13 @@ class RankCorrelation:
     """Spearman's ρ.
 
     Attributes:
-        rho: as measured.
+        rho: as measured; None, and p with it, where one side is all ties.
         p: two-sided, over all (or 9,999 drawn) orders of one side; `least_p` is what it could be.
         low, high: 95 % percentile interval over draws of both sides.
     """
 
-    rho: float
-    p: float
+    rho: float | None
+    p: float | None
     least_p: float
     low: float
     high: float
@@ -32,11 +32,13 @@ class RankCorrelation:
     @property
     def verdict(self) -> str:
         """`holds` where the interval is above 0 and the orders are unlikely by chance."""
+        if self.p is None:
+            return "open"
         if self.low > 0 and self.p < 0.05:
             return "holds"
         return "does not hold" if self.high < 0 else "open"
 
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float | None]:
         """As plain numbers."""
         return {"rho": self.rho, "p": self.p, "low": self.low, "high": self.high}
 
@@ -47,14 +49,14 @@ def rank_correlation(
     """ρ of x and y (n,), its permutation test, and its interval over their draws (B, n).
 
     Draws in which one side is all ties have no ρ and are left out; where the data itself is so,
-    ρ is given as 0 with an interval that says nothing.
+    there is no ρ and no p, and the interval says nothing.
     """
     n = len(x)
     count = math.factorial(n)
     least = 2 / count if n <= _EXACT else 2 / 10_000
     rho = float(spearman(x[None], y[None])[0])
     if math.isnan(rho):
-        return RankCorrelation(0.0, 1.0, least, -1.0, 1.0)
+        return RankCorrelation(None, None, least, -1.0, 1.0)
     result = stats.permutation_test(
         (x,),
         lambda shuffled: float(spearman(shuffled[None], y[None])[0]),

@@ -8,7 +8,7 @@ from cliper.experiments.studies.base import Finding, Measured, Study
 from cliper.experiments.studies.figures import difference_dots
 from cliper.experiments.studies.plan import Plan, Setting, Skipped
 from cliper.experiments.studies.points import axis_title, contrast_points
-from cliper.experiments.studies.words import between, separated_finding, share, verdict
+from cliper.experiments.studies.words import between, claim_verdict, separated_finding, share
 
 VANILLA, RANDOM = "vanilla", "random"
 PUBLISHED = ("clip-rn50", "clip-vit-b-32", "clip-vit-l-14", "long-clip-l", "siglip2-b-16", "align",
@@ -59,10 +59,12 @@ class Encoders(Study):
         published = [name for name in made if name != IN_DOMAIN]
         if published:
             always = measured.samples.probability_all_above(published, VANILLA)
+            pairs = [(name, VANILLA) for name in published]
+            result, remark = claim_verdict(measured.samples, always, pairs)
             found.insert(0, Finding(
                 "The paper's sentence that every version of CLIP is better than vanilla: "
-                f"{verdict(always)}, true in {share(always)} of the draws.",
-                verdict(always), {"probability": always},
+                f"{result}{remark}, true in {share(always)} of the draws.",
+                result, {"probability": always},
             ))  # fmt: skip
         if made:
             words = "; ".join(between(measured, name, RANDOM) for name in made)

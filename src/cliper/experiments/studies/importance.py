@@ -210,6 +210,11 @@ def _agreement(found: Importance, measured: Measured, views: Sequence[str], whom
 
 
 def _agreement_text(result: RankCorrelation, whom: str, n: int) -> str:
+    if result.rho is None:
+        return (
+            "The paper's reading, that the order of similarities is the order of usefulness: open "
+            f"over {whom}. There is no correlation: all views are equally similar or useful."
+        )
     return (
         "The paper's reading, that the order of similarities is the order of usefulness: "
         f"{result.verdict} over {whom}. Spearman's ρ = {result.rho:+.2f} (n = {n}, permutation "

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cliper.experiments.stops import stop_notes
 from cliper.experiments.studies.base import Measured, Study
 from cliper.experiments.tables import ComparisonTable, metric_name, p_text
 
@@ -60,6 +61,7 @@ def protocol(measured: Measured) -> str:
         if "embedding_size" in r.config["backbone"]
     )
     seeds = measured.setting.seeds
+    runs = {label: outcome.runs for label, outcome in measured.outcomes.items()}
     return (
         f"{first.dataset.name}, {first.backbone}: percent of test, mean ± standard deviation over "
         f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))}); split "
@@ -68,6 +70,7 @@ def protocol(measured: Measured) -> str:
         f"differences in points of {metric_name(measured.metric)}, intervals by bootstrap over "
         f"users and seeds ({len(measured.samples.draws)} draws), p by paired t-tests, "
         "Holm-corrected over the table; best in each column marked"
+        + "".join(f"; {note}" for note in stop_notes(runs))
     )
 
 
@@ -95,6 +98,8 @@ def records(study: Study, measured: Measured) -> list[dict[str, Any]]:
                 "lift": contrast and contrast.lift,
                 "p_users": contrast and contrast.p_users,
                 "p_seeds": contrast and contrast.p_seeds,
+                "why_no_p_seeds": contrast and contrast.why_no_p_seeds,
+                "evidence": contrast and contrast.evidence,
                 "seeds": {
                     str(seed): {"run": run.path.name, **run.results.test}
                     for seed, run in zip(measured.setting.seeds, outcome.runs, strict=True)

@@ -9,10 +9,10 @@ from cliper.experiments.studies.plan import Plan, Setting
 from cliper.experiments.studies.points import axis_title, contrast_points
 from cliper.experiments.studies.words import (
     between,
+    claim_verdict,
     order_finding,
     separated_finding,
     share,
-    verdict,
 )
 from cliper.views.templates import GLOBAL
 
@@ -81,12 +81,14 @@ class Views(Study):
 def _worst(measured: Measured, label: str, others: Sequence[str]) -> Finding:
     below = measured.samples.probability_worst(label, others)
     nearest = min(others, key=measured.samples.mean)
+    pairs = [(other, label) for other in others]
+    result, remark = claim_verdict(measured.samples, below, pairs)
     text = (
         f"The paper's sentence that the global view alone is worse than all others: "
-        f"{verdict(below)}, true in {share(below)} of the draws. "
+        f"{result}{remark}, true in {share(below)} of the draws. "
         f"{between(measured, label, nearest)}."
     )
-    return Finding(text, verdict(below), {"claim": "global only is worst", "probability": below})
+    return Finding(text, result, {"claim": "global only is worst", "probability": below})
 
 
 def several_views(setting: Setting) -> tuple[str, ...]:

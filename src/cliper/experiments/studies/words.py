@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from cliper.experiments.resample import Resampled
+from cliper.experiments.significance import SIGNIFICANT, holm
 from cliper.experiments.studies.base import Contrast, Finding, Measured
 from cliper.experiments.tables import metric_name
 
@@ -23,11 +25,6 @@ def between(measured: Measured, label: str, against: str) -> str:
     return f"{label} - {against} {span(*measured.samples.difference(label, against))}"
 
 
-def excludes_zero(low: float, high: float) -> bool:
-    """The interval lies on one side of 0."""
-    return low > 0 or high < 0
-
-
 def verdict(probability: float) -> str:
     """`holds`, `does not hold` or `open`, by the share of draws in which a claim is true.
 
@@ -37,6 +34,41 @@ def verdict(probability: float) -> str:
     if probability >= SURE:
         return "holds"
     return "does not hold" if probability <= 1 - SURE else "open"
+
+
+def claim_verdict(
+    samples: Resampled, probability: float, pairs: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
+    """The verdict on a claim about trained arms, and what to add to it.
+
+    The draws decide, and the seeds must agree: with three seeds all draws say the same once in
+    four times by chance alone. A claim holds if the paired test over seeds shows every pair (no
+    correction: all are needed), and does not if it shows the reverse of one (Holm-corrected).
+
+    Args:
+        samples: of the arms.
+        probability: share of the draws in which the claim is true.
+        pairs: the claim as pairs, the first above the second.
+
+    Returns:
+        `holds`, `does not hold` or `open`; a remark, empty where draws and seeds agree.
+    """
+    by_draws = verdict(probability)
+    if by_draws == "open":
+        return by_draws, ""
+    tests = [samples.over_seeds(a, b) for a, b in pairs]
+    gaps = [samples.mean(a) - samples.mean(b) for a, b in pairs]
+    if by_draws == "holds":
+        agrees = all(test.agrees and gap > 0 for test, gap in zip(tests, gaps, strict=True))
+    else:
+        corrected = holm([test.p for test in tests])
+        agrees = any(
+            gap < 0 and (test.agrees if p is None else p < SIGNIFICANT)
+            for test, p, gap in zip(tests, corrected, gaps, strict=True)
+        )
+    if agrees:
+        return by_draws, ""
+    return "open", f" (by the draws it {by_draws}, but the test over seeds does not show it)"
 
 
 def share(probability: float) -> str:
@@ -59,13 +91,13 @@ def order_finding(measured: Measured, claim: Sequence[str], who: str, *, of: str
     """
     probability = measured.samples.probability(claim)
     observed = measured.samples.ranked(claim)
-    result = verdict(probability)
+    result, remark = claim_verdict(measured.samples, probability, list(pairwise(claim)))
     pairs = [
         {"pair": [a, b], **_numbers(measured.samples.difference(a, b))} for a, b in pairwise(claim)
     ]
     steps = "; ".join(between(measured, a, b) for a, b in pairwise(claim))
     text = (
-        f"{who}{f' of {of}' if of else ''}, {' > '.join(claim)}: {result}. Measured "
+        f"{who}{f' of {of}' if of else ''}, {' > '.join(claim)}: {result}{remark}. Measured "
         f"{' > '.join(observed)}; the claimed order comes up in {share(probability)} of the draws. "
         f"{steps}."
     )
@@ -81,9 +113,10 @@ def best_finding(measured: Measured, claim: str, among: Sequence[str], who: str)
     samples = measured.samples
     probability = samples.probability_best(claim, among)
     best = samples.ranked(among)[0]
-    result = verdict(probability)
+    pairs = [(claim, other) for other in among if other != claim]
+    result, remark = claim_verdict(samples, probability, pairs)
     text = (
-        f"{who}, {claim} is best: {result}. Measured best: {best}; {claim} is the best in "
+        f"{who}, {claim} is best: {result}{remark}. Measured best: {best}; {claim} is the best in "
         f"{share(probability)} of the draws"
     )
     if best != claim:
@@ -100,12 +133,18 @@ def contrast_words(measured: Measured, contrast: Contrast) -> str:
 def separated_finding(measured: Measured, labels: Sequence[str], against: str) -> Finding:
     """Which arms differ from the reference at all."""
     chosen = [measured.contrasts[label] for label in labels]
-    above = [c for c in chosen if c.low > 0]
-    below = [c for c in chosen if c.high < 0]
-    rest = [c for c in chosen if not excludes_zero(c.low, c.high)]
+    sure = [c for c in chosen if c.evidence == "sure"]
+    above = [c for c in sure if c.difference > 0]
+    below = [c for c in sure if c.difference < 0]
+    alone = [c for c in chosen if c.evidence == "users alone"]
+    rest = [c for c in chosen if c.evidence == "none"]
     parts = [
         f"{word}: " + ", ".join(contrast_words(measured, c) for c in group)
-        for word, group in (("above", above), ("below", below))
+        for word, group in (
+            ("above", above),
+            ("below", below),
+            ("over users alone, the seeds do not show it", alone),
+        )
         if group
     ]
     if rest:
@@ -114,6 +153,7 @@ def separated_finding(measured: Measured, labels: Sequence[str], against: str) -
     numbers = {
         "above": [c.label for c in above],
         "below": [c.label for c in below],
+        "users alone": [c.label for c in alone],
         "undecided": [c.label for c in rest],
     }
     return Finding(f"Against {against} in {name}, {'; '.join(parts)}.", None, numbers)

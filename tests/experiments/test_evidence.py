@@ -36,7 +36,13 @@ MEANS = {"vanilla": (0.4405, 0.2885, 0.2880), "cliper": (0.4300, 0.2983, 0.4297)
 
 
 def run(
-    path: Path, seed: int, values: np.ndarray, epochs: int, best: int, cap: int = 1000, **more: int
+    path: Path,
+    seed: int,
+    values: np.ndarray,
+    epochs: int,
+    best: int,
+    cap: int = 1000,
+    **more: float,
 ) -> Run:
     """A finished run as far as comparisons look at it."""
     path.mkdir(parents=True)
@@ -184,14 +190,14 @@ def test_differences_without_spread_have_no_p() -> None:
     ("epochs", "best", "more", "said"),
     [
         (60, 58, {}, True),  # two epochs after its best
-        (60, 20, {"patience_steps": 0}, False),  # out of patience, if only just
-        (60, 20, {}, True),  # 40 epochs are 360 steps of 9
-        (60, 1, {}, False),
+        (60, 20, {"patience_distance": 0}, False),  # out of patience, if only just
+        (60, 20, {}, True),  # 40 epochs are 360 steps at 0.001
+        (60, 20, {"learning_rate": 0.005}, False),
         (59, 58, {}, False),  # not the cap's doing
     ],
 )
 def test_the_cap_of_epochs_is_said(
-    tmp_path: Path, epochs: int, best: int, more: dict[str, int], said: bool
+    tmp_path: Path, epochs: int, best: int, more: dict[str, float], said: bool
 ) -> None:
     one = run(tmp_path / "a", 0, np.zeros(3), epochs, best, cap=60, **more)
     untrained = run(tmp_path / "b", 0, np.zeros(3), 0, 0, cap=60)

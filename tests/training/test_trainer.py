@@ -81,7 +81,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training() -> None:
         return {"recall@20": next(values)}
 
     backbone = build(backbone="bpr")
-    history = Trainer(backbone, WORLD.train, config(patience=3, patience_steps=0), scripted).fit()
+    history = Trainer(
+        backbone, WORLD.train, config(patience=3, patience_distance=0), scripted
+    ).fit()
     assert (history.epochs_run, history.best_epoch) == (5, 2)
     assert final_bytes(backbone) == snapshots[1]
 
@@ -90,7 +92,7 @@ def test_validation_every_few_epochs_counts_validations_for_patience() -> None:
     history = Trainer(
         build(backbone="bpr"),
         WORLD.train,
-        config(patience=2, patience_steps=0, validate_every=2, max_epochs=20),
+        config(patience=2, patience_distance=0, validate_every=2, max_epochs=20),
         lambda _: {"recall@20": 0.0},
     ).fit()
     assert (history.epochs_run, history.best_epoch) == (6, 2)
@@ -103,24 +105,25 @@ PLATEAU = (
 """Validation of a small shop, ten steps an epoch: popularity is learnt, tastes come later."""
 
 
-@pytest.mark.parametrize(("options", "kept"), [({"patience_steps": 0}, 11), ({}, 32)])
-def test_a_plateau_of_many_short_epochs_is_left(options: dict[str, int], kept: int) -> None:
+@pytest.mark.parametrize(("options", "kept"), [({"patience_distance": 0}, 11), ({}, 32)])
+def test_a_plateau_of_many_short_epochs_is_left(options: dict[str, float], kept: int) -> None:
     values = iter([*PLATEAU, *[1.0] * 200])
     ten_steps = -(-len(WORLD.train) // 10)
-    settings = config(batch_size=ten_steps, max_epochs=200, patience=10, **options)
+    settings = config(
+        batch_size=ten_steps, max_epochs=200, patience=10, learning_rate=1e-3, **options
+    )
     trainer = Trainer(
         build(backbone="bpr"), WORLD.train, settings, lambda _: {"recall@20": next(values)}
     )
     assert trainer.sampler.batches == 10
     history = trainer.fit()
     assert history.best_epoch == kept
-    patience = max(10, -(-settings.patience_steps // 10))
-    assert history.epochs_run == kept + patience
+    assert history.epochs_run == kept + (10 if options else 150)  # 1.5 / 0.001 steps
 
 
-def test_patience_in_steps_survives_being_killed(tmp_path: Path) -> None:
+def test_patience_in_distance_survives_being_killed(tmp_path: Path) -> None:
     """Killed in the middle of the plateau, the training stops in the same epoch as ever."""
-    settings = config(max_epochs=50, patience=2, patience_steps=60)
+    settings = config(max_epochs=50, patience=2, learning_rate=0.01, patience_distance=0.6)
     whole = Trainer(build(), WORLD.train, settings, lambda _: {"recall@20": 0.0})
     expected = 1 + -(-60 // whole.sampler.batches)
     assert whole.fit().epochs_run == expected > 5

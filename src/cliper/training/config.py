@@ -17,8 +17,11 @@ class TrainingConfig(StrictConfig):
     patience: int = Field(
         10, ge=1, description="validations without improvement before stopping, at least"
     )
-    patience_steps: int = Field(
-        500, ge=0, description="optimiser steps without improvement before stopping, at least"
+    patience_distance: float = Field(
+        1.5,
+        ge=0,
+        le=1e6,
+        description="learning rate × optimiser steps without improvement before stopping, at least",
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     seed: int = Field(0, ge=0, le=2**31 - 1)
@@ -28,14 +31,15 @@ class TrainingConfig(StrictConfig):
     def is_patient(self, validations: int, steps: int) -> bool:
         """Training goes on after so many validations and optimiser steps without improvement.
 
-        An epoch of a small catalogue is a few steps, and a plateau is long in steps, not in epochs
-        (ADR 0027).
+        Adam moves a parameter by about the learning rate a step, so the product says how far the
+        model may have come since its best. On a small catalogue ten epochs are not far: the model
+        may stand on a plateau that it is about to leave (ADR 0027).
 
-        >>> config = TrainingConfig(patience=10, patience_steps=500)
-        >>> config.is_patient(10, 90), config.is_patient(10, 500), config.is_patient(9, 2000)
+        >>> config = TrainingConfig(learning_rate=1e-3, patience=10, patience_distance=1.5)
+        >>> config.is_patient(10, 90), config.is_patient(10, 1500), config.is_patient(9, 2000)
         (True, False, True)
         """
-        return validations < self.patience or steps < self.patience_steps
+        return validations < self.patience or steps * self.learning_rate < self.patience_distance
 
 
 def check_device(device: str) -> None:

@@ -52,9 +52,9 @@ class Trainer:
     """Trains a backbone until validation stops improving and leaves it at its best epoch.
 
     Adam (fused), uniform negatives, selection on validation Recall@20 alone, early stop after
-    `patience` validations and `patience_steps` steps without improvement. A training that is
-    killed and resumed from its checkpoint ends in the same bytes as one that was not (on one
-    machine's CPU).
+    `patience` validations and `patience_distance` / learning rate steps without improvement. A
+    training that is killed and resumed from its checkpoint ends in the same bytes as one that was
+    not (on one machine's CPU).
 
     Args:
         backbone: the model; moved to `config.device`.

@@ -7,10 +7,10 @@ one long training answers for all rules.
     python benchmarks/stopping.py --only shop/freedom/1e-3 films/lightgcn/3e-3 --seeds 0 1 \\
         --curves DIR --write results/stopping.md
 
-Curves that are in DIR (out/stopping) already are not made again; the page is of all that are. Sets: `shop`, 404
-products and 23,000 orders, popularity first and taste second; `demo`, the demo's shop without its
-pictures, as many; `films` (MovieLens-100K with posters) and `baby` (Amazon-Baby), where the data
-are there.
+Curves that are in DIR (build/stopping) already are not made again; the page is of all that are.
+Sets: `shop`, 404 products and 23,000 orders, popularity first and taste second; `demo`, the demo's
+shop without its pictures, as many; `films` (MovieLens-100K with posters) and `baby` (Amazon-Baby),
+where the data are there.
 """
 
 import argparse
@@ -278,7 +278,7 @@ A curve that ends while it still rises counts its last epochs as the best, which
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curves", type=Path, default=Path("out/stopping"))
+    parser.add_argument("--curves", type=Path, default=Path("build/stopping"))
     parser.add_argument("--only", nargs="*", default=["shop/bpr/1e-3"], metavar="SET/BACKBONE/RATE")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--write", type=Path, help="The page, of all curves in DIR.")

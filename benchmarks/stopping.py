@@ -205,12 +205,12 @@ RULES: dict[str, Callable[[State], bool]] = {
     "10, least 1,000 steps": lambda s: s.since >= 10 and s.steps >= 1000,
     "10, half of all": lambda s: s.since >= max(10, s.validations / 2),
     "10, 500 steps": lambda s: s.since >= 10 and s.steps_since >= 500,
-    "10, 1,500 steps": lambda s: s.since >= 10 and s.steps_since >= 1500,
-    "10, distance 0.5": lambda s: s.since >= 10 and distance(s) >= 0.5,
+    "10, 2,000 steps": lambda s: s.since >= 10 and s.steps_since >= 2000,
     "10, distance 1": lambda s: s.since >= 10 and distance(s) >= 1.0,
     "10, distance 1.5": lambda s: s.since >= 10 and distance(s) >= 1.5,
+    "10, distance 2": lambda s: s.since >= 10 and distance(s) >= 2.0,
 }
-CHOSEN = "10, distance 1.5"
+CHOSEN = "10, distance 2"
 
 
 def stop(curve: Curve, rule: Callable[[State], bool]) -> tuple[int, int]:

@@ -192,7 +192,7 @@ def test_differences_without_spread_have_no_p() -> None:
         (60, 58, {}, True),  # two epochs after its best
         (60, 20, {"patience_distance": 0}, False),  # out of patience, if only just
         (60, 20, {}, True),  # 40 epochs are 360 steps at 0.001
-        (60, 20, {"learning_rate": 0.005}, False),
+        (60, 20, {"learning_rate": 0.006}, False),
         (59, 58, {}, False),  # not the cap's doing
     ],
 )

@@ -18,7 +18,7 @@ class TrainingConfig(StrictConfig):
         10, ge=1, description="validations without improvement before stopping, at least"
     )
     patience_distance: float = Field(
-        1.5,
+        2.0,
         ge=0,
         le=1e6,
         description="learning rate × optimiser steps without improvement before stopping, at least",
@@ -35,8 +35,8 @@ class TrainingConfig(StrictConfig):
         model may have come since its best. On a small catalogue ten epochs are not far: the model
         may stand on a plateau that it is about to leave (ADR 0027).
 
-        >>> config = TrainingConfig(learning_rate=1e-3, patience=10, patience_distance=1.5)
-        >>> config.is_patient(10, 90), config.is_patient(10, 1500), config.is_patient(9, 2000)
+        >>> config = TrainingConfig(learning_rate=1e-3, patience=10, patience_distance=2.0)
+        >>> config.is_patient(10, 90), config.is_patient(10, 2000), config.is_patient(9, 3000)
         (True, False, True)
         """
         return validations < self.patience or steps * self.learning_rate < self.patience_distance

@@ -72,6 +72,7 @@ GRIDS: dict[str, dict[str, list]] = {
     "mmssl": {"backbone.content_weight": [0.2, 0.5], "backbone.contrast_weight": [0.03, 0.003]},
     "neumf": {"backbone.n_layers": [2, 3], "backbone.l2": [0.0, 1e-3]},
     "ngcf": {"backbone.n_layers": [1, 2], "backbone.message_dropout": [0.0, 0.1]},
+    "pda-gnn": {"backbone.n_layers": [2, 3], "backbone.l2": [1e-2, 3e-2]},
     "pgl": {
         "backbone.principal": ["local", "global"],
         "backbone.contrast_weight": [0.01, 0.1],

@@ -32,6 +32,7 @@ def test_torch_in_float32_keeps_the_key_that_it_had() -> None:
     assert keys == ["float32", "bfloat16"]
     other = [precision_key("onnx", dtype) for dtype in ("float32", "int8")]
     assert len({*keys, *other}) == 4
+    assert "7 bits" in other[1]  # encodings of saturated products have another key
 
 
 def test_create_encoder_refuses_before_it_loads_anything() -> None:

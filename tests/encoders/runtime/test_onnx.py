@@ -81,6 +81,40 @@ def test_nothing_is_printed_and_logging_is_as_before(tmp_path, capfd) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["g"]
 
 
+def pair_products(x: np.ndarray, weight: np.ndarray, *, saturate: bool) -> np.ndarray:
+    """Bytes x (n, k) times weight (k, m) as AVX2's instruction for bytes adds them: two products
+    in 16 bits, the pairs in 32. Without `saturate`, as every processor should.
+    """
+    pairs = x.astype(np.int32)[:, :, None] * weight.astype(np.int32)[None]
+    pairs = pairs.reshape(len(x), -1, 2, weight.shape[1]).sum(2)
+    return (pairs.clip(-(2**15), 2**15 - 1) if saturate else pairs).sum(1)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_int8_cannot_saturate_where_products_are_added_in_16_bits(tmp_path, sign) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    # Every weight at the end of its channel's range and every activation at the end of its own:
+    # nothing puts more into a pair.
+    layer = nn.Linear(64, 3, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(sign * torch.tensor([[0.5], [1.0], [2.0]]).expand(3, 64))
+    example = {"x": torch.ones(2, 64)}
+    path = stored_graph(tmp_path / "g", layer, example, {"x": {0: "rows"}}, int8=True)
+    tables = [numpy_helper.to_array(table) for table in onnx.load(path).graph.initializer]
+    (weight,) = [table for table in tables if table.dtype == np.int8 and table.ndim == 2]
+    full = np.full((2, 64), 255, dtype=np.uint8)
+    exact = pair_products(full, weight, saturate=False)
+    np.testing.assert_array_equal(pair_products(full, weight, saturate=True), exact)
+    too_wide = np.full_like(weight, 127)
+    wrong = pair_products(full, too_wide, saturate=True)
+    assert (wrong < pair_products(full, too_wide, saturate=False)).all()  # the emulation can fail
+    x = np.full((2, 64), 3.0, dtype=np.float32)
+    (got,) = open_graph(path).run(None, {"x": x})
+    np.testing.assert_allclose(got, x @ layer.weight.detach().numpy().T, rtol=1e-5)
+
+
 def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path) -> None:
     class Unruly(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

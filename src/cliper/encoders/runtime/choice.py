@@ -13,7 +13,10 @@ _OF = {"torch": ("float32", "bfloat16", "float16"), "onnx": ("float32", "int8")}
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 # Changed whenever the same weights would give other numbers than before.
-_ONNX_RECIPE = "onnx, weights int8 by channel, activations uint8 by batch; 1"
+_ONNX_RECIPES = {
+    "float32": "onnx, weights int8 by channel, activations uint8 by batch; 1",
+    "int8": "onnx, weights int8 of 7 bits by channel, activations uint8 by batch; 2",
+}
 
 
 def check_runtime(runtime: str, dtype: str, device: str) -> None:
@@ -58,4 +61,4 @@ def precision_key(runtime: str, dtype: str) -> str:
     >>> precision_key("torch", "bfloat16")
     'bfloat16'
     """
-    return dtype if runtime == "torch" else f"{dtype}; {_ONNX_RECIPE}"
+    return dtype if runtime == "torch" else f"{dtype}; {_ONNX_RECIPES[dtype]}"

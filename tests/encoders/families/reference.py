@@ -2,14 +2,17 @@
 
 import torch
 from torch import nn
+from torch.nn.functional import gelu
 
 LONG = 248
 
 
 class Block(nn.Module):
-    def __init__(self, width: int) -> None:
+    quick = True  # the activation: quick GELU, or GELU
+
+    def __init__(self, width: int, head_width: int = 64) -> None:
         super().__init__()
-        self.attn = nn.MultiheadAttention(width, width // 64)
+        self.attn = nn.MultiheadAttention(width, width // head_width)
         self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mlp = nn.Module()
         self.mlp.c_fc, self.mlp.c_proj = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
@@ -18,13 +21,13 @@ class Block(nn.Module):
         y = self.ln_1(x)
         x = x + self.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
         y = self.mlp.c_fc(self.ln_2(x))
-        return x + self.mlp.c_proj(y * torch.sigmoid(1.702 * y))
+        return x + self.mlp.c_proj(y * torch.sigmoid(1.702 * y) if self.quick else gelu(y))
 
 
 class Stack(nn.Module):
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, head_width: int = 64) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width) for _ in range(depth))
+        self.resblocks = nn.ModuleList(Block(width, head_width) for _ in range(depth))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         x = x.transpose(0, 1)
@@ -34,13 +37,13 @@ class Stack(nn.Module):
 
 
 class Visual(nn.Module):
-    def __init__(self, width: int, side: int, patch: int, out: int) -> None:
+    def __init__(self, width: int, side: int, patch: int, out: int, head_width: int = 64) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, patch, patch, bias=False)
         self.class_embedding = nn.Parameter(torch.randn(width))
         self.positional_embedding = nn.Parameter(torch.randn((side // patch) ** 2 + 1, width))
         self.ln_pre, self.ln_post = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.transformer = Stack(width, 2)
+        self.transformer = Stack(width, 2, head_width)
         self.proj = nn.Parameter(torch.randn(width, out) / width**0.5)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -53,11 +56,19 @@ class Visual(nn.Module):
 class Reference(nn.Module):
     """CLIP, or Long-CLIP where `long`: two tables under complementary masks, never merged."""
 
-    def __init__(self, long: bool, width: int = 128, out: int = 16) -> None:
+    def __init__(
+        self,
+        long: bool,
+        width: int = 128,
+        out: int = 16,
+        *,
+        visual: tuple[int, int] = (128, 64),
+        head_width: int = 64,
+    ) -> None:
         super().__init__()
         positions = LONG if long else 77
-        self.visual = Visual(128, 32, 8, out)
-        self.transformer = Stack(width, 2)
+        self.visual = Visual(visual[0], 32, 8, out, visual[1])
+        self.transformer = Stack(width, 2, head_width)
         self.token_embedding = nn.Embedding(49408, width)
         self.positional_embedding = nn.Parameter(torch.randn(positions, width))
         if long:

@@ -18,10 +18,10 @@ import transformers
 from torch import nn
 from torch.nn.functional import avg_pool2d, relu, scaled_dot_product_attention
 
+from cliper.encoders.families.open_clip_config import HEAD_WIDTH
 from cliper.encoders.towers import Model, Towers
 
-_HEAD_WIDTH = 64
-_REDUCTION = 32  # pixels a side of the last feature map
+_REDUCTION = 32  # pixels a side of the last feature map, and channels of it per `width`
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,22 @@ class ResnetShape:
         width: channels after the stem; the last feature map has 32 times as many.
         side: of the pictures, in pixels.
         out: D.
+        head_width: channels of a head of the attention at the end.
     """
 
     depths: tuple[int, int, int, int]
     width: int
     side: int
     out: int
+    head_width: int = HEAD_WIDTH
+
+    @property
+    def heads(self) -> int:
+        """Of the attention at the end."""
+        return max(1, self.width * _REDUCTION // self.head_width)
 
 
-def resnet_of(weights: Mapping[str, torch.Tensor]) -> ResnetShape:
+def resnet_of(weights: Mapping[str, torch.Tensor], head_width: int = HEAD_WIDTH) -> ResnetShape:
     """The architecture of the tensors `visual.…`, read off their names and shapes."""
     counts = []
     for stage in range(1, 5):
@@ -56,6 +63,7 @@ def resnet_of(weights: Mapping[str, torch.Tensor]) -> ResnetShape:
         width=len(weights["visual.layer1.0.conv1.weight"]),
         side=_REDUCTION * math.isqrt(positions - 1),
         out=len(weights["visual.attnpool.c_proj.weight"]),
+        head_width=head_width,
     )
 
 
@@ -132,9 +140,8 @@ class ModifiedResnet(nn.Module):
                 blocks.append(Bottleneck(inside, planes, 2 if stage and not index else 1))
                 inside = 4 * planes
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        heads = max(1, inside // _HEAD_WIDTH)
         positions = (shape.side // _REDUCTION) ** 2
-        self.attnpool = AttentionPool(positions, inside, heads, shape.out)
+        self.attnpool = AttentionPool(positions, inside, shape.heads, shape.out)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (b, 3, side, side) to (b, out)."""
@@ -166,12 +173,13 @@ class ClipResnetTowers(Towers):
 
     def __init__(self, model: Model) -> None:
         text = model.text_config
+        heads = [] if model.shape.head_width == HEAD_WIDTH else [model.shape.heads]
         super().__init__(
             model,
             width=model.shape.out,
             max_tokens=int(text.max_position_embeddings),
             image_shape=(model.shape.side, model.shape.side),
-            settings=["clip_resnet", text.hidden_act, text.num_attention_heads],
+            settings=["clip_resnet", text.hidden_act, text.num_attention_heads, *heads],
         )
 
     def text(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 OpenAI's CLIPs, Long-CLIP and open_clip's models of the same architecture share it. The image tower
 is a ViT (`clip`) or a ResNet (`clip_resnet`); which one, and of what size, is read off the
-tensors' shapes. What shapes do not tell comes from an `open_clip_config.json` beside the file, and
-is OpenAI's where there is none.
+tensors' shapes. What shapes do not tell comes from an `open_clip_config.json` beside the file
+(`open_clip_config`), and is OpenAI's where there is none.
 """
 
 import math
@@ -17,6 +17,7 @@ import transformers
 from cliper.encoders.families.clip import ClipTowers
 from cliper.encoders.families.clip_resnet import ClipResnet, ClipResnetTowers, resnet_of
 from cliper.encoders.families.long_clip import SECOND_TABLE, merge_positions
+from cliper.encoders.families.open_clip_config import OPEN_CLIP_CONFIG, Untold, read_open_clip
 from cliper.encoders.families.state_dicts import read_state_dict
 from cliper.encoders.preprocessing import (
     OPENAI_MEAN,
@@ -29,11 +30,9 @@ from cliper.encoders.preprocessing import (
 )
 from cliper.encoders.towers import Towers
 from cliper.errors import InputError
-from cliper.files import read_json
 from cliper.types import JsonObject
 
-OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-_HEAD_WIDTH = 64  # in every CLIP that OpenAI published, and in Long-CLIP
+OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 
 _BLOCK = {
     "attn.out_proj": "self_attn.out_proj",
@@ -83,16 +82,17 @@ def load_openai_layout(path: Path) -> OpenaiFile:
         InputError: not a state dict, not this layout, or tensors that do not fit together.
     """
     weights = read_state_dict(path)
-    activation, pictures = _open_clip_settings(path.parent)
+    untold, pictures = read_open_clip(path.parent)
     try:
         model: Any
         with torch.random.fork_rng(devices=[]):  # initial values are drawn, then replaced
             if _is_resnet(weights):
-                shape = resnet_of(weights)
-                model, side = ClipResnet(shape, text_config_of(weights, activation)), shape.side
+                shape = resnet_of(weights, untold.head_width)
+                model, side = ClipResnet(shape, text_config_of(weights, untold)), shape.side
             else:
-                model = transformers.CLIPModel(config_of(weights, activation))
+                model = transformers.CLIPModel(config_of(weights, untold))
                 side = model.config.vision_config.image_size
+            _check_told(weights, untold, side)
         # `strict` would also ask for `logit_scale`, which no embedding depends on
         missing = model.load_state_dict(converted(weights), strict=False).missing_keys
         unneeded = ("position_ids", "num_batches_tracked", "logit_scale")
@@ -136,9 +136,9 @@ def converted(weights: Weights) -> dict[str, torch.Tensor]:
     return {name: tensor.float().contiguous() for name, tensor in out.items()}
 
 
-def config_of(weights: Weights, activation: str = "quick_gelu") -> transformers.CLIPConfig:
+def config_of(weights: Weights, untold: Untold) -> transformers.CLIPConfig:
     """The architecture with a ViT, read off the tensors' shapes."""
-    text, projection = text_config_of(weights, activation), weights["text_projection"].shape[1]
+    text, projection = text_config_of(weights, untold), weights["text_projection"].shape[1]
     width, _, patch, _ = weights["visual.conv1.weight"].shape
     grid = math.isqrt(len(weights["visual.positional_embedding"]) - 1)
     vision = transformers.CLIPVisionConfig(
@@ -146,10 +146,10 @@ def config_of(weights: Weights, activation: str = "quick_gelu") -> transformers.
         intermediate_size=len(weights["visual.transformer.resblocks.0.mlp.c_fc.weight"]),
         projection_dim=projection,
         num_hidden_layers=_depth(weights, "visual.transformer.resblocks."),
-        num_attention_heads=max(1, width // _HEAD_WIDTH),
+        num_attention_heads=untold.heads(width),
         image_size=grid * patch,
         patch_size=patch,
-        hidden_act=activation,
+        hidden_act=untold.activation,
     )
     return transformers.CLIPConfig(
         text_config=text.to_dict(),
@@ -158,7 +158,7 @@ def config_of(weights: Weights, activation: str = "quick_gelu") -> transformers.
     )
 
 
-def text_config_of(weights: Weights, activation: str) -> transformers.CLIPTextConfig:
+def text_config_of(weights: Weights, untold: Untold) -> transformers.CLIPTextConfig:
     """The text tower's architecture, read off the tensors' shapes."""
     vocabulary, width = weights["token_embedding.weight"].shape
     return transformers.CLIPTextConfig(
@@ -167,11 +167,11 @@ def text_config_of(weights: Weights, activation: str) -> transformers.CLIPTextCo
         intermediate_size=len(weights["transformer.resblocks.0.mlp.c_fc.weight"]),
         projection_dim=weights["text_projection"].shape[1],
         num_hidden_layers=_depth(weights, "transformer.resblocks."),
-        num_attention_heads=max(1, width // _HEAD_WIDTH),
+        num_attention_heads=untold.heads_of_text(width),
         max_position_embeddings=len(weights["positional_embedding"]),
         bos_token_id=vocabulary - 2,
         eos_token_id=vocabulary - 1,
-        hidden_act=activation,
+        hidden_act=untold.activation,
     )
 
 
@@ -179,20 +179,45 @@ def _is_resnet(weights: Weights) -> bool:
     return "visual.attnpool.c_proj.weight" in weights
 
 
-def _open_clip_settings(folder: Path) -> tuple[str, JsonObject]:
-    """Activation and picture settings of an `open_clip_config.json`, OpenAI's without one."""
-    path = folder / OPEN_CLIP_CONFIG
-    if not path.is_file():
-        return "quick_gelu", {}
-    config = read_json(path)
-    try:
-        quick = bool(config["model_cfg"].get("quick_gelu", False))
-        return "quick_gelu" if quick else "gelu", dict(config.get("preprocess_cfg", {}))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError("not open_clip's configuration", where=str(path)) from None
+def _check_told(weights: Weights, untold: Untold, side: int) -> None:
+    """Refuse a configuration of other towers than these tensors' (a `ValueError`)."""
+    text: Any = text_config_of(weights, untold)
+    vision: dict[str, Any] = {"image_size": _as_said(untold, "vision_cfg", "image_size", side)}
+    if _is_resnet(weights):
+        shape = resnet_of(weights, untold.head_width)
+        vision |= {"layers": list(shape.depths), "width": shape.width}
+    else:
+        tower: Any = config_of(weights, untold).vision_config
+        vision |= {
+            "layers": tower.num_hidden_layers,
+            "width": tower.hidden_size,
+            "patch_size": _as_said(untold, "vision_cfg", "patch_size", tower.patch_size),
+        }
+    untold.check("model_cfg", {"embed_dim": text.projection_dim})
+    untold.check("vision_cfg", vision)
+    untold.check(
+        "text_cfg",
+        {
+            "context_length": text.max_position_embeddings,
+            "vocab_size": text.vocab_size,
+            "width": text.hidden_size,
+            "layers": text.num_hidden_layers,
+        },
+    )
+
+
+def _as_said(untold: Untold, section: str, key: str, side: int) -> int | list[int]:
+    """A square's side, twice where the file gives two."""
+    return [side, side] if isinstance(untold.said.get(section, {}).get(key), list) else side
 
 
 def _preprocessing(folder: Path, side: int, pictures: JsonObject) -> ImagePreprocessing:
+    size = pictures.get("size")
+    if size is not None and size not in (side, [side, side]):
+        raise InputError(
+            f"preprocess_cfg.size {size} is not the tower's, {side}",
+            where=str(folder / OPEN_CLIP_CONFIG),
+        )
     if any((folder / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE)):
         return load_preprocessing(folder)
     square = {"height": side, "width": side}
@@ -202,7 +227,7 @@ def _preprocessing(folder: Path, side: int, pictures: JsonObject) -> ImagePrepro
         {
             "size": square if squash else {"shortest_edge": side},
             "crop_size": square,
-            "resample": filters.get(pictures.get("interpolation", "bicubic"), 3),
+            "resample": filters[pictures.get("interpolation", "bicubic")],
             "image_mean": pictures.get("mean", OPENAI_MEAN),
             "image_std": pictures.get("std", OPENAI_STD),
         },

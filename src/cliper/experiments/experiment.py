@@ -54,6 +54,8 @@ def evaluate_run(
 ) -> tuple[Run, Evaluation]:
     """Score a run's test split again from the saved representations.
 
+    A model that goes on from a history reads what the mask asked for says has happened.
+
     Args:
         path: the run directory; its dataset must still be where `config.yaml` says.
         mask, candidates: another protocol than the run's own.
@@ -75,4 +77,6 @@ def evaluate_run(
         {**config.evaluation.model_dump(), **update}, where="evaluation"
     )
     split = experiment_split(dataset, config)
-    return run, score_part(run.directory.read_scorer(), split, "test", evaluation)
+    is_own = evaluation.mask == config.evaluation.mask
+    scorer = run.directory.read_scorer(None if is_own else evaluation.mask)
+    return run, score_part(scorer, split, "test", evaluation)

@@ -7,26 +7,24 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 from cliper import __version__
-from cliper.backbones import Backbone
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.prepared import PreparedTraining, evaluate_part, now, prepare_training
+from cliper.experiments.prepared import PreparedTraining, now, prepare_training, score_part
 from cliper.experiments.run import Run
 from cliper.experiments.split import known_history
 from cliper.experiments.tracking import tracked
 from cliper.files import LOCK_FILE, atomic_path, locked
 from cliper.ranking import Evaluation
 from cliper.representation.features import ItemFeatures
-from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, RunDirectory, Seconds
-from cliper.scoring import Scorer
+from cliper.runs import DatasetFacts, FeatureFacts, Mask, Protocol, Results, RunDirectory, Seconds
 from cliper.training import History
 
 
@@ -83,14 +81,17 @@ def _finish(
 ) -> Results:
     """Score the test split once and write all but `results.json`."""
     split, backbone, directory = ready.split, ready.backbone, ready.directory
-    test = evaluate_part(backbone, split, "test", config.evaluation)
+    backbone.eval()
+    with torch.inference_mode():
+        scorers = {mask: backbone.scorer(known_history(split, mask)) for mask in get_args(Mask)}
+    own = scorers[config.evaluation.mask]
+    test = score_part(own, split, "test", config.evaluation)
     everything = None
     if split.test_candidates is not None and config.evaluation.candidates == "split":
         among_all = config.evaluation.model_copy(update={"candidates": "all"})
-        everything = dict(evaluate_part(backbone, split, "test", among_all).metrics)
-    with torch.inference_mode():
-        scorer = backbone.scorer(known_history(split, config.evaluation))
-    _write_artefact(directory, backbone, scorer, split, test)
+        everything = dict(score_part(own, split, "test", among_all).metrics)
+    directory.write_model(backbone.state_dict(), scorers, config.evaluation.mask)
+    _write_artefact(directory, split, test)
     return _results(
         dataset,
         config,
@@ -155,10 +156,7 @@ def _already_there(directory: RunDirectory, identity: str, resume: bool) -> bool
     return directory.is_finished
 
 
-def _write_artefact(
-    directory: RunDirectory, backbone: Backbone, scorer: Scorer, split: Split, test: Evaluation
-) -> None:
-    directory.write_model(backbone.state_dict(), scorer)
+def _write_artefact(directory: RunDirectory, split: Split, test: Evaluation) -> None:
     directory.write_vocabulary(split.train, [split.taken, split.valid])
     columns: Mapping[str, Any] = {"user_index": test.users, **test.per_user}
     with atomic_path(directory.path / "test_per_user.parquet") as temporary:

@@ -118,7 +118,7 @@ def evaluate_part(
     """Rank validation or test with the backbone as it is, in evaluation mode."""
     backbone.eval()
     is_test = part == "test"
-    history = known_history(split, evaluation) if is_test else split.train
+    history = known_history(split, evaluation.mask) if is_test else split.train
     return score_part(backbone.scorer(history), split, part, evaluation)
 
 

@@ -4,7 +4,7 @@ from cliper.data import Dataset, Interactions, Split
 from cliper.data.split import SplitKind
 from cliper.data.splits import make_split
 from cliper.data.splits.thin import thin
-from cliper.experiments.config import EvaluationSection, ExperimentConfig
+from cliper.experiments.config import ExperimentConfig
 
 
 def default_split(dataset: Dataset) -> SplitKind:
@@ -18,8 +18,11 @@ def experiment_split(dataset: Dataset, config: ExperimentConfig) -> Split:
     return thin(make_split(dataset, kind, config.split_seed), config.split.train_share)
 
 
-def known_history(split: Split, evaluation: EvaluationSection) -> Interactions:
-    """What a model may go on from when the test begins: what is masked there has happened."""
-    if evaluation.mask == "train":
-        return split.train
-    return split.train.joined(split.valid)
+def known_history(split: Split, mask: str) -> Interactions:
+    """What a model may go on from when the test begins: what is masked there has happened.
+
+    Args:
+        split: of the run.
+        mask: `train` or `train+valid`.
+    """
+    return split.train if mask == "train" else split.train.joined(split.valid)

@@ -1,6 +1,14 @@
 """Run directories: the typed record of a training and the files that hold it."""
 
 from cliper.runs.directory import RunDirectory
-from cliper.runs.record import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
+from cliper.runs.record import DatasetFacts, FeatureFacts, Mask, Protocol, Results, Seconds
 
-__all__ = ["DatasetFacts", "FeatureFacts", "Protocol", "Results", "RunDirectory", "Seconds"]
+__all__ = [
+    "DatasetFacts",
+    "FeatureFacts",
+    "Mask",
+    "Protocol",
+    "Results",
+    "RunDirectory",
+    "Seconds",
+]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 import yaml
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -97,25 +98,66 @@ class RunDirectory:
             )
         return loaded
 
-    def write_model(self, state: Mapping[str, Tensor], scorer: Scorer) -> None:
-        """Write the parameters and, for serving, the scorer."""
-        for name, tensors, about in (
-            ("model.safetensors", dict(state), None),
-            ("embeddings.safetensors", scorer.tensors(), {"scorer": scorer.kind}),
-        ):
-            flat = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-            with atomic_path(self.path / name) as temporary:
-                save_file(flat, temporary, metadata=about)
+    def write_model(
+        self, state: Mapping[str, Tensor], scorers: Mapping[str, Scorer], mask: str
+    ) -> None:
+        """Write the parameters and, for serving, the scorers.
 
-    def read_scorer(self) -> Scorer:
-        """What the run ranks with."""
-        tensors = self.read_tensors("embeddings.safetensors")
-        with safe_open(self.path / "embeddings.safetensors", framework="pt") as file:
+        Args:
+            state: the parameters.
+            scorers: what ranks under each mask of the test, of one kind; they differ for models
+                that go on from a history.
+            mask: the run's own, which `embeddings.safetensors` is of. What differs under another
+                is in a file of its own, empty if nothing does.
+        """
+        self._write_tensors("model.safetensors", state)
+        own = scorers[mask].tensors()
+        for other in scorers.keys() - {mask}:
+            differing = {
+                key: tensor
+                for key, tensor in scorers[other].tensors().items()
+                if key not in own or not torch.equal(tensor, own[key])
+            }
+            self._write_tensors(_embeddings(other), differing)
+        self._write_tensors(_embeddings(), own, {"scorer": scorers[mask].kind})
+
+    def _write_tensors(
+        self, name: str, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None
+    ) -> None:
+        flat = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        with atomic_path(self.path / name) as temporary:
+            save_file(flat, temporary, metadata=about)
+
+    def read_scorer(self, mask: str | None = None) -> Scorer:
+        """What the run ranks with.
+
+        Args:
+            mask: another than the run's own, under which a model reads another history.
+
+        Raises:
+            InputError: nothing is saved of that mask.
+        """
+        tensors = self.read_tensors(_embeddings())
+        with safe_open(self.path / _embeddings(), framework="pt") as file:
             kind = (file.metadata() or {}).get("scorer", "factors")
+        if mask is not None:
+            if not (self.path / _embeddings(mask)).is_file():
+                raise InputError(
+                    f"the run does not hold what the model ranks with under the mask {mask}",
+                    where=str(self.path),
+                    remedy="train again; runs of this version hold it for both masks",
+                )
+            tensors |= self.read_tensors(_embeddings(mask))
         return restore_scorer(kind, tensors)
 
+    def read_latest_scorer(self) -> Scorer:
+        """What ranks after all that users have done, which is what `read_seen` gives."""
+        latest = "train+valid"
+        # it is the run's own where there is no such file
+        return self.read_scorer(latest if (self.path / _embeddings(latest)).is_file() else None)
+
     def read_tensors(self, name: str) -> dict[str, Tensor]:
-        """Read `model.safetensors` or `embeddings.safetensors`."""
+        """Read one of the `.safetensors` files."""
         try:
             return load_file(self.path / name)
         except (FileNotFoundError, SafetensorError) as error:
@@ -190,3 +232,8 @@ class RunDirectory:
             return []
         lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line]
+
+
+def _embeddings(mask: str | None = None) -> str:
+    """The file of the run's own mask, or of another."""
+    return "embeddings.safetensors" if mask is None else f"embeddings.{mask}.safetensors"

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 
+Mask = Literal["train", "train+valid"]
+"""What has happened, and is not ranked, when the test begins."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,7 +31,7 @@ class Protocol(_Record):
     """How it was split and ranked."""
 
     split: str
-    mask: Literal["train", "train+valid"]
+    mask: Mask
     k: list[int]
     seed: int
     candidates: str = "all"

@@ -55,7 +55,7 @@ class Recommender:
 
     @classmethod
     def load(cls, path: Path | str) -> "Recommender":
-        """Read a finished run.
+        """Read a finished run; a model that goes on from a history has read all that is hidden.
 
         Raises:
             InputError: there is no finished run there.
@@ -63,7 +63,7 @@ class Recommender:
         run = RunDirectory(Path(path))
         run.require()
         users, items, counts = run.read_vocabulary()
-        return cls(users, items, run.read_scorer(), *run.read_seen(), counts)
+        return cls(users, items, run.read_latest_scorer(), *run.read_seen(), counts)
 
     def seen(self, user: int) -> IndexArray:
         """Item indices that a user has already."""

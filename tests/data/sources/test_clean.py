@@ -94,9 +94,9 @@ def test_entities_are_those_of_the_standard() -> None:
     ids=lambda text: text[:8],
 )  # fmt: skip
 def test_hostile_texts_take_no_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     clean_text(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5  # what is not linear in these takes minutes
 
 
 JSON = st.recursive(

@@ -46,9 +46,12 @@ def test_scores(tiny, size: int, layers: int) -> None:
     tiny.close(scorer(torch.arange(tiny.M)), logits(tiny, model))
 
 
-@pytest.mark.parametrize("floats", [1, 50, 10**6])
-def test_chunks_of_items_change_nothing(tiny, floats: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neural, "CHUNK_FLOATS", floats)
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (16, 256)])
+def test_blocks_change_nothing(
+    tiny, rows: int, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neural, "USERS", rows)
+    monkeypatch.setattr(neural, "ITEMS", columns)
     model = shaken(tiny)
     expected, users = logits(tiny, model), torch.tensor([4, 1])
     scorer = model.scorer()

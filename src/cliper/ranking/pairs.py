@@ -49,11 +49,16 @@ class Pairs:
             if (part.users, part.items) != (parts[0].users, parts[0].items):
                 raise MismatchError("interactions over different vocabularies cannot be joined")
 
-    def flat(self, users: IndexArray) -> Tensor:
-        """Positions of these users' pairs in a flattened (B, width) matrix of their rows."""
+    def flat(self, users: IndexArray, pitch: int | None = None) -> Tensor:
+        """Positions of these users' pairs in a flattened (B, width) matrix of their rows.
+
+        Args:
+            users: (B,).
+            pitch: from one row's first number to the next one's; `width` if None.
+        """
         counts = self.counts[users]
         ends = counts.cumsum()
         row = np.repeat(np.arange(len(users)), counts)
         within = np.arange(len(row)) - np.repeat(ends - counts, counts)
         columns = self.columns[np.repeat(self.starts[users], counts) + within]
-        return torch.from_numpy(row * self.width + columns)
+        return torch.from_numpy(row * (self.width if pitch is None else pitch) + columns)

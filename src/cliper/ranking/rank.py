@@ -77,14 +77,21 @@ def rank(
             some = queries[part]
             block = chunks(torch.from_numpy(some))
             if masked is not None:
-                flat = masked.flat(some).to(block.device)
-                block.view(-1).index_fill_(0, flat, -math.inf)
+                _hide(block, masked.flat(some, block.stride(0)))
             values, found = top_k(block, k)
             scores[part], items[part] = values.cpu().numpy(), found.cpu().numpy()
             progress.advance(len(some))
     if columns is not None and len(columns):
         items = np.where(items >= 0, columns[items], -1)
     return Ranking(queries, items, scores)
+
+
+def _hide(block: Tensor, places: Tensor) -> None:
+    """-inf in a block's memory at `places`, counted from its first number."""
+    if len(places):
+        length = (len(block) - 1) * block.stride(0) + block.shape[1]
+        flat = block.as_strided((length,), (1,))
+        flat.index_fill_(0, places.to(block.device), -math.inf)
 
 
 class _Scores:
@@ -107,19 +114,20 @@ class _Scores:
                 scorer = scorer.restrict(self.columns)
             self.scorer = scorer
         if isinstance(scorer, FactorScorer):
-            rows = min(chunk_size, len(scorer.users))
-            self.buffer = scorer.items.new_empty(max(rows, 1) * len(scorer.items))
+            numbers = scorer.columns.numbers(min(chunk_size, len(scorer.users)))
+            self.buffer = scorer.items.new_empty(numbers)
 
     def __call__(self, users: Tensor) -> Tensor:
         if isinstance(self.scorer, FactorScorer):
-            n = len(self.scorer.items)
-            if self.buffer is None or len(users) * n > len(self.buffer):
-                self.buffer = self.scorer.items.new_empty(len(users) * n)
-            out = self.buffer[: len(users) * n].view(len(users), n)
-            return self.scorer(users.to(self.scorer.users.device), out)
+            numbers = self.scorer.columns.numbers(len(users))
+            if self.buffer is None or numbers > len(self.buffer):
+                self.buffer = self.scorer.items.new_empty(numbers)
+            return self.scorer(users.to(self.scorer.users.device), self.buffer)
         scores = self.scorer(users)
         if isinstance(self.scorer, Scorer):
-            return scores  # fresh memory, and the candidates alone
+            # fresh memory, and the candidates alone
+            apart = scores.stride(1) == 1 and scores.stride(0) >= scores.shape[1]
+            return scores if apart else scores.contiguous()
         self._check(scores.shape[1])
         if self.columns is not None:
             return scores[:, self.columns.to(scores.device)]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from cliper.scoring.blocks import Columns
+
 
 def cosines(vectors: Tensor, rows: Tensor) -> Tensor:
     """Cosines (B, N) of `rows` (B,) with all rows of vectors (N, d); a zero row has 0 with all.
@@ -14,7 +16,7 @@ def cosines(vectors: Tensor, rows: Tensor) -> Tensor:
     [[1.0, 0.0]]
     """
     unit = normalize(vectors, dim=1)
-    return unit[rows.to(unit.device)] @ unit.T
+    return Columns(unit).products(unit[rows.to(unit.device)])
 
 
 def sparse_cosines(vectors: sp.csr_matrix, rows: Tensor) -> Tensor:

@@ -2,25 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from cliper.errors import MismatchError
 from cliper.scoring.base import Scorer, register_scorer
+from cliper.scoring.blocks import Columns
 from cliper.scoring.cosines import cosines
 
 
 @register_scorer
 @dataclass(frozen=True, eq=False)
 class FactorScorer(Scorer):
-    """Scores that are inner products, the fast path: one GEMM a chunk, into a reused buffer.
+    """Scores that are inner products, the fast path: dense products into a reused buffer.
+
+    A score has the same bits whoever is scored with it (`blocks`): equal items have equal scores.
 
     Attributes:
         users: (M, d).
         items: (N, d).
 
+    >>> import torch
     >>> FactorScorer(torch.eye(2), torch.tensor([[3.0, 4.0]]))(torch.tensor([1])).tolist()
     [[4.0]]
     """
@@ -40,9 +44,14 @@ class FactorScorer(Scorer):
         """(M, N)."""
         return len(self.users), len(self.items)
 
-    def __call__(self, users: Tensor, out: Tensor | None = None) -> Tensor:
-        """Scores (B, N) of users (B,), in `out` where one is given."""
-        return torch.mm(self.users[users], self.items.T, out=out)
+    @cached_property
+    def columns(self) -> Columns:
+        """The items as a product's right side."""
+        return Columns(self.items)
+
+    def __call__(self, users: Tensor, buffer: Tensor | None = None) -> Tensor:
+        """Scores (B, N) of users (B,), in a flat `buffer` of `columns.numbers(B)` if given."""
+        return self.columns.products(self.users[users], buffer)
 
     def restrict(self, candidates: Tensor) -> Self:
         """The same scores for the items `candidates` (n,) alone, as columns 0 … n-1."""

@@ -1,5 +1,6 @@
 """Losses against PyTorch's own and numerical gradients."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -129,6 +130,25 @@ def test_info_nce_of_distinct_rows_is_that_of_all(temperature: float) -> None:
             cosines = functional.normalize(left, dim=1) @ rows.T
             loss = functional.cross_entropy(cosines / temperature, torch.arange(6))
         (3 * loss).backward()
+        results += [loss.detach(), left.grad, right.grad]
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_info_nce_with_probabilities_has_the_gradient_of_log_q_corrected_logits() -> None:
+    place, probability = torch.tensor([2, 0, 0, 3, 2, 2]), torch.tensor([0.3, 0.1, 0.5, 0.1])
+    found, expected = [], []
+    for results in (found, expected):
+        generator = torch.Generator().manual_seed(0)
+        left, right = (torch.randn(n, 4, generator=generator).requires_grad_() for n in (6, 4))
+        if results is found:
+            loss = info_nce(left, right, 0.4, place, probability)
+        else:
+            rows = functional.normalize(right, dim=1)[place]
+            logits = functional.normalize(left, dim=1) @ rows.T / 0.4 - probability[place].log()
+            loss = functional.cross_entropy(logits, torch.arange(6))
+            loss = loss - probability[place].log().mean() - math.log(6)
+        loss.backward()
         results += [loss.detach(), left.grad, right.grad]
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)

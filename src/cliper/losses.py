@@ -78,7 +78,11 @@ def shared_norm(*weights: Tensor) -> Tensor:
 
 
 def info_nce(
-    anchor: Tensor, positive: Tensor, temperature: float, place: Tensor | None = None
+    anchor: Tensor,
+    positive: Tensor,
+    temperature: float,
+    place: Tensor | None = None,
+    probability: Tensor | None = None,
 ) -> Tensor:
     """In-batch InfoNCE: each anchor's positive is its own row, the others are negatives.
 
@@ -89,6 +93,12 @@ def info_nce(
         place: int (B,), where each anchor's positive is among the distinct rows. The value is that
             of `info_nce(anchor, positive[place], temperature)`: a row that several anchors share is
             a negative as often, and is multiplied with but once.
+        probability: float, of each row of `positive`, that a draw for the batch is this row. Rows
+            then count for one over their expected number in the batch, which makes the sum over
+            the batch an estimate of the sum over all there are (Yi et al., "Sampling-bias-corrected
+            neural modeling for large corpus item recommendations", RecSys 2019, but for log q_i of
+            the anchor's own row, which has no gradient). Without it a row that is drawn often is a
+            negative as often, and the loss is least where a cosine leaves popularity out.
 
     >>> round(float(info_nce(torch.eye(2), torch.eye(2), temperature=1.0)), 4)
     0.3133
@@ -97,18 +107,24 @@ def info_nce(
     right = functional.normalize(positive, dim=1)
     if place is None:
         place = torch.arange(len(right), device=right.device)
-    return cast(Tensor, _InBatch.apply(left, right, place))  # type: ignore[no-untyped-call]
+    times = torch.bincount(place, minlength=len(right)).to(right)
+    if probability is not None:
+        times = times / (len(left) * probability)
+    return cast(Tensor, _InBatch.apply(left, right, place, times))  # type: ignore[no-untyped-call]
 
 
 class _InBatch(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: torch.autograd.function.FunctionCtx, left: Tensor, right: Tensor, place: Tensor
+        ctx: torch.autograd.function.FunctionCtx,
+        left: Tensor,
+        right: Tensor,
+        place: Tensor,
+        times: Tensor,
     ) -> Tensor:
         logits = matmul(left, right.T)
         own, top = logits.gather(1, place[:, None])[:, 0], logits.amax(dim=1)
         weights = logits.sub_(top[:, None]).exp_()
-        times = torch.bincount(place, minlength=len(right)).to(right)
         total = weights @ times
         ctx.save_for_backward(left, right, place, weights, times, total)
         return (total.log() + top - own).mean()
@@ -116,7 +132,7 @@ class _InBatch(torch.autograd.Function):
     @staticmethod
     def backward(
         ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[Tensor, Tensor, None]:
+    ) -> tuple[Tensor, Tensor, None, None]:
         left, right, place, weights, times, total = ctx.saved_tensors  # type: ignore[attr-defined]
         # The softmax's numbers scale rows (n, d), never the (B, n) weights.
         share = gradient / len(left)
@@ -124,4 +140,4 @@ class _InBatch(torch.autograd.Function):
         by_left = matmul(weights, right * times[:, None]) * scale
         by_left -= right.index_select(0, place) * share
         by_right = matmul(weights.T, left * scale) * times[:, None]
-        return by_left, by_right.index_add_(0, place, left * -share), None
+        return by_left, by_right.index_add_(0, place, left * -share), None, None

@@ -75,11 +75,14 @@ def unit(x: np.ndarray) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def contrast(left: np.ndarray, right: np.ndarray, temperature: float) -> float:
-    """-mean_i log exp(cos(l_i, r_i)/τ) / Σ_j exp(cos(l_i, r_j)/τ)."""
-    left, right, total = unit(left), unit(right), 0.0
+def contrast(
+    left: np.ndarray, right: np.ndarray, temperature: float, drawn: list[float] | None = None
+) -> float:
+    """-mean_i log exp(cos(l_i, r_i)/τ) / Σ_j w_j exp(cos(l_i, r_j)/τ), w_j = 1 or 1/(B q_j)."""
+    left, right, total, n = unit(left), unit(right), 0.0, len(right)
+    weights = [1.0] * n if drawn is None else [1 / (n * q) for q in drawn]
     for i in range(len(left)):
-        every = sum(math.exp(left[i] @ right[j] / temperature) for j in range(len(right)))
+        every = sum(weights[j] * math.exp(left[i] @ right[j] / temperature) for j in range(n))
         total -= math.log(math.exp(left[i] @ right[i] / temperature) / every)
     return total / len(left)
 
@@ -92,10 +95,22 @@ def test_scores_and_main_loss(tiny: Any, layers: int, modalities: tuple[str, ...
     users, items = fused(model, nodes)
     for found, expected in zip(model.embed(), (users, items), strict=True):
         tiny.close(found, unit(expected))
+    product = create(tiny, *modalities, n_layers=layers, score="product")
+    product.load_state_dict(model.state_dict())
+    found_users, found_items = product.embed()
+    tiny.close(found_users, users)
+    # Item 5 is no one's: its direction alone is known.
+    length = np.mean([np.linalg.norm(row) for row in items[:5]])
+    tiny.close(found_items, [*items[:5], length * items[5] / np.linalg.norm(items[5])])
     terms = model.loss(BATCH)
     pairs = [(u, p) for u, p, _ in TRIPLES]
-    main = contrast(users[[u for u, _ in pairs]], items[[p for _, p in pairs]], 0.4)
-    tiny.close(terms["main"], main)
+    anchors, positives = users[[u for u, _ in pairs]], items[[p for _, p in pairs]]
+    # Items by their share of the training pairs: 0 has two of nine, 1 two and 2 one.
+    drawn = [{0: 2 / 9, 1: 2 / 9, 2: 1 / 9}[p] for _, p in pairs]
+    tiny.close(terms["main"], contrast(anchors, positives, 0.4, drawn))
+    published = create(tiny, *modalities, n_layers=layers, correct_popularity=False)
+    published.load_state_dict(model.state_dict())
+    tiny.close(published.loss(BATCH)["main"], contrast(anchors, positives, 0.4))
     free_users, free_items = numpy(model.users), numpy(model.items)
     squares = sum((free_users[u] ** 2).sum() + (free_items[p] ** 2).sum() for u, p in pairs)
     tiny.close(terms["l2"], 0.3 * squares / 2 / len(pairs))

@@ -13,15 +13,19 @@ Section III:
   FAC, fine and coarse: z = G x^ID meets H_v x^v in a fine space, then G' z meets H_t x^t in a
   coarse one; each contrast draws an item's two sides together.
 
-Deviations: a score is the cosine of the fused rows, as it is what InfoNCE trains (the published
-sigmoid before ranking saturates and makes ties). An item that a batch holds twice enters the
-self-supervision once, or it would be its own negative. The two masked channels of FM are drawn
-anew in each step and for all items at once; dropout in FD falls on W_c f_i, not on the ID. With
-one modality FAC has the fine space alone. Each modality is divided by its mean row norm. The ID
-embedding of an item without training interactions starts at zero. The sampler's negatives are
+Deviations: the main loss weighs a batch's items by how rarely they are drawn (`info_nce`;
+`correct_popularity: false` is the paper). A popular item is a negative in nearly every row, and
+without the weights the loss is least where a cosine leaves popularity out. A score is the cosine,
+as it is what InfoNCE trains; `score: product` is the paper without its sigmoid, which saturates and
+makes ties; lengths then bring some popularity back, and that of an item without training
+interactions, which says nothing, is the mean of the others'. An item that a batch holds twice
+enters the self-supervision once, or it would be its own negative. The two masked channels of FM are
+drawn anew in each step and for all items at once; dropout in FD falls on W_c f_i, not on the ID.
+With one modality FAC has the fine space alone. Each modality is divided by its mean row norm. The
+ID embedding of an item without training interactions starts at zero. The sampler's negatives are
 not used: every loss finds its negatives in the batch.
 
-All of this but the cosine is linear and the graph bipartite. So what comes from the users, the
+All of this but a cosine is linear and the graph bipartite. So what comes from the users, the
 same in every channel, is propagated once; what comes from the items with all channels side by
 side; features that are fixed are propagated once and for all, before W_c; users are fused before
 the last product, not after; each product needs one half of the adjacency; and a masked channel is
@@ -63,6 +67,10 @@ class SlmRecConfig(BackboneConfig):
     ssl_weight: float = Field(0.1, ge=0, le=100, description="weight of the task")
     feature_dropout: float = Field(0.1, ge=0, lt=1, description="share dropped in each view of FD")
     l2: float = Field(1e-4, ge=0, le=10, description="penalty on the batch's ID embeddings")
+    correct_popularity: bool = Field(
+        True, description="in-batch negatives weighed by how rarely they are drawn; paper: false"
+    )
+    score: Literal["product", "cosine"] = Field("cosine", description="of fused rows, in rankings")
 
 
 def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, times: int) -> Tensor:
@@ -94,13 +102,19 @@ class SlmRec(Backbone):
         assert features is not None
         self.config = config
         d = config.embedding_size
+        cold = cold_items(interactions)
         self.users = embedding_table(self.n_users, d, generator)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold_items(interactions))
+        self.items = embedding_table(self.n_items, d, generator, zero=cold)
         tables = feature_tables(unit_scale(features), generator)
         self.features = nn.ModuleDict(tables)
         self.content = nn.ModuleDict(
             {m: projection(t.width, d, generator) for m, t in tables.items()}
         )
+        known = torch.ones(self.n_items, 1)
+        known[cold] = 0
+        self.register_buffer("known", known, persistent=False)
+        share = interactions.item_counts().clip(min=1) / max(len(interactions), 1)
+        self.register_buffer("probability", torch.from_numpy(share).float(), persistent=False)
         self.n_channels = 1 + len(tables)
         self.fuse_users = projection(self.n_channels * d, d, generator)
         self.fuse_items = projection(self.n_channels * d, d, generator)
@@ -160,11 +174,17 @@ class SlmRec(Backbone):
         return linear(x, weight.view(len(weight), self.n_channels, -1).sum(1))
 
     def embed(self) -> tuple[Tensor, Tensor]:
-        """Fused rows of length 1: their inner product is the cosine that is trained."""
+        """Fused rows, of length 1 for a cosine; else the untrained ones at the others' length."""
         users, common, fused, items = self.propagate()
         users = self.fuse_shared(self.fuse_users, users) + fused
         items = self.fuse_items(items) + self.fuse_shared(self.fuse_items, common)
-        return normalize(users, dim=1), normalize(items, dim=1)
+        if self.config.score == "cosine":
+            return normalize(users, dim=1), normalize(items, dim=1)
+        users, items = users / (self.config.n_layers + 1), items / (self.config.n_layers + 1)
+        known = self.get_buffer("known")
+        lengths = items.norm(dim=1, keepdim=True)
+        length = (lengths * known).sum() / known.sum().clamp(min=1)
+        return users, torch.where(known > 0, items, length * normalize(items, dim=1))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of the batch's pairs, the self-supervised task on its items, L2."""
@@ -179,8 +199,9 @@ class SlmRec(Backbone):
             self.users.index_select(0, batch.users),
             self.items.index_select(0, batch.positives),
         )
+        drawn = self.get_buffer("probability")[distinct] if config.correct_popularity else None
         terms = {
-            "main": info_nce(user, self.fuse_items(item), config.temperature, place),
+            "main": info_nce(user, self.fuse_items(item), config.temperature, place, drawn),
             "l2": config.l2 * squared_norm(*free),
         }
         if config.ssl_weight > 0:

@@ -82,6 +82,34 @@ def test_targets_let_no_gradient_through(tiny) -> None:
     torch.testing.assert_close(model.nodes.grad, x.grad)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_content_trains_its_maps_and_the_predictor_if_asked_to(tiny, shared: bool) -> None:
+    model = create(tiny, l2=0.0, shared_predictor=shared)
+    terms = model.loss(tiny.batch)
+    (terms["align"] + terms["mask"]).backward()
+    assert model.nodes.grad is None
+    # As autograd has it for the plain formula.
+    _, items, _ = representations(tiny, model)
+    weight = model.predictor.weight.detach().clone().requires_grad_()
+    rows = tiny.batch.positives
+    h_i, loss = torch.tensor(items).float()[rows], torch.zeros(())
+    maps = {}
+    for m, table in tiny.features.tables.items():
+        maps[m] = model.content[m].weight.detach().clone().requires_grad_()
+        scale = table.norm(dim=1).mean()
+        h_m = (table / scale)[rows] @ maps[m].T + model.content[m].bias.detach()
+        predicted = h_m @ weight.T + model.predictor.bias.detach()
+        for target in (h_i, h_m.detach()):
+            loss = loss - torch.cosine_similarity(predicted, target).mean()
+    loss.backward()
+    for m, expected in maps.items():
+        torch.testing.assert_close(model.content[m].weight.grad, expected.grad)
+    if shared:
+        torch.testing.assert_close(model.predictor.weight.grad, weight.grad)
+    else:
+        assert model.predictor.weight.grad is None
+
+
 def test_negatives_are_not_looked_at(tiny) -> None:
     model = create(tiny)
     model.loss(tiny.batch)["reconstruct"].backward()

@@ -11,12 +11,15 @@ Recommendation", WWW 2023 (arXiv 2207.05969):
   L = L_rec + L_align + L_mask + λ L2(h_u, h_i);
 - a score is h̃_u · h̃_i (Section 3.3).
 
-Deviations: an item without training interactions is outside every term above, so its h_i would be
-noise or zero. What stands in for it is what L_align has trained to point where h_i points: the sum
-of the unit h̃_m, at the mean length of the other items' h_i. `content_weight` adds the same to the
-items that have interactions; 0, the default, is the paper. `modality_weight` scales L_align and
-L_mask, which the paper weighs 1; `predictor_bias: false` leaves b_p out, a constant
-that all predictions could share. Each modality is divided by its mean row norm.
+Deviations: L_align and L_mask train the maps of content alone, not the predictor
+(`shared_predictor: true` is the paper). They let no gradient through to h, so all that they could
+do to a ranking is to bend the predictor towards features that it cannot fit, which costs. An item
+without training interactions is outside every other term, so its h_i would be noise or zero. What
+stands in for it is what L_align has trained to point where h_i points: the sum of the unit h̃_m, at
+the mean length of the other items' h_i. `content_weight` adds the same to the items that have
+interactions; 0, the default, is the paper. `modality_weight` scales L_align and L_mask, which the
+paper weighs 1; `predictor_bias: false` leaves b_p out, a constant that all predictions could share.
+Each modality is divided by its mean row norm.
 """
 
 import torch
@@ -36,7 +39,7 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
-from cliper.dense import Linear
+from cliper.dense import Linear, linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
@@ -45,10 +48,13 @@ from cliper.representation.features import ItemFeatures
 class Bm3Config(BackboneConfig):
     """Settings of BM3; the paper searches K in {1, 2}, p in {0.3, 0.5}, λ in {0.1, 0.01}."""
 
-    n_layers: int = Field(2, ge=0, le=16, description="propagation layers K")
-    dropout: float = Field(0.5, ge=0, lt=1, description="p, share of a target's entries dropped")
+    n_layers: int = Field(1, ge=0, le=16, description="propagation layers K")
+    dropout: float = Field(0.3, ge=0, lt=1, description="p, share of a target's entries dropped")
     modality_weight: float = Field(1.0, ge=0, le=10, description="on L_align and L_mask")
-    l2: float = Field(0.01, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
+    l2: float = Field(1e-4, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")
+    shared_predictor: bool = Field(
+        False, description="content's terms train the predictor too, as published"
+    )
     predictor_bias: bool = Field(True, description="b_p, as published")
     content_weight: float = Field(
         0.0, ge=0, le=10, description="aligned content added to h_i of known items when ranking"
@@ -57,10 +63,10 @@ class Bm3Config(BackboneConfig):
 
 def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
     """A linear map with a bias, which a cosine does not cancel."""
-    linear = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(linear.weight, generator=generator)
-    nn.init.zeros_(linear.bias)
-    return linear
+    layer = Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def unlike(prediction: Tensor, target: Tensor) -> Tensor:
@@ -133,6 +139,14 @@ class Bm3(Backbone):
         items = items + share * length * self.aligned_content()
         return self.predictor(users), self.predictor(items)
 
+    def predict(self, content: Tensor) -> Tensor:
+        """h̃_m of content's rows (B, d), by a predictor that learns nothing from it by default."""
+        if self.config.shared_predictor:
+            predicted: Tensor = self.predictor(content)
+            return predicted
+        weight, bias = self.predictor.weight, self.predictor.bias
+        return linear(content, weight.detach(), None if bias is None else bias.detach())
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """L_rec, L_align, L_mask and λ L2; the batch's negatives are not looked at."""
         users, items = self.propagate()
@@ -142,7 +156,7 @@ class Bm3(Backbone):
         align, mask = user.new_zeros(()), user.new_zeros(())
         for modality, table in self.features.items():
             content = self.content[modality](table(batch.positives))
-            predicted = self.predictor(content)
+            predicted = self.predict(content)
             align = align + unlike(predicted, item_target)
             mask = mask + unlike(predicted, self.target(content))
         reconstruct = unlike(self.predictor(user), item_target)

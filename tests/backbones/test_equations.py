@@ -147,8 +147,19 @@ def test_vbpr(train: Interactions, features: ItemFeatures) -> None:
         + (gamma_i[n] ** 2).sum()
         for u, p, n in batch
     )
-    close(terms["l2"], 0.2 * penalty / 2 / len(batch))
+    content = 0.0
+    for _, p, n in batch:
+        difference = np.zeros(D)
+        for m, weight in maps.items():
+            table = features.tables[m].numpy()
+            scale = np.mean([np.linalg.norm(row) for row in table])
+            difference += weight[:D] @ (table[p] - table[n]) / scale
+        content += (difference**2).sum()
+    close(terms["l2"], 0.2 * (penalty + content) / 2 / len(batch))
     close(terms["content_l2"], 0.4 / 2 * sum((w**2).sum() for w in maps.values()))
+    published = create_backbone("vbpr", train, features, {**options, "content_factor_l2": False})
+    published.load_state_dict(model.state_dict())
+    close(published.loss(BATCH)["l2"], 0.2 * penalty / 2 / len(batch))
 
 
 def test_vbpr_of_the_original_paper_sees_the_image_alone(

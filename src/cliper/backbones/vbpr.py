@@ -10,6 +10,9 @@ learns to stand alone, as it must for cold items; 0, the default, is the paper. 
 product instead of two (the map is linear). γ_i and β_i of an
 item without training interactions are zero: its score is its content's. Each modality is divided
 by its mean row norm, so that one penalty and one learning rate suit whatever encoder made it.
+The penalty covers what a triple uses of content as it does γ: E (f_i - f_j). Without it a map of
+more inputs than there are items is a second table of free factors that nothing holds back;
+`content_factor_l2: false` is the paper, which has λ_E ‖E‖² (`content_l2`) alone.
 """
 
 from typing import Literal, cast
@@ -32,14 +35,15 @@ from cliper.backbones.base import (
 )
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
-from cliper.losses import dot, squared_norm
+from cliper.losses import dot, shared_norm, squared_norm
 from cliper.representation.features import FeatureTable, ItemFeatures
 
 
 class VbprConfig(BackboneConfig):
     """Settings of VBPR."""
 
-    l2: float = Field(1e-2, ge=0, le=10, description="penalty on the batch's own factors")
+    l2: float = Field(1e-2, ge=0, le=10, description="penalty on the factors that a triple uses")
+    content_factor_l2: bool = Field(True, description="l2 also on E (f_i - f_j); paper: false")
     content_l2: float = Field(0.0, ge=0, le=10, description="penalty on E and β'")
     modalities: Literal["all", "image", "text"] = Field("all", description="content that f_i holds")
     id_dropout: float = Field(
@@ -65,6 +69,7 @@ class Vbpr(Backbone):
         if config.modalities != "all":
             features = features.only(config.modalities)
         self.l2, self.content_l2 = config.l2, config.content_l2
+        self.content_factor_l2 = config.content_factor_l2
         self.id_dropout = config.id_dropout
         self.dropout_generator = torch.Generator().manual_seed(0)
         d = config.embedding_size
@@ -114,9 +119,11 @@ class Vbpr(Backbone):
         if self.id_dropout > 0:
             drawn = torch.rand(len(batch), generator=self.dropout_generator)
             by_id = by_id * (drawn >= self.id_dropout).to(by_id)
-        maps = torch.stack([w.pow(2).sum() for w in self.content.parameters()]).sum()
+        factors = [gamma, theta, free, not_free]
+        if self.content_factor_l2:
+            factors.append(content[:, :-1])
         return {
             "bpr": -logsigmoid(by_id + by_content).mean(),
-            "l2": self.l2 * squared_norm(gamma, theta, free, not_free),
-            "content_l2": 0.5 * self.content_l2 * maps,
+            "l2": self.l2 * squared_norm(*factors),
+            "content_l2": self.content_l2 * shared_norm(*self.content.parameters()),
         }

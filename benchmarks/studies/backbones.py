@@ -46,8 +46,7 @@ GRIDS: dict[str, dict[str, list]] = {
     },
     "bm3": {
         "backbone.n_layers": [1, 2],
-        "backbone.predictor_bias": [True, False],
-        "training.learning_rate": [1e-3, 5e-3],
+        "backbone.l2": [1e-5, 1e-4],
     },
     "bpr": {"backbone.l2": [1e-3, 1e-2, 3e-2, 1e-1]},
     "deepstyle": {"backbone.l2": [1e-2, 1e-1], "backbone.content_l2": [0.0, 1e-3]},
@@ -83,7 +82,7 @@ GRIDS: dict[str, dict[str, list]] = {
     "slmrec": {"backbone.ssl_weight": [0.01, 0.1], "backbone.temperature": [0.1, 0.2]},
     "smore": {"backbone.contrast_weight": [0.01, 0.1], "backbone.n_layers": [2, 4]},
     "turbo-cf": {"backbone.alpha": [0.4, 0.5], "backbone.power": [0.7, 1.0, 1.3, 1.6]},
-    "vbpr": {"backbone.id_dropout": [0.0, 0.5], "backbone.modalities": ["all", "text"]},
+    "vbpr": {"backbone.l2": [1e-2, 2e-2], "backbone.modalities": ["all", "text"]},
 }
 COLD_GRIDS: dict[str, dict[str, list]] = {
     "acf": {

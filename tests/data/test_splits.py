@@ -47,7 +47,7 @@ def parts(split: Split) -> tuple[set[tuple[int, int]], ...]:
 
 
 def histories(dataset: Dataset) -> dict[int, list[tuple[int, int]]]:
-    """User → [(time, item)] in time order, ties by item."""
+    """User → [(time, item)] in time order."""
     log = dataset.interactions
     assert log.timestamp is not None
     found = defaultdict(list)
@@ -84,15 +84,47 @@ def test_another_seed_another_split(kind: SplitKind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "moments"),
-    [("user-time", 3), ("leave-one-out", 3), ("global-time", 30), ("user-time", 10_000)],
+    ("kind", "moments", "other_seed"),
+    [
+        ("user-time", 3, 0),
+        ("leave-one-out", 3, 0),
+        ("global-time", 30, 9),
+        ("user-time", 10**9, 9),
+        ("leave-one-out", 10**9, 9),
+    ],
 )
-def test_time_splits_depend_on_neither_seed_nor_row_order(kind: SplitKind, moments: int) -> None:
+def test_time_splits_depend_on_the_seed_in_ties_alone_and_never_on_row_order(
+    kind: SplitKind, moments: int, other_seed: int
+) -> None:
     dataset = random_dataset(1, moments)
     log = dataset.interactions
     shuffled = log.select(np.random.default_rng(0).permutation(len(log)))
-    other = make_split(Dataset("toy", shuffled), kind, 9)
+    other = make_split(Dataset("toy", shuffled), kind, other_seed)
     assert parts(make_split(dataset, kind, 0)) == parts(other)
+
+
+@pytest.mark.parametrize("kind", ["user-time", "leave-one-out"])
+def test_which_of_equal_times_comes_last_is_drawn_for_each_user_anew(kind: SplitKind) -> None:
+    pairs = [(u, i) for u in range(600) for i in range(6)]
+    dataset = make_dataset(pairs, [5 if i else 4 for _, i in pairs])  # item 0 is earlier
+    split = make_split(dataset, kind, 3)
+    assert parts(split) == parts(make_split(dataset, kind, 3))
+    assert parts(split) != parts(make_split(dataset, kind, 4))
+    # Of five items at one moment each is last for a fifth: 120, standard deviation below 10.
+    for part in (split.test, split.valid):
+        assert part.item_counts()[0] == 0
+        assert np.abs(part.item_counts()[1:] - 120).max() < 50
+    # Whoever reads the parts as a sequence meets the rows in the same order.
+    whole = split.train.joined(split.valid).joined(split.test)
+    order = whole.by_time().reshape(600, 6)
+    assert (order[:, -1] >= len(split.train) + len(split.valid)).all()
+    assert (order[:, -2] >= len(split.train)).all()
+
+
+def test_equal_times_are_counted() -> None:
+    dataset = make_dataset([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)], [7, 7, 8, 7, 9, 7])
+    assert dataset.interactions.equal_times() == 2
+    assert make_dataset([(0, 0), (0, 1)], None).interactions.equal_times() == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -122,9 +154,8 @@ def test_random_draws_every_row_equally_often() -> None:
 
 
 @pytest.mark.parametrize("kind", ["user-time", "leave-one-out"])
-@pytest.mark.parametrize("moments", [3, 10_000])
-def test_per_user_time_equals_a_loop(kind: SplitKind, moments: int) -> None:
-    dataset = random_dataset(2, moments)
+def test_per_user_time_equals_a_loop(kind: SplitKind) -> None:
+    dataset = random_dataset(2, 10**9)  # no two at one time
     train, valid, test = set(), set(), set()
     for user, history in histories(dataset).items():
         n = len(history)
@@ -252,10 +283,20 @@ def test_given() -> None:
     dataset = random_dataset(0)
     with pytest.raises(InputError, match="no split of its own"):
         make_split(dataset, "given")
-    labels = np.arange(len(dataset.interactions), dtype=np.int8) % 3
-    split = make_split(Dataset("toy", dataset.interactions, given_split=labels), "given")
+    log = dataset.interactions
+    labels = (np.arange(len(log)) % 3).astype(np.int8)
+    labels[log.user_index == log.user_index[0]] = 2  # nothing to train on
+    brought = labels.copy()
+    split = make_split(Dataset("toy", log, given_split=labels), "given")
+    assert (labels == brought).all()
+    trained = {user for user, label in zip(log.user_index, labels, strict=True) if label == 0}
+    known = np.array([user in trained for user in log.user_index])
     for part, code in ((split.train, 0), (split.valid, 1), (split.test, 2)):
-        assert rows(part) == rows(dataset.interactions.select(labels == code))
+        assert rows(part) == rows(log.select((labels == code) & known))
+    assert sum(split.dropped.values()) == (~known).sum() > 0
+    assert set(split.dropped) <= {
+        f"{part} row of a user without a training row" for part in ("valid", "test")
+    }
 
 
 def test_the_list_names_every_kind_once() -> None:

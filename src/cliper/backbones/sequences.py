@@ -9,7 +9,9 @@ from cliper.errors import InputError
 
 
 class Sequences(nn.Module):
-    """Every user's items by time, one after another in a flat table; equal times by row order.
+    """Every user's items by time, one after another in a flat table.
+
+    Equal times stand in the order that `Interactions.by_time` draws.
 
     Args:
         interactions: pairs with timestamps.
@@ -28,7 +30,7 @@ class Sequences(nn.Module):
         if interactions.timestamp is None:
             raise InputError("a history without timestamps has no order", where="dataset")
         self.n_items = interactions.n_items
-        order = np.lexsort((interactions.timestamp, interactions.user_index))
+        order = interactions.by_time()
         users, items = interactions.user_index[order], interactions.item_index[order]
         starts = np.concatenate([[0], np.cumsum(interactions.user_counts())])
         # Of a pair that occurs twice the first place counts: later it is no news.

@@ -22,6 +22,8 @@ class Split:
         dropped: rows that belong to no part, counted by reason.
         withheld: training rows that were taken out (`thin`), None where none were. They have
             happened: they are masked in rankings.
+        equal_times: rows of the dataset that share user and time with another; their order is
+            drawn by the seed.
     """
 
     kind: SplitKind
@@ -33,6 +35,7 @@ class Split:
     test_candidates: IndexArray | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     withheld: Interactions | None = None
+    equal_times: int = 0
 
     @property
     def taken(self) -> Interactions:

@@ -59,6 +59,11 @@ class PreparedTraining:
             f"{now()} cliper {__version__} {platform.platform()} torch {torch.__version__}"
         )
         directory.log(f"{now()} dropped by the split: {dict(self.split.dropped)}")
+        if (tied := self.split.equal_times) > 0:
+            directory.log(
+                f"{now()} rows that share user and time with another: {tied}, "
+                f"their order is drawn by split.seed {self.split.seed}"
+            )
         left_out = self.trainer.sampler.left_out
         directory.log(f"{now()} rows without a possible negative: {left_out}")
         with directory.metrics_file.open("w", encoding="utf-8") as metrics:

@@ -1,7 +1,7 @@
 """Train, validation and test: every way to split a dataset, as seeded pure functions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,9 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
     """Split `dataset` into train, validation and test.
 
     A pure function of the dataset, the kind and the seed; the parts keep the dataset's order of
-    rows and its vocabularies. The time-based kinds and `given` do not use the seed.
+    rows and its vocabularies. The seed draws the order of a user's rows of one moment
+    (`Interactions.by_time`), for the time-based kinds and for whoever reads the parts as
+    sequences; `global-time` and `given` use it for nothing else.
 
     Args:
         dataset: without duplicate pairs, as `prepare` writes it.
@@ -63,6 +65,8 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
     if seed < 0:
         raise InputError(f"the split's seed must be 0 or more, got {seed}")
     _refuse_duplicates(dataset)
+    log = replace(dataset.interactions, tie_seed=seed)
+    dataset = replace(dataset, interactions=log)
     parts = _KINDS[kind].make(dataset, np.random.default_rng(seed))
     for part in ("train", "valid", "test"):
         if not parts.count(part):
@@ -71,7 +75,6 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
                 where=dataset.name,
                 remedy="use more interactions or another --split",
             )
-    log = dataset.interactions
     return Split(
         kind,
         seed,
@@ -81,6 +84,7 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
         parts.valid_candidates,
         parts.test_candidates,
         parts.dropped,
+        equal_times=log.equal_times(),
     )
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 
 from cliper.data.dataset import Dataset
-from cliper.data.splits.parts import Parts
+from cliper.data.splits.parts import Parts, drop_users_without_training
 from cliper.errors import InputError
 
 
 def given(dataset: Dataset, rng: np.random.Generator) -> Parts:
-    """The source's own parts, as they are.
+    """The source's own parts; held-out rows of users without a training row are dropped, counted.
 
     Raises:
         InputError: the dataset brought none.
@@ -19,4 +19,6 @@ def given(dataset: Dataset, rng: np.random.Generator) -> Parts:
             where=dataset.name,
             remedy="use --split random or another kind",
         )
-    return Parts(np.asarray(dataset.given_split, dtype=np.int8))
+    log = dataset.interactions
+    part = np.array(dataset.given_split, dtype=np.int8)  # a copy: it is written to
+    return Parts(part, drop_users_without_training(part, log.user_index, log.n_users))

@@ -45,7 +45,7 @@ def random_per_user(dataset: Dataset, rng: np.random.Generator) -> Parts:
 def user_time(dataset: Dataset, rng: np.random.Generator) -> Parts:
     """The latest fifth of each user's rows is held out, the later half of it is the test.
 
-    Rows of one moment are ordered by item index, so the split depends on nothing but the data.
+    The order of rows of one moment is drawn by the seed (`Interactions.by_time`).
     """
     return _by_time(dataset, "user-time", held_out_counts)
 
@@ -57,8 +57,8 @@ def leave_one_out(dataset: Dataset, rng: np.random.Generator) -> Parts:
 
 def _by_time(dataset: Dataset, kind: str, counts: _Counts) -> Parts:
     log = dataset.interactions
-    order = np.lexsort((log.item_index, timestamps(dataset, kind), log.user_index))
-    return _latest_held_out(log.user_index, log.user_counts(), order, counts)
+    timestamps(dataset, kind)  # or an error that names the split
+    return _latest_held_out(log.user_index, log.user_counts(), log.by_time(), counts)
 
 
 def _latest_held_out(

@@ -65,6 +65,7 @@ class Description:
         never_taken: items without any interaction.
         gini: of the interactions over items, 0 where all are equally popular.
         ratings: rating → count, where there are ratings.
+        equal_times: interactions that share user and time with another.
         first, last: dates of the interactions, where there are times.
         fields: one entry a metadata field, in the catalogue's order.
         texts: lengths of the rendered views; empty without a catalogue.
@@ -82,6 +83,7 @@ class Description:
     never_taken: int
     gini: float
     ratings: dict[str, int] = field(default_factory=dict)
+    equal_times: int = 0
     first: str | None = None
     last: str | None = None
     fields: tuple[FieldFacts, ...] = ()
@@ -116,6 +118,7 @@ def describe(dataset: Dataset, *, pictures: bool = True) -> Description:
         never_taken=int((popularity == 0).sum()),
         gini=gini(popularity),
         ratings=_ratings(log.rating),
+        equal_times=log.equal_times(),
         first=first,
         last=last,
         fields=_fields(dataset),

@@ -41,6 +41,10 @@ def description_rows(facts: Description) -> list[tuple[str, str, str]]:
     ]
     if facts.first:
         rows.append(("data", "from, to", f"{facts.first}, {facts.last}"))
+    if facts.equal_times:
+        share = 100 * facts.equal_times / facts.interactions
+        value = f"{facts.equal_times:,} ({share:.1f} %), in an order that split.seed draws"
+        rows.append(("data", "interactions at one moment of a user", value))
     if facts.ratings:
         shown = ", ".join(f"{rating}: {count:,}" for rating, count in facts.ratings.items())
         rows.append(("data", "ratings", shown))

@@ -139,10 +139,18 @@ def assemble(
             "read": {"rows": found.n_read, "items": None if raw is None else raw.n_read},
             "images": 0 if catalogue is None else sum(i is not None for i in catalogue.images),
             **remarks(table),
+            **time_facts(table, found.time_unit),
             **ledger.as_json(),
         }
         Dataset(name or out.resolve().name, table, catalogue, about=about).save(work)
     return Dataset.load(out)
+
+
+def time_facts(log: Interactions, unit: str | None) -> JsonObject:
+    """What `dataset.json` says of times: their unit, and how many rows have one in common."""
+    if log.timestamp is None or unit is None:
+        return {}
+    return {"time_unit": unit, "equal_times": log.equal_times()}
 
 
 def _can_stay(log: Log, filters: Filters) -> Wanted:

@@ -15,6 +15,7 @@ from cliper.data.catalogue import Catalogue
 from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
 from cliper.data.readers.formats import reading
+from cliper.data.readers.times import PER_SECOND
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json
@@ -52,6 +53,17 @@ class Dataset:
     def items(self) -> Vocabulary:
         """The item vocabulary, shared by interactions and catalogue."""
         return self.interactions.items
+
+    @property
+    def times_per_second(self) -> int:
+        """How many units of `interactions.timestamp` are a second, as `dataset.json` says.
+
+        Datasets from before it said so hold seconds or milliseconds, which their size tells.
+        """
+        unit, times = self.about.get("time_unit"), self.interactions.timestamp
+        if unit in PER_SECOND:
+            return PER_SECOND[unit]
+        return 1000 if times is not None and len(times) and times.max() > 10**11 else 1
 
     @cached_property
     def hash(self) -> str:

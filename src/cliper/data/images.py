@@ -7,6 +7,7 @@ system, one picture of many items is kept once, and the dataset's hash covers it
 import hashlib
 import os
 import shutil
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.pictures import DECODER_ERRORS, MAX_BYTES, PictureError, open_picture
+from cliper.data.readers.values import composed
 from cliper.errors import InputError
 from cliper.progress import task
 
@@ -95,12 +97,25 @@ def store_images(
 
 
 def find_images(item_ids: Sequence[str], root: Path) -> list[str | None]:
-    """`{item_id}.jpg`, `.jpeg`, `.png` or `.webp` in `root`, None where there is none of them."""
+    """`{item_id}.jpg`, `.jpeg`, `.png` or `.webp` in `root`, None where there is none of them.
+
+    Endings may be written in capitals, and names in any Unicode spelling: file systems and
+    archives have their own.
+    """
     if not root.is_dir():
         raise InputError("no such folder", where=str(root), remedy="name the images' folder")
     present = {entry.name for entry in os.scandir(root)}
-    candidates = ([item + ending for ending in ENDINGS] for item in item_ids)
-    return [next((name for name in group if name in present), None) for group in candidates]
+    spelled: dict[str, str] = {}
+    for name in sorted(present, reverse=True):  # of several the first in order is left
+        stem, dot, ending = composed(name).rpartition(".")
+        spelled[stem + dot + ending.lower()] = name
+    found: list[str | None] = []
+    for item in item_ids:
+        names = [item + ending for ending in ENDINGS]
+        exact = (name for name in names if name in present)
+        other = (spelled[composed(name)] for name in names if composed(name) in spelled)
+        found.append(next(exact, None) or next(other, None))
+    return found
 
 
 def _check(name: str, root: Path, out: Path) -> _Checked:
@@ -135,11 +150,17 @@ def _located(name: str, root: Path) -> Path:
 
     A catalogue that says `images/1.jpg` is often given together with the folder `images`.
     """
-    path = (root / name).resolve()
     first, _, rest = name.replace("\\", "/").partition("/")
-    if rest and first == root.name and not path.exists():
-        return (root / rest).resolve()
-    return path
+    names = _spellings(name)
+    if rest and composed(first) == composed(root.name):
+        names += _spellings(rest)
+    paths = [(root / one).resolve() for one in names]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def _spellings(name: str) -> list[str]:
+    """A name as it is and in the two Unicode spellings that file systems use."""
+    return [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
 
 
 def verify_image(data: bytes) -> _Checked:

@@ -20,7 +20,7 @@ class Interactions:
         users, items: the vocabularies, M and N ids.
         user_index, item_index: int64 (n,), parallel.
         rating: float32 (n,) or None where the source has none.
-        timestamp: int64 (n,), seconds or any monotone unit, or None.
+        timestamp: int64 (n,), seconds or a finer unit (`Dataset.times_per_second`), or None.
         tie_seed: draws the order of rows that share user and time, see `by_time`.
     """
 

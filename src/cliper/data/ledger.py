@@ -5,7 +5,7 @@ from typing import Literal
 
 from cliper.types import JsonObject
 
-Section = Literal["rows", "items", "images", "fields"]
+Section = Literal["rows", "users", "items", "images", "fields"]
 SAMPLES = 5
 
 

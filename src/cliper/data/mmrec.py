@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cliper.data.assemble import time_facts
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable, dataset_directory
 from cliper.data.interactions import Interactions
@@ -13,7 +14,8 @@ from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.readers.chunks import read_chunks
 from cliper.data.readers.features import copy_features
 from cliper.data.readers.formats import Source, recognise
-from cliper.data.readers.values import to_numbers, to_times
+from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
+from cliper.data.readers.values import to_numbers
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import sha256_file
@@ -53,7 +55,7 @@ def prepare_mmrec(source: Path, out: Path, name: str | None = None) -> Dataset:
     check_replaceable(out)
     log_path = _find_log(source)
     ledger = Ledger()
-    columns, n_read = _read(recognise(log_path), ledger)
+    columns, n_read, unit = _read(recognise(log_path), ledger)
     with dataset_directory(out) as work:
         features: JsonObject = {}
         n_items: int | None = None
@@ -77,6 +79,7 @@ def prepare_mmrec(source: Path, out: Path, name: str | None = None) -> Dataset:
             "options": {},
             "read": {"rows": n_read, "items": n_items},
             "features": features,
+            **time_facts(table, unit),
             **ledger.as_json(),
         }
         label = name or log_path.name.split(".")[0]
@@ -96,9 +99,12 @@ def _find_log(source: Path) -> Path:
     return logs[0]
 
 
-def _read(source: Source, ledger: Ledger) -> tuple[dict[str, npt.NDArray[Any]], int]:
-    """The kept rows, column by column, and the number of rows of the file."""
+def _read(
+    source: Source, ledger: Ledger
+) -> tuple[dict[str, npt.NDArray[Any]], int, TimeUnit | None]:
+    """The kept rows, column by column, the number of rows of the file, and the unit of times."""
     parts: dict[str, list[npt.NDArray[Any]]] = {}
+    times: list[Times] = []
     n_read = 0
     for chunk in read_chunks(source, _CHUNK):
         plain = {column.split(":")[0]: values for column, values in chunk.columns.items()}
@@ -126,14 +132,21 @@ def _read(source: Source, ledger: Ledger) -> tuple[dict[str, npt.NDArray[Any]], 
             row["rating"] = to_numbers(found["rating"])
             _drop(ledger, keep, "rating", np.isnan(row["rating"]), chunk.numbers)
         if found["timestamp"] is not None:
-            row["timestamp"], known = to_times(found["timestamp"])
-            _drop(ledger, keep, "timestamp", ~known, chunk.numbers)
+            read = read_times(found["timestamp"])
+            _drop(ledger, keep, "timestamp", ~read.known, chunk.numbers)
+            times.append(read.select(keep))
         row["number"] = chunk.numbers
         for key, values in row.items():
             parts.setdefault(key, []).append(values[keep])
     if not n_read:
         raise InputError("a header and no rows", where=source.name, remedy="add interactions")
-    return {key: np.concatenate(values) for key, values in parts.items()}, n_read
+    columns = {key: np.concatenate(values) for key, values in parts.items()}
+    unit: TimeUnit | None = None
+    if times:
+        columns["timestamp"], unit = one_unit(
+            Times.joined(times), columns["number"], source.name, ledger
+        )
+    return columns, n_read, unit
 
 
 def _drop(

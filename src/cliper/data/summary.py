@@ -23,6 +23,9 @@ def prepare_summary(dataset: Dataset) -> list[SummaryRow]:
     rows.append(("kept", "users", len(dataset.users)))
     rows.append(("kept", "items", len(dataset.items)))
     rows.append(("kept", "interactions", len(dataset.interactions)))
+    if about.get("equal_times"):
+        what = "interactions at one moment of a user (split.seed draws their order)"
+        rows.append(("kept", what, int(about["equal_times"])))
     if dataset.catalogue is not None:
         images = sum(name is not None for name in dataset.catalogue.images)
         rows.append(("kept", "images", images))

@@ -65,10 +65,20 @@ class Vocabulary:
         return result
 
     def find(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> IndexArray:
-        """Indices (n,) of `ids`, -1 where an id is unknown."""
+        """Indices (n,) of `ids`, -1 where an id is unknown.
+
+        One in another Unicode spelling is found by the composed one (NFC), which `prepare` writes.
+        """
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
         values = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
+        found = np.array(self._index_in(values), dtype=np.int64)
+        lost = np.flatnonzero(found < 0)
+        if len(lost):
+            found[lost] = self._index_in(pc.utf8_normalize(values.take(pa.array(lost)), "NFC"))
+        return found
+
+    def _index_in(self, values: pa.Array) -> IndexArray:
         found = pc.fill_null(pc.index_in(values, value_set=self._ids), -1)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 

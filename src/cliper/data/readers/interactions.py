@@ -1,7 +1,8 @@
 """Read a log of interactions in pieces: bad rows dropped and counted, ids encoded on the way.
 
-A row is dropped for the first of these reasons: no user id, no item id, a rating or timestamp that
-is missing or no number (where the file has the column), a rating below the threshold.
+A row is dropped for the first of these reasons: no user id, no item id (or a word for a missing
+value in its place, `NO_ID`), a rating or timestamp that is missing or no number (where the file has
+the column), a rating below the threshold.
 """
 
 from collections.abc import Container
@@ -12,10 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cliper.data.ledger import SAMPLES, Ledger
+from cliper.data.ledger import SAMPLES, Ledger, Section
 from cliper.data.readers.chunks import Chunk, require
 from cliper.data.readers.rows import LOG_COLUMNS, LogSource
-from cliper.data.readers.values import to_ids, to_numbers, to_times
+from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
+from cliper.data.readers.values import NO_ID, composed_ids, to_ids, to_numbers
 from cliper.errors import InputError
 from cliper.progress import task
 from cliper.types import BoolArray, FloatArray, IndexArray
@@ -31,6 +33,7 @@ class Log:
         user_ids, item_ids: ids by code; those of dropped rows are among them.
         user, item: codes int32 (n,).
         rating, timestamp: as in `Interactions`.
+        time_unit: of `timestamp`; "s" may also be whatever the source counts in.
         first_row: per item code, the number of the first kept row that has it; 0 for none.
         n_read: rows of the file.
     """
@@ -43,6 +46,7 @@ class Log:
     timestamp: IndexArray | None
     first_row: IndexArray
     n_read: int
+    time_unit: TimeUnit | None = None
 
     def missing_in(self, catalogue: Container[str], ledger: Ledger) -> BoolArray:
         """Mask (n,) of the rows whose item the catalogue does not have; they are counted."""
@@ -56,17 +60,52 @@ class Log:
 
 
 class _Codes:
-    """Ids to codes in order of appearance, over many chunks."""
+    """Ids to codes in order of appearance, over many chunks; one code for all spellings of an id.
 
-    def __init__(self) -> None:
+    Args:
+        column: the ids' name.
+        ledger: takes the count of other spellings.
+    """
+
+    def __init__(self, column: str, ledger: Ledger) -> None:
         self.codes: dict[str, int] = {}
+        self._column, self._ledger = column, ledger
+        self._plain: set[str] = set()  # ids that came composed, of those that are not ASCII
+        self._other: dict[str, set[str]] = {}  # how others came
 
-    def encode(self, ids: pa.Array) -> Codes:
+    def encode(self, ids: pa.Array, numbers: IndexArray) -> Codes:
         encoded = ids.dictionary_encode()
+        places = np.asarray(encoded.indices)
+        names = composed_ids(encoded.dictionary)
+        if names is not encoded.dictionary:
+            self._note(encoded.dictionary.to_pylist(), names.to_pylist(), places, numbers)
         codes = self.codes
-        lookup = [codes.setdefault(name, len(codes)) for name in encoded.dictionary.to_pylist()]
-        result: Codes = np.array(lookup, dtype=np.int32)[np.asarray(encoded.indices)]
+        lookup = [codes.setdefault(name, len(codes)) for name in names.to_pylist()]
+        result: Codes = np.array(lookup, dtype=np.int32)[places]
         return result
+
+    def count_merged(self) -> None:
+        """Count the ids that came in several spellings."""
+        merged = [
+            name for name, found in self._other.items() if len(found) > 1 or name in self._plain
+        ]
+        what = f"{self._column} in several Unicode spellings, made one"
+        section: Section = "users" if self._column == "user_id" else "items"
+        self._ledger.change(section, what, len(merged), merged[:SAMPLES])
+
+    def _note(
+        self, read: list[str], names: list[str], places: IndexArray, numbers: IndexArray
+    ) -> None:
+        for one, name in zip(read, names, strict=True):
+            if one != name:
+                self._other.setdefault(name, set()).add(one)
+            elif not name.isascii():
+                self._plain.add(name)
+        other = np.array([a != b for a, b in zip(read, names, strict=True)], dtype=np.bool_)
+        rows = np.flatnonzero(other[places])
+        samples = [f"row {numbers[row]}: {names[places[row]]}" for row in rows[:SAMPLES]]
+        what = f"{self._column} written in Unicode's composed form (NFC)"
+        self._ledger.change("rows", what, len(rows), samples)
 
 
 def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | None = None) -> Log:
@@ -80,8 +119,9 @@ def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | Non
     Raises:
         InputError: a column is missing, or the file is broken.
     """
-    users, items = _Codes(), _Codes()
+    users, items = _Codes("user_id", ledger), _Codes("item_id", ledger)
     kept: dict[str, list[npt.NDArray[np.generic]]] = {}
+    times: list[Times] = []
     first: dict[int, int] = {}
     columns: list[str] | None = None
     n_read = 0
@@ -97,9 +137,11 @@ def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | Non
             keep = _Filter(chunk, ledger)
             user_ids = to_ids(_column(chunk, "user_id"), chunk.numbers, source.name)
             item_ids = to_ids(_column(chunk, "item_id"), chunk.numbers, source.name)
-            user, item = users.encode(user_ids), items.encode(item_ids)
-            keep.drop("no user_id", _empty(user_ids))
-            keep.drop("no item_id", _empty(item_ids))
+            user = users.encode(user_ids, chunk.numbers)
+            item = items.encode(item_ids, chunk.numbers)
+            for name, ids in (("user_id", user_ids), ("item_id", item_ids)):
+                keep.drop(f"no {name}", _empty(ids))
+                keep.drop(f"{name} is a word for a missing value", _no_id(ids), ids)
             found: dict[str, npt.NDArray[np.generic]] = {"user": user, "item": item}
             if "rating" in columns:
                 rating = to_numbers(_column(chunk, "rating"))
@@ -108,8 +150,10 @@ def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | Non
                     keep.drop(f"rating below {min_rating:g}", rating < min_rating)
                 found["rating"] = rating.astype(np.float32)
             if "timestamp" in columns:
-                found["timestamp"], known = to_times(_column(chunk, "timestamp"))
-                keep.drop("timestamp missing or not a time", ~known)
+                read = read_times(_column(chunk, "timestamp"))
+                keep.drop("timestamp missing or not a time", ~read.known)
+                times.append(read.select(keep.mask))
+                found["number"] = chunk.numbers
             for name, values in found.items():
                 kept.setdefault(name, []).append(values[keep.mask])
             new, at = np.unique(item[keep.mask], return_index=True)
@@ -117,19 +161,27 @@ def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | Non
                 first.setdefault(code, row)
     if not n_read:
         raise InputError("a header and no rows", where=source.name, remedy="add interactions")
+    users.count_merged()
+    items.count_merged()
     first_row = np.zeros(len(items.codes), dtype=np.int64)
     first_row[list(first)] = list(first.values())
     joined = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
-    rating_column, time_column = joined.get("rating"), joined.get("timestamp")
+    rating_column = joined.get("rating")
+    time_column: IndexArray | None = None
+    unit: TimeUnit | None = None
+    if times:
+        numbers = joined.pop("number").astype(np.int64, copy=False)
+        time_column, unit = one_unit(Times.joined(times), numbers, source.name, ledger)
     return Log(
         list(users.codes),
         list(items.codes),
         joined["user"].astype(np.int32, copy=False),
         joined["item"].astype(np.int32, copy=False),
         None if rating_column is None else rating_column.astype(np.float32, copy=False),
-        None if time_column is None else time_column.astype(np.int64, copy=False),
+        time_column,
         first_row,
         n_read,
+        unit,
     )
 
 
@@ -162,6 +214,10 @@ def _refuse_late_columns(chunk: Chunk, columns: list[str], where: str) -> None:
 
 def _empty(ids: pa.Array) -> BoolArray:
     return np.asarray(pc.equal(ids, ""), dtype=np.bool_)
+
+
+def _no_id(ids: pa.Array) -> BoolArray:
+    return np.asarray(pc.is_in(ids, value_set=pa.array(NO_ID)), dtype=np.bool_)
 
 
 def _column(chunk: Chunk, name: str) -> list[object] | pa.Array:

@@ -11,7 +11,7 @@ from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_path
 from cliper.data.readers.chunks import Chunk, require
 from cliper.data.readers.fields import FieldColumn
 from cliper.data.readers.rows import ItemSource, Wanted
-from cliper.data.readers.values import to_ids
+from cliper.data.readers.values import NO_ID, composed, to_ids
 from cliper.errors import InputError
 from cliper.progress import task
 
@@ -42,8 +42,9 @@ class RawCatalogue:
 def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: True) -> RawCatalogue:
     """Read a catalogue with `item_id`, fields, and perhaps `image` (a path or http(s) address).
 
-    Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id is
-    dropped and counted; see `fields` for what becomes of the values.
+    Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id (or
+    with a word for a missing value, `NO_ID`) is dropped and counted; see `fields` for what becomes
+    of the values.
 
     Args:
         source: whatever yields such rows.
@@ -56,6 +57,7 @@ def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: Tr
     """
     ids: list[str] = []
     row_of: dict[str, int] = {}
+    spelled: dict[str, set[str]] = {}  # as they came, of ids that came in another spelling
     fields: dict[str, FieldColumn] = {}
     n_read = 0
     path = next(iter(source.files.values()))
@@ -68,15 +70,31 @@ def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: Tr
             columns = {name: _values(chunk, name) for name in fields}
             missing: list[Any] = [None] * len(chunk.numbers)
             found = to_ids(chunk.columns.get("item_id", missing), chunk.numbers, source.name)
-            for i, (item, row) in enumerate(
+            for i, (read, row) in enumerate(
                 zip(found.to_pylist(), chunk.numbers.tolist(), strict=True)
             ):
+                item = composed(read)
                 if not item:
                     ledger.drop("items", "no item_id", 1, [f"row {row}"])
-                elif item in row_of:
-                    _again(source, item, row, row_of[item], ledger)
+                    continue
+                if item in NO_ID:
+                    what = "item_id is a word for a missing value"
+                    ledger.drop("items", what, 1, [f"row {row}: {item}"])
+                    continue
+                if item != read:
+                    what = "item_id written in Unicode's composed form (NFC)"
+                    ledger.change("items", what, 1, [f"row {row}: {item}"])
+                if item in row_of:
+                    if read in spelled.setdefault(item, {item}) or source.repeats:
+                        _again(source, item, row, row_of[item], ledger)
+                    else:
+                        what = "the same item in another Unicode spelling, its first row stays"
+                        ledger.drop("items", what, 1, [f"row {row}: {item}"])
+                        spelled[item].add(read)
                 else:
                     row_of[item] = row
+                    if item != read:
+                        spelled[item] = {read}
                     if wanted(item):
                         ids.append(item)
                         for name, column in fields.items():

@@ -1,6 +1,6 @@
 """Whole columns of outside values as Arrow strings and NumPy numbers."""
 
-import datetime
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,13 @@ from cliper.errors import InputError
 from cliper.types import IndexArray
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_INTEGER = r"^-?\d{1,18}$"
+
+
+# What programs write where a value is missing. As ids they would be one user who is many.
+NO_ID = (
+    "nan", "NaN", "NAN", "none", "None", "NONE", "null", "Null", "NULL", "NA", "N/A", "n/a",
+    "#N/A", "<NA>", "NaT", "undefined", "\\N",
+)  # fmt: skip
 
 
 def to_ids(values: list[Any] | pa.Array, numbers: IndexArray, where: str) -> pa.Array:
@@ -34,6 +40,22 @@ def to_ids(values: list[Any] | pa.Array, numbers: IndexArray, where: str) -> pa.
                 [_id(v, n, where) for v, n in zip(values, numbers, strict=True)], pa.string()
             )
     return pc.utf8_trim_whitespace(pc.fill_null(array, ""))
+
+
+def composed(text: str) -> str:
+    """The one spelling of an id: Unicode's composed form (NFC).
+
+    >>> composed("Jose\u0301") == "Jos\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def composed_ids(ids: pa.Array) -> pa.Array:
+    """`composed` of every id."""
+    if pc.all(pc.string_is_ascii(ids), min_count=0).as_py():
+        return ids
+    return pc.utf8_normalize(ids, "NFC")
 
 
 def _id(value: Any, number: int, where: str) -> str | None:
@@ -70,7 +92,7 @@ def to_numbers(values: list[Any] | pa.Array) -> npt.NDArray[np.float64]:
     >>> to_numbers(["4", " 3.5 ", "", "five", "inf"]).tolist()
     [4.0, 3.5, nan, nan, nan]
     """
-    array = values if isinstance(values, pa.Array) else _texts(values)
+    array = values if isinstance(values, pa.Array) else as_texts(values)
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
         result = _float_array(array.cast(pa.float64(), safe=False))
     elif pa.types.is_decimal(array.type):
@@ -83,51 +105,8 @@ def to_numbers(values: list[Any] | pa.Array) -> npt.NDArray[np.float64]:
     return result
 
 
-def to_times(values: list[Any] | pa.Array) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
-    """Timestamps int64 (n,) and a mask of those that could be read.
-
-    Integers stay as they are, fractions are cut off, dates (ISO 8601, or an Arrow date or time)
-    become seconds since 1970, UTC where no zone is given.
-
-    >>> to_times(["881250949", "1.5", "1970-01-02", "soon"])[0].tolist()
-    [881250949, 1, 86400, 0]
-    """
-    array = values if isinstance(values, pa.Array) else _texts(values)
-    kind = array.type
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        array = array.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        array = pc.utf8_trim_whitespace(array)
-        integer = pc.fill_null(pc.match_substring_regex(array, _INTEGER), False)
-        if not pc.all(integer, min_count=0).as_py():
-            return _mixed_times(array)
-        array = array.cast(pa.int64())
-    elif not pa.types.is_signed_integer(kind):
-        return _whole(to_numbers(array))
-    known = np.asarray(pc.is_valid(array))
-    return np.asarray(pc.fill_null(array.cast(pa.int64()), 0), dtype=np.int64), known
-
-
-def _mixed_times(array: pa.Array) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
-    times, known = _whole(_parsed(array))
-    for row in np.flatnonzero(~known):  # dates, and what is no time at all
-        try:
-            moment = datetime.datetime.fromisoformat(array[row].as_py() or "")
-        except ValueError:
-            continue
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-        times[row], known[row] = int(zoned.timestamp() // 1), True
-    exact = np.asarray(pc.fill_null(pc.match_substring_regex(array, _INTEGER), False))
-    times[exact] = np.asarray(array.filter(pa.array(exact)).cast(pa.int64()))
-    return times, known
-
-
-def _whole(numbers: npt.NDArray[np.float64]) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
-    known = np.isfinite(numbers) & (np.abs(np.nan_to_num(numbers)) < 2**62)
-    return np.where(known, numbers, 0).astype(np.int64), known
-
-
-def _texts(values: list[Any]) -> pa.Array:
+def as_texts(values: list[Any]) -> pa.Array:
+    """Texts as they are, numbers as Python writes them, anything else as ""."""
     try:
         return pa.array(values, pa.string())
     except (pa.ArrowException, UnicodeEncodeError, TypeError):

@@ -21,6 +21,7 @@ from cliper.data.ledger import Ledger, Section
 from cliper.data.readers.chunks import Chunk
 from cliper.data.readers.formats import reading, text_lines
 from cliper.data.readers.rows import Advance, LogSource, Wanted
+from cliper.data.readers.values import composed
 from cliper.data.sources.clean import clean_text
 from cliper.data.sources.delimited import Delimited
 from cliper.data.sources.lines import Broken, line_batches
@@ -216,7 +217,7 @@ class Videos:
         if self.tags is not None:
             for _, item, tag in self._lines(self.tags, "fields", lambda _: None):
                 if item is not None:
-                    tags.setdefault(item, tag)
+                    tags.setdefault(composed(item), tag)
         rows: list[tuple[int, str, str, str | None]] = []
         skipped = 0
         untitled = dict(tags)
@@ -224,8 +225,8 @@ class Videos:
             if item is None:
                 skipped += 1
             else:
-                untitled.pop(item, None)
-                rows.append((line, item, clean_text(title), tags.get(item)))
+                untitled.pop(composed(item), None)
+                rows.append((line, item, clean_text(title), tags.get(composed(item))))
             if len(rows) + skipped >= self._size:
                 yield self._chunk(rows, skipped)
                 rows, skipped = [], 0

@@ -105,7 +105,7 @@ def describe(dataset: Dataset, *, pictures: bool = True) -> Description:
     """
     log = dataset.interactions
     popularity = log.item_counts()
-    first, last = _dates(log.timestamp)
+    first, last = _dates(dataset)
     catalogue = dataset.catalogue
     return Description(
         name=dataset.name,
@@ -151,12 +151,12 @@ def _ratings(rating: Any) -> dict[str, int]:
     return {f"{value:g}": int(count) for value, count in zip(values, counts, strict=True)}
 
 
-def _dates(timestamp: Any) -> tuple[str | None, str | None]:
-    """ISO dates, of seconds or milliseconds since 1970."""
-    if timestamp is None or not len(timestamp):
+def _dates(dataset: Dataset) -> tuple[str | None, str | None]:
+    """ISO dates of the first and the last time."""
+    times = dataset.interactions.timestamp
+    if times is None or not len(times):
         return None, None
-    unit = 1000 if timestamp.max() > 10**11 else 1
-    ends = (timestamp.min() / unit, timestamp.max() / unit)
+    ends = (times.min() / dataset.times_per_second, times.max() / dataset.times_per_second)
     try:
         first, last = (datetime.fromtimestamp(float(t), UTC).date().isoformat() for t in ends)
     except (OverflowError, ValueError, OSError):

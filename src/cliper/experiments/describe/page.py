@@ -108,7 +108,7 @@ def _sections(facts: Description, dataset: Dataset) -> list[Section]:
         Graphic(_long_tail(log.item_counts())),
     ]
     if facts.first and log.timestamp is not None:
-        graphics.append(Graphic(_over_time(log.timestamp)))
+        graphics.append(Graphic(_over_time(log.timestamp / dataset.times_per_second)))
     sections: list[Section] = [
         DatasetSection("The data", "", numbers, dropped),
         TablesSection("Who takes what", "", graphics=tuple(graphics)),
@@ -189,10 +189,9 @@ def _long_tail(counts: np.ndarray) -> str:
     return draw("The long tail", paint)
 
 
-def _over_time(timestamp: np.ndarray) -> str:
+def _over_time(seconds: np.ndarray) -> str:
     def paint(ax: Axes) -> None:
-        unit = 1000 if timestamp.max() > 10**11 else 1
-        days = (timestamp / unit / 86400).astype("datetime64[D]")
+        days = (seconds / 86400).astype("datetime64[D]")
         ax.hist(days, bins=40, color=colour(1))
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.set_ylabel("interactions")

@@ -12,6 +12,7 @@ from cliper.data.ledger import Ledger
 from cliper.data.readers.chunks import Chunk, next_chunk
 from cliper.data.readers.formats import text_lines
 from cliper.data.readers.rows import Advance, Wanted
+from cliper.data.readers.values import composed
 from cliper.data.sources.amazon.fields import FIELDS, FieldReader
 from cliper.data.sources.amazon.releases import Release
 from cliper.data.sources.lines import Broken, read_records
@@ -64,9 +65,10 @@ class AmazonItems:
                 rows.skipped += 1
             else:
                 item = identifier(record.get(key))
-                first = item is not None and item not in seen and wanted(item)
-                if item is not None and first:
-                    seen.add(item)
+                one = "" if item is None else composed(item)
+                first = item is not None and one not in seen and wanted(one)
+                if first:
+                    seen.add(one)
                 rows.add(line, item, read_fields(record, line) if first else {})
             if len(rows.numbers) + rows.skipped >= _CHUNK:
                 yield rows.chunk()

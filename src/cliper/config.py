@@ -2,15 +2,22 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cliper.errors import InputError
+
+# In strict mode a text is no path and a list no tuple: YAML and JSON have neither.
+PathSetting = Annotated[Path, Field(strict=False)]
 
 
 class StrictConfig(BaseModel):
     """Immutable settings: an unknown key, a wrong type or a value out of range is an error.
+
+    Nothing is made into another type but a whole number into a float: `true` is no number, and
+    neither is the text `"3"`.
 
     >>> class Training(StrictConfig):
     ...     learning_rate: float = 1e-3
@@ -20,7 +27,7 @@ class StrictConfig(BaseModel):
     cliper.errors.InputError: training.learning_rat: unknown key (did you mean 'learning_rate'?)
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:

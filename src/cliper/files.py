@@ -83,13 +83,27 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The mapping of a JSON object's pairs, for `json.loads`.
+
+    Raises:
+        ValueError: a key is given twice; JSON's readers would pass over the first.
+    """
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return mapping
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; a missing or broken one is an `InputError` that names it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_once)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:  # broken, not UTF-8, or a key that is given twice
         raise InputError(f"not valid JSON: {error}", where=str(path)) from None
 
 

@@ -21,6 +21,8 @@ from cliper.data.pictures import (
     TooCostly,
     TooLarge,
     open_picture,
+    raw_mode,
+    transparent_pixels,
     upright,
 )
 from cliper.types import IndexArray
@@ -93,7 +95,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
 def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
     try:
-        return _decode(open_picture(data), at_least)
+        return _decode(open_picture(data), at_least, lambda: open_picture(data))
     except NoPicture:
         raise ImageError("not an image") from None
     except TooLarge:
@@ -162,11 +164,17 @@ def _batch(start: int, results: Sequence[Pixels | str]) -> ImageBatch:
     return ImageBatch(np.asarray(good, dtype=np.int64) + start, pixels, failures)
 
 
-def _decode(opened: Opened, at_least: int | None) -> Image.Image:
-    orientation = opened.orientation
+def _decode(opened: Opened, at_least: int | None, again: Callable[[], Opened]) -> Image.Image:
+    orientation, raw = opened.orientation, raw_mode(opened)
     image = _loaded(opened, at_least)
     del opened  # with whatever its decoder still holds
-    return upright(_to_rgb(image), orientation)
+    keyed = transparent_pixels(image, raw, again)
+    if keyed is None:
+        return upright(_to_rgb(image), orientation)
+    image.info.pop("transparency", None)
+    picture = _to_rgb(image)
+    picture.paste((255, 255, 255), mask=Image.fromarray(keyed))
+    return upright(picture, orientation)
 
 
 def _loaded(opened: Opened, at_least: int | None) -> Image.Image:

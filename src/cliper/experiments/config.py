@@ -1,11 +1,9 @@
 """`ExperimentConfig`: one strict tree for `--set`, YAML files and the Python functions."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, field_validator
 
 from cliper.backbones import backbone_entry
@@ -15,9 +13,9 @@ from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.encoders.runtime.choice import Runtime, check_runtime, refuse_runtime
 from cliper.errors import InputError
 from cliper.experiments.tracking.base import TrackingSection
+from cliper.strict_yaml import read_yaml
 from cliper.training import TrainingConfig
 
-_EXPONENT = re.compile(r"\d+(\.\d*)?[eE][-+]?\d+")
 RUNNING = ("device", "dtype", "batch_size", "runtime")  # how an encoder runs, whichever it is
 FeatureKind = Literal["cliper", "vanilla", "none", "random"]
 FusionKind = Literal["attention", "sum", "concat", "mlp"]
@@ -268,34 +266,19 @@ def assign(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str, key: str) -> Any:
-    """One value as written on a command line; `1e-3` is a number here, unlike in YAML 1.1."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"not a value: {text!r}", where=f"--set {key}") from None
-    return _floats(value)
+    """One value as written on a command line (see `read_yaml`)."""
+    return read_yaml(text, f"--set {key}")
 
 
 def load_experiment(path: Path) -> dict[str, Any]:
     """Read an experiment file as a tree; strictness comes with `ExperimentConfig.build`."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        summary = " ".join(str(error).split())
-        raise InputError(f"not valid YAML: {summary}", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"not valid YAML: {error}", where=str(path)) from None
+    tree = read_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise InputError("an experiment is a mapping of sections", where=str(path))
-    return _floats(tree)  # type: ignore[no-any-return]
-
-
-def _floats(value: Any) -> Any:
-    """Read `1e-3` as a number in files too (YAML 1.1 wants `1.0e-3`)."""
-    if isinstance(value, dict):
-        return {k: _floats(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_floats(v) for v in value]
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return float(value)
-    return value
+    return tree

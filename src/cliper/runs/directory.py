@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-import yaml
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -22,6 +21,7 @@ from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json, write_text
 from cliper.runs.record import Results
 from cliper.scoring import Scorer, restore_scorer
+from cliper.strict_yaml import read_yaml, write_yaml
 from cliper.types import IndexArray
 
 
@@ -79,17 +79,17 @@ class RunDirectory:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.yaml`."""
-        text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-        write_text(self.config_file, text)
+        write_text(self.config_file, write_yaml(dict(config)))
 
     def read_config(self) -> dict[str, Any]:
         """Read `config.yaml`."""
         try:
-            loaded = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+            text = self.config_file.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise InputError("no config.yaml: not a run", where=str(self.path)) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise InputError(f"not valid YAML: {error}", where=str(self.config_file)) from None
+        loaded = read_yaml(text, str(self.config_file))
         if not isinstance(loaded, dict):
             raise InputError(
                 "not a mapping of settings: the file is damaged",

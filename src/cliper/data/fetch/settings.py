@@ -41,7 +41,7 @@ class FetchSettings(StrictConfig):
     max_bytes: int = Field(20_000_000, ge=1, le=MAX_BYTES)
     max_redirects: int = Field(5, ge=0, le=20)
     give_up_after: int = Field(20, ge=1, le=1_000_000)
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = Field((), strict=False)  # a list in YAML
     retry_failed: bool = False
     user_agent: str = Field("cliper", min_length=1, max_length=200)
     seed: int = 0

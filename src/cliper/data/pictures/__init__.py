@@ -12,6 +12,7 @@ from cliper.data.pictures.door import (
     open_picture,
 )
 from cliper.data.pictures.orientation import upright
+from cliper.data.pictures.transparency import raw_mode, transparent_pixels
 
 __all__ = [
     "DECODER_ERRORS",
@@ -23,5 +24,7 @@ __all__ = [
     "TooCostly",
     "TooLarge",
     "open_picture",
+    "raw_mode",
+    "transparent_pixels",
     "upright",
 ]

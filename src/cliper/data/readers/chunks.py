@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from cliper.config import nearest
 from cliper.data.readers.formats import Source, not_utf8, reading
 from cliper.errors import InputError
+from cliper.files import each_once
 from cliper.types import IndexArray
 
 MAX_VALUE = 64 * 2**20  # characters of one CSV value, bytes of one JSON line
@@ -195,9 +196,10 @@ def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
         raise InputError(f"a line of more than {MAX_VALUE} bytes", where=where)
     text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     try:
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
-        what = error.msg if isinstance(error, json.JSONDecodeError) else "nested or long beyond use"
+        what = str(error) if "given twice" in str(error) else "nested or long beyond use"
+        what = error.msg if isinstance(error, json.JSONDecodeError) else what
         raise InputError(
             f"broken JSON: {what}", where=where, remedy="one JSON object a line"
         ) from None

@@ -217,7 +217,8 @@ def _decimal(text: str) -> tuple[int, int] | None:
     value = int(digits) * _BILLION * 10 ** max(0, -places) // 10 ** max(0, places)
     if value > 2**62 * _BILLION:
         return None
-    return divmod(-value if match[1] == "-" else value, _BILLION)
+    whole, part = divmod(-value if match[1] == "-" else value, _BILLION)
+    return whole, part
 
 
 def _date(text: str) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cliper.config import StrictConfig
+from cliper.config import PathSetting, StrictConfig
 from cliper.data import (
     Dataset,
     prepare_amazon,
@@ -42,9 +42,9 @@ class Reader(StrictConfig):
 class FilesReader(Reader):
     """See `prepare_files`."""
 
-    interactions: Path
-    items: Path | None = None
-    images: Path | None = None
+    interactions: PathSetting
+    items: PathSetting | None = None
+    images: PathSetting | None = None
     min_rating: float | None = None
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
@@ -84,8 +84,8 @@ class AmazonReader(Reader):
     category: str
     source: str = Field(description="a folder, or the address of one")
     log: LogKind | None = None
-    images: Path | None = None
-    downloads: Path | None = None
+    images: PathSetting | None = None
+    downloads: PathSetting | None = None
     max_download: float = Field(64.0, gt=0, description="GiB; larger files are not fetched")
     min_rating: float | None = None
     k_core: int = Field(5, ge=0)
@@ -134,8 +134,8 @@ class AmazonReader(Reader):
 class MovieLensReader(Reader):
     """See `prepare_movielens`."""
 
-    source: Path
-    images: Path | None = None
+    source: PathSetting
+    images: PathSetting | None = None
     min_rating: float | None = None
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
@@ -160,8 +160,8 @@ class MovieLensReader(Reader):
 class MicroLensReader(Reader):
     """See `prepare_microlens`."""
 
-    source: Path
-    images: Path | None = None
+    source: PathSetting
+    images: PathSetting | None = None
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
 
@@ -184,7 +184,7 @@ class MicroLensReader(Reader):
 class MMRecReader(Reader):
     """See `prepare_mmrec`."""
 
-    source: Path
+    source: PathSetting
 
     def sources(self) -> list[Path]:
         """The folder."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 
 from cliper.data import Dataset
 from cliper.experiments.figure_style import standalone
@@ -18,6 +17,7 @@ from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
 from cliper.experiments.tables import ComparisonTable, markdown
 from cliper.files import read_json, write_json, write_text
+from cliper.strict_yaml import write_yaml
 
 SHOWN = 10
 
@@ -56,7 +56,7 @@ def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) 
     (winner,) = run_jobs(dataset, [job], description="testing the best")
     importance = importances(outcome)
     files = [out / "best.yaml", *write_trials(outcome, out), out / "history.svg"]
-    text = yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
+    text = write_yaml(config.resolved())
     write_text(out / "best.yaml", text)
     write_text(out / "history.svg", standalone(history_figure(outcome)))
     if importance:

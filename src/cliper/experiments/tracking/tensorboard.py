@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from cliper.experiments.tracking.base import scalars
 from cliper.runs import Results
+from cliper.strict_yaml import write_yaml
 
 
 class TensorBoard:
@@ -21,7 +21,7 @@ class TensorBoard:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self._folder = path / "tensorboard"
-        self._settings = yaml.safe_dump(dict(settings), sort_keys=False)
+        self._settings = write_yaml(dict(settings))
 
     @cached_property
     def _writer(self) -> Any:

@@ -152,7 +152,12 @@ def test_after_many_slow_answers_the_pool_still_has_connections(server: Server) 
         async with downloader(settings) as client:
             for _ in range(5):
                 await asyncio.gather(*[client.get(server.url("/slow")) for _ in range(4)])
-            return await asyncio.gather(*[client.get(server.url("/good")) for _ in range(4)])
+            for _ in range(50):  # on a busy machine a good one may take longer than the limit, too
+                good = [client.get(server.url("/good")) for _ in range(4)]
+                found = await asyncio.gather(*good)
+                if all(isinstance(one, Body) for one in found):
+                    break
+            return found
 
     assert all(isinstance(found, Body) for found in asyncio.run(many()))
 

@@ -272,7 +272,8 @@ time); `baby` Amazon-Baby's interactions.
 
 {tables}
 
-A curve that ends while it still rises counts its last epochs as the best, which favours no rule.
+A curve that ends while it still rises is cut there for every rule, so what the short rules lose is
+at least this much.
 """
 
 

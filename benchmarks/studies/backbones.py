@@ -25,6 +25,7 @@ from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.experiments.compare import compare
 from cliper.experiments.comparison import Outcome, analyse, label, load_comparison
+from cliper.experiments.tables import p_text
 from cliper.experiments.variants import plan
 from cliper.files import write_text
 
@@ -174,7 +175,7 @@ def table(outcomes: list[Outcome]) -> str:
         records = [run.results for run in outcome.runs]
         epoch = statistics.median(r.seconds.train_epoch_median for r in records)
         lift = "" if test is None else f"{100 * test.lift:+.1f} %"
-        p = ["" if test is None else f"{q[name]:.3f}" for q in (whole.p_users, whole.p_seeds)]
+        p = ["" if test is None else p_text(q[name]) for q in (whole.p_users, whole.p_seeds)]
         lines.append(
             f"| {outcome.variant.backbone} | {features_of(outcome)} "
             f"| {recall.mean():.2f} ± {recall.std(ddof=1):.2f} "

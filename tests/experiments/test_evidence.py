@@ -202,7 +202,7 @@ def test_the_cap_of_epochs_is_said(
     one = run(tmp_path / "a", 0, np.zeros(3), epochs, best, cap=60, **more)
     untrained = run(tmp_path / "b", 0, np.zeros(3), 0, 0, cap=60)
     notes = stop_notes({"a": [one], "b": [untrained, untrained]})
-    assert notes == (["STILL IMPROVING at the cap of 60 epochs: a (1 of 1)"] if said else [])
+    assert notes == (["ENDED BY THE CAP of 60 epochs, not by patience: a (1 of 1)"] if said else [])
 
 
 def samples(*differences: float) -> Resampled:

@@ -25,7 +25,7 @@ def stop_notes(runs: Mapping[str, Sequence[Run]]) -> list[str]:
             )
     for cap, capped in _at_the_cap(runs).items():
         parts = (f"{name} ({count} of {len(runs[name])})" for name, count in capped.items())
-        notes.append(f"STILL IMPROVING at the cap of {cap} epochs: {', '.join(parts)}")
+        notes.append(f"ENDED BY THE CAP of {cap} epochs, not by patience: {', '.join(parts)}")
     return notes
 
 

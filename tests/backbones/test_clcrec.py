@@ -50,9 +50,7 @@ TRIPLES = [(0, 1, 3), (1, 2, 0), (3, 0, 1), (2, 3, 4)]
 @pytest.mark.parametrize("negatives", [1, 2, 128])
 def test_loss(tiny: Any, modalities: tuple[str, ...], negatives: int) -> None:
     features = tiny.features.only(*modalities)
-    model = create(
-        tiny, features, n_negatives=negatives, content_share=0.4, contrast_weight=0.3
-    )
+    model = create(tiny, features, n_negatives=negatives, content_share=0.4, contrast_weight=0.3)
     with torch.no_grad():
         for layer in (model.inner, model.outer):
             layer.bias.uniform_(-1, 1)

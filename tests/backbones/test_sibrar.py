@@ -97,10 +97,11 @@ def test_loss(tiny: Any, modalities: tuple[str, ...], group: int) -> None:
     features = tiny.features.only(*modalities)
     model = create(tiny, features, group=group, contrast_weight=0.3, temperature=0.5)
     batch = type(tiny.batch)(*(torch.tensor(c) for c in zip(*TRIPLES, strict=True)))
-    items = [i for _, p, n in TRIPLES for i in (p, n)]
+    items = sorted({i for _, p, n in TRIPLES for i in (p, n)})
     model.on_epoch_start(torch.Generator().manual_seed(1))
     state = model.draws.get_state()
     drawn = model.draw(torch.tensor(items))
+    order = torch.randperm(len(items), generator=model.draws).tolist()
     model.draws.set_state(state)
     kinds: list[str | None] = [*modalities, None]
     left, right = (
@@ -108,13 +109,13 @@ def test_loss(tiny: Any, modalities: tuple[str, ...], group: int) -> None:
         for row in drawn.tolist()
     )
     users, ranking, squares = users_of(tiny, model), 0.0, 0.0
-    for b, (u, _, _) in enumerate(TRIPLES):
-        positive, negative = ((left[k] + right[k]) / 2 for k in (2 * b, 2 * b + 1))
+    for u, p, n in TRIPLES:
+        positive, negative = ((left[k] + right[k]) / 2 for k in map(items.index, (p, n)))
         ranking += math.log1p(math.exp(-(users[u] @ positive - users[u] @ negative)))
         squares += users[u] @ users[u] + positive @ positive + negative @ negative
     size, contrasts = min(group, len(items)), []
     for start in range(0, len(items) - size + 1, size):
-        a, b = left[start : start + size], right[start : start + size]
+        a, b = ([side[k] for k in order[start : start + size]] for side in (left, right))
         contrasts += info_nce(a, b, 0.5) + info_nce(b, a, 0.5)
     terms = model.loss(batch)
     tiny.close(terms["bpr"], ranking / 3)

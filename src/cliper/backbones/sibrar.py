@@ -7,12 +7,13 @@ same branch g:
 - e_i^m = g(P_m x_i^m + b_m), g(z) = W₂ ReLU(W₁ dropout(z) + b₁) + b₂;
 - e_i = mean of e_i^m over the modalities that i has (a cold item has content alone);
 - users e_u = W_u applied to their row of R, or a free row;
-- ŷ_ui = e_u·e_i, by BPR. In training every item of a batch has two modalities, drawn anew: e_i is
-  the mean of the two, and both contrast: α · ½ (InfoNCE(a, b) + InfoNCE(b, a)) on cosines, among the
-  items of a group.
+- ŷ_ui = e_u·e_i, by BPR. In training every item of a batch has two modalities a and b, drawn anew:
+  e_i is the mean of the two, and they contrast, α · ½ (InfoNCE(a, b) + InfoNCE(b, a)) on cosines,
+  among the items of a group.
 
-Deviations: one negative a triple where the paper has ten; a group is of the batch's items,
-positives and negatives in turn, where the paper's is a positive and its ten negatives. No batch
+Deviations: one negative a triple where the paper has ten; an item that occurs several times in a
+batch is encoded once there, with one draw of modalities; a group is of items of the batch at
+random, each once, where the paper's is a positive and its ten negatives. No batch
 normalisation after g: `embed` would depend on what the last batches held. Every modality, R's rows
 and columns too, is divided by its mean row norm, so that none drowns the others in the branch they
 share; a popular item's column stays the longer one. A modality whose row is zero is missing, as is
@@ -120,10 +121,7 @@ class Sibrar(Backbone):
         return self.every_user(), (has * encoded).sum(1) / has.sum(1).clamp(min=1)
 
     def draw(self, items: Tensor) -> Tensor:
-        """Two of the modalities that each of `items` (n,) has, the same one twice if it has but one.
-
-        Returns: indices of modalities, int (2, n).
-        """
+        """Two modalities of each of `items` (n,), one twice where it has but one: int (2, n)."""
         has = self.available.index_select(0, items)
         keys = torch.rand(has.shape, generator=self.draws).to(has.device)
         first, second = keys.masked_fill(~has, -1).topk(2, dim=1).indices.T
@@ -151,10 +149,15 @@ class Sibrar(Backbone):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the mean of each item's two, their contrast, L2 on what was scored."""
         user = self.every_user().index_select(0, batch.users)
-        # Positives and negatives in turn, so that every group holds both.
-        items = torch.stack([batch.positives, batch.negatives], dim=1).ravel()
+        # An item that occurs often in the batch is encoded once.
+        items, place = torch.unique(
+            torch.cat([batch.positives, batch.negatives]), return_inverse=True
+        )
         left, right = self.pair(items)
-        positive, negative = ((left + right) / 2).view(len(batch), 2, -1).unbind(1)
+        positive, negative = ((left + right) / 2).index_select(0, place).chunk(2)
+        # Groups are drawn: neighbours in the catalogue may be alike.
+        order = torch.randperm(len(items), generator=self.draws).to(items.device)
+        left, right = left.index_select(0, order), right.index_select(0, order)
         size = min(self.config.group, len(items))
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),

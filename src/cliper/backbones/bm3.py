@@ -48,7 +48,7 @@ from cliper.representation.features import ItemFeatures
 class Bm3Config(BackboneConfig):
     """Settings of BM3; the paper searches K in {1, 2}, p in {0.3, 0.5}, λ in {0.1, 0.01}."""
 
-    n_layers: int = Field(1, ge=0, le=16, description="propagation layers K")
+    n_layers: int = Field(2, ge=0, le=16, description="propagation layers K")
     dropout: float = Field(0.3, ge=0, lt=1, description="p, share of a target's entries dropped")
     modality_weight: float = Field(1.0, ge=0, le=10, description="on L_align and L_mask")
     l2: float = Field(1e-4, ge=0, le=10, description="λ, penalty on h_u and h_i of the batch")

@@ -15,7 +15,7 @@ from cliper.errors import InputError
 from cliper.representation.features import FeatureTable, ItemFeatures
 from cliper.scoring import FactorScorer, Scorer
 
-ExtraInput = Literal["fields", "timestamps"]
+ExtraInput = Literal["fields", "timestamps", "augmentation"]
 
 
 class BackboneConfig(StrictConfig):
@@ -52,7 +52,9 @@ class Backbone(nn.Module):
         uses_features: it makes use of `features`.
         features_optional: it also works without them.
         extra_inputs: what else it needs: `fields`, the items' field tokens, then a keyword of its
-            constructor (`cliper.data.ItemFields`); `timestamps`, of the interactions.
+            constructor (`cliper.data.ItemFields`); `timestamps`, of the interactions;
+            `augmentation`, a keyword too, None where the dataset was not augmented
+            (`cliper.representation.AugmentedUsers`).
         by_sequence: its loss wants all of a user's pairs in one batch.
         is_trained: it has parameters and a loss (false for popularity).
     """

@@ -16,6 +16,7 @@ from cliper.backbones.base import Backbone
 from cliper.config import StrictConfig, nearest
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
+from cliper.representation.augmented import AugmentedUsers
 from cliper.representation.features import ItemFeatures
 
 T = TypeVar("T", bound=Backbone)
@@ -119,6 +120,7 @@ def create_backbone(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     fields: ItemFields | None = None,
+    augmentation: AugmentedUsers | None = None,
 ) -> Backbone:
     """Build a backbone on the training interactions.
 
@@ -129,6 +131,7 @@ def create_backbone(
         options: the backbone's own settings; what is not given has the paper's default.
         seed: of the initial weights.
         fields: the items' field tokens, for the backbones that declare them.
+        augmentation: what a language model added, for the backbones that declare it.
 
     Raises:
         InputError: an unknown name, option or value, or features or fields that are missing.
@@ -136,13 +139,16 @@ def create_backbone(
     entry = backbone_entry(name)
     config = entry.config.parse(options or {}, where="backbone")
     generator = torch.Generator().manual_seed(seed)
-    if "fields" not in entry.backbone.extra_inputs:
-        return entry.backbone(config, interactions, features, generator)
-    if fields is None:
-        raise InputError(
-            f"{name} needs the items' metadata fields",
-            where="dataset",
-            remedy="prepare the dataset with --items",
-        )
-    fields.check(interactions.items)
-    return entry.backbone(config, interactions, features, generator, fields=fields)  # type: ignore[call-arg]
+    extra: dict[str, Any] = {}
+    if "augmentation" in entry.backbone.extra_inputs:
+        extra["augmentation"] = augmentation
+    if "fields" in entry.backbone.extra_inputs:
+        if fields is None:
+            raise InputError(
+                f"{name} needs the items' metadata fields",
+                where="dataset",
+                remedy="prepare the dataset with --items",
+            )
+        fields.check(interactions.items)
+        extra["fields"] = fields
+    return entry.backbone(config, interactions, features, generator, **extra)

@@ -22,6 +22,7 @@ VERBS = (
     "prepare",
     "images",
     "encode",
+    "augment",
     "train",
     "evaluate",
     "run",

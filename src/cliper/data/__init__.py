@@ -1,5 +1,6 @@
 """Raw files in, one typed and hashed `Dataset` out: vocabularies, readers, k-core, splits."""
 
+from cliper.data.augmentation import Augmentation
 from cliper.data.catalogue import Catalogue, FieldValue
 from cliper.data.dataset import Dataset
 from cliper.data.fields import ItemFields, item_fields
@@ -16,6 +17,7 @@ from cliper.data.summary import prepare_summary
 from cliper.data.vocabulary import Vocabulary
 
 __all__ = [
+    "Augmentation",
     "Catalogue",
     "Dataset",
     "FieldValue",

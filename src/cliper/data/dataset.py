@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cliper.data.augmentation import Augmentation, read_augmentation
 from cliper.data.catalogue import Catalogue
 from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
@@ -35,6 +36,7 @@ class Dataset:
         path: the directory; None for a dataset made in memory.
         given_split: 0 train, 1 valid, 2 test per interaction, when the source brought one.
         about: the rest of `dataset.json` (source, what was dropped and why, …).
+        augmentation: what a language model added (`cliper augment`); None where none was asked.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Dataset:
     path: Path | None = None
     given_split: np.ndarray[Any, np.dtype[np.int8]] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
 
     @property
     def users(self) -> Vocabulary:
@@ -83,6 +86,8 @@ class Dataset:
                 digest.update(repr(("image_urls", self.catalogue.image_urls)).encode())
         for modality, feature in sorted(self.about.get("features", {}).items()):
             digest.update(repr((modality, feature["sha256"])).encode())
+        if self.augmentation is not None:
+            digest.update(self.augmentation.digest())
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> "Dataset":
@@ -102,8 +107,12 @@ class Dataset:
             columns["split"] = self.given_split
         with atomic_path(path / "interactions.parquet") as temporary:
             pq.write_table(pa.table(columns), temporary)
+        users: dict[str, Any] = {"user_id": self.users.array}
+        if self.augmentation is not None:
+            self.augmentation.write(path, self.users, self.items)
+            users["profile"] = pa.array(self.augmentation.profiles, pa.string())
         with atomic_path(path / "users.parquet") as temporary:
-            pq.write_table(pa.table({"user_id": self.users.array}), temporary)
+            pq.write_table(pa.table(users), temporary)
         return replace(self, path=path).save_catalogue()
 
     def save_catalogue(self) -> "Dataset":
@@ -202,7 +211,9 @@ class Dataset:
                 _image_urls(table, path / "items.parquet"),
             )
         given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
-        return cls(about.get("name", path.name), interactions, catalogue, path, given, about)
+        augmentation = read_augmentation(path, about, users, items)
+        name = about.get("name", path.name)
+        return cls(name, interactions, catalogue, path, given, about, augmentation)
 
 
 def _image_urls(table: pa.Table, where: Path) -> tuple[tuple[str, ...], ...] | None:

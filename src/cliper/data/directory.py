@@ -19,6 +19,7 @@ _OWN = (
     "interactions.parquet",
     "items.parquet",
     "users.parquet",
+    "augmented.parquet",
     "images",
     "features",
 )

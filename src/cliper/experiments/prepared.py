@@ -13,6 +13,7 @@ import torch
 from cliper import __version__
 from cliper.backbones import Backbone, backbone_entry, create_backbone
 from cliper.data import Dataset, ItemFields, Split, item_fields
+from cliper.experiments.augmented import augmented_users
 from cliper.experiments.config import EvaluationSection, ExperimentConfig
 from cliper.experiments.split import experiment_split, known_history
 from cliper.ranking import Evaluation, evaluate
@@ -98,6 +99,7 @@ def prepare_training(
         config.backbone_options,
         config.training.seed,
         _fields(dataset, config.backbone_name),
+        augmented_users(dataset, config, split),
     )
     seconds = time.perf_counter() - start
 

@@ -1,5 +1,6 @@
 """Similarity (Eq. 2) and fusion (Eq. 3): encodings into what a backbone sees of the items."""
 
+from cliper.representation.augmented import AugmentedUsers
 from cliper.representation.explain import ViewWeight, explain
 from cliper.representation.features import FeatureTable, ItemFeatures, Modality
 from cliper.representation.fusion import FusionKind, list_fusions
@@ -8,6 +9,7 @@ from cliper.representation.represent import cliper_features, random_features, va
 from cliper.representation.similarity import similarity
 
 __all__ = [
+    "AugmentedUsers",
     "FeatureTable",
     "FusionKind",
     "ItemFeatures",

@@ -38,7 +38,6 @@ SETTINGS = Path(__file__).with_name("reference_settings.yaml")
 METRICS = ("recall@20", "ndcg@20")
 WIDTH = 64
 GOAL = 0.98
-MARGIN = 1e-3  # of validation Recall@20: what is ahead by less is no better than the earlier one
 Options = dict[str, Any]
 
 
@@ -147,8 +146,7 @@ def choose(world: World, name: str, tried: list[Options], seeds: int, train: boo
         if run is None:
             return None
         scored.append((options, run["valid"]["recall@20"]))
-    best = max(valid for _, valid in scored)
-    options = next(o for o, valid in scored if valid > best - MARGIN)
+    options = max(scored, key=lambda pair: pair[1])[0]
     runs = [run for seed in range(seeds) if (run := world.run(name, options, seed, train))]
     return Result(name, scored, options, runs) if len(runs) == seeds else None
 
@@ -217,20 +215,20 @@ test part, mean ± deviation of {plan["seeds"]} seeds; training positives masked
 
 {notes}
 
-## Models that it could not run
+## Every backbone on these rows
 
-On the same rows, beside LightGCN (the floor of a graph model) and popularity.
+Those that the reference could not run among them, beside LightGCN, the floor of a graph model.
 
 {against_floor([*every])}
 {gone}
 ## Settings
 
 Chosen by the first seed's validation Recall@20 (the number behind each) among what
-`benchmarks/reference_settings.yaml` lists, the earlier one where the difference is below
-{100 * MARGIN:.1f} points; `{{}}` are the backbone's defaults.
+`benchmarks/reference_settings.yaml` lists; `{{}}` are the backbone's defaults.
 
 {settings(every)}
 
+{plan["notes"]}
 Command: `python benchmarks/reference.py SHARED/films-reference --work DIR`.
 {date.today()}, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}.
 """

@@ -545,14 +545,14 @@ def place(world: World, kind: str, seed: int, name: str, key: str) -> Path:
 def needed(seeds: int) -> list[tuple[str, str, int, str]]:
     """(backbone, split, seed, deviation or `here`) in the order in which they run."""
     wanted = []
-    for name, (_, _, deviations) in PLAN.items():
-        for kind in SPLITS:
+    for kind in SPLITS:
+        for name, (_, _, deviations) in PLAN.items():
             keys = [k for k, d in deviations.items() if kind in d.splits]
             if kind == "cold-item" and name in ONLY_RANDOM:
                 keys = [k for k in keys if deviations[k].splits == ("cold-item",)]
             if keys:
                 wanted += [(name, kind, s, k) for k in ["here", *keys] for s in range(seeds)]
-    return wanted
+    return sorted(wanted, key=lambda one: one[2])  # the first seed of all shows most
 
 
 def run_all(world: World, arguments: argparse.Namespace) -> None:
@@ -577,11 +577,14 @@ def run_all(world: World, arguments: argparse.Namespace) -> None:
         )
 
 
-def read(world: World, kind: str, name: str, key: str, seeds: int) -> list[dict[str, Any]]:
-    files = [place(world, kind, seed, name, key) for seed in range(seeds)]
-    if not all(file.is_file() for file in files):
-        return []
-    return [json.loads(file.read_text()) for file in files]
+def read(
+    world: World, kind: str, name: str, key: str, seeds: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Records as here and as there, of the seeds that both have."""
+    files = [[place(world, kind, seed, name, k) for k in ("here", key)] for seed in range(seeds)]
+    both = [pair for pair in files if all(file.is_file() for file in pair)]
+    here, there = ([json.loads(pair[i].read_text()) for pair in both] for i in range(2))
+    return here, there
 
 
 def compared(here: list[dict[str, Any]], there: list[dict[str, Any]], metric: str) -> list[str]:
@@ -590,7 +593,8 @@ def compared(here: list[dict[str, Any]], there: list[dict[str, Any]], metric: st
     cells = []
     for side in sides:
         means = [100 * values.mean() for _, values in side]
-        cells.append(f"{statistics.mean(means):.2f} ± {statistics.stdev(means):.2f}")
+        spread = f" ± {statistics.stdev(means):.2f}" if len(means) > 1 else ""
+        cells.append(f"{statistics.mean(means):.2f}{spread}")
     test = paired_test(*sides)
     cells.append("-" if test.lift is None else f"{100 * test.lift:+.1f} %")
     if metric == "recall@20":
@@ -608,9 +612,10 @@ def table(world: World, kind: str, seeds: int) -> tuple[str, list[str]]:
     missing = []
     pairs = dict.fromkeys((n, k) for n, s, _, k in needed(seeds) if s == kind and k != "here")
     for name, key in sorted(pairs, key=lambda pair: pair[0]):
-        here, there = (read(world, kind, name, k, seeds) for k in ("here", key))
-        if not here or not there:
-            missing.append(f"{name} {key}")
+        here, there = read(world, kind, name, key, seeds)
+        if len(here) < seeds:
+            missing.append(f"{name} {key} ({len(here)} of {seeds} seeds)")
+        if not here:
             continue
         deviation = PLAN[name][2][key]
         cells = [c for m in METRICS for c in compared(here, there, m)]
@@ -666,7 +671,7 @@ backbone, the same for both ways, not searched: the level of a model is in the o
 
 The rules for cold items (their free rows, negatives from warm items) change nothing where every
 item has training interactions: items without any here, by seed: {", ".join(map(str, cold))} of
-{world.dataset.n_items}.
+{len(world.dataset.items)}.
 
 ## Cold-item split
 

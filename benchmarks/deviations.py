@@ -233,17 +233,10 @@ def dropped_entries(model: Any, trainer: Trainer) -> None:
     model.layers = with_dropout
 
 
-def four_negatives(model: Any, trainer: Trainer) -> None:
-    def loss(batch: Any) -> dict[str, Tensor]:
-        user = model.users.index_select(0, batch.users)
-        more = [trainer.sampler.negatives(batch.users.numpy()) for _ in range(3)]
-        items = [batch.positives, batch.negatives, *(torch.from_numpy(x) for x in more)]
-        scores = [model.score(user, model.items.index_select(0, x)) for x in items]
-        signs = [1, -1, -1, -1, -1]
-        terms = [-functional.logsigmoid(s * x).mean() for s, x in zip(signs, scores, strict=True)]
-        return {"bce": torch.stack(terms).sum() / 5}
-
-    model.loss = loss
+def xavier_start(model: Any, trainer: Trainer) -> None:
+    for table in (model.users, model.items):
+        for half in table.data.chunk(2, dim=1):
+            nn.init.xavier_uniform_(half, generator=trainer.generator)
 
 
 def nearest_of_the_history(model: Any, trainer: Trainer) -> None:
@@ -308,8 +301,8 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
         {"n_layers": 2, "l2": 1e-3},
         EPOCH,
         {
-            "start": Deviation("Xavier", "N(0, 0.01)", after=normal_start(0.01)),
-            "negatives": Deviation("one negative", "four", after=four_negatives),
+            "start": Deviation("N(0, 0.01)", "Xavier, as it was", after=xavier_start),
+            "negatives": Deviation("four negatives", "one, as it was", {"negatives": 1}),
         },
     ),
     "ngcf": (

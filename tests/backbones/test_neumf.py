@@ -10,7 +10,7 @@ from cliper.backbones import create_backbone
 from cliper.scoring import neural, restore_scorer
 from cliper.testing.conformance import BackboneConformance
 
-OPTIONS = {"embedding_size": 4, "l2": 0.3}
+OPTIONS = {"embedding_size": 4, "l2": 0.3, "negatives": 1}
 
 
 def logits(tiny, model) -> np.ndarray:
@@ -71,6 +71,33 @@ def test_loss(tiny) -> None:
     tiny.close(terms["bce"], total / (2 * len(tiny.triples)))
     users, items = model.users.detach().numpy(), model.items.detach().numpy()
     tiny.close(terms["l2"], 0.3 * tiny.l2((users, 0), (items, 1), (items, 2)))
+
+
+def test_further_negatives(tiny) -> None:
+    model = shaken(tiny, negatives=4)
+    model.negatives_generator.manual_seed(3)
+    users, items = (x.tolist() for x in model.further_negatives(tiny.batch.users.repeat(500)))
+    taken = set(tiny.pairs)
+    for user in {0, 1, 3}:
+        mine = [i for u, i in zip(users, items, strict=True) if u == user]
+        free = [i for i in range(5) if (user, i) not in taken]  # item 5 is cold
+        shares = np.bincount(mine, minlength=tiny.N) / len(mine)
+        expected = [1 / len(free) if i in free else 0 for i in range(tiny.N)]
+        np.testing.assert_allclose(shares, expected, atol=0.05)
+
+
+def test_loss_of_four_negatives(tiny) -> None:
+    model = shaken(tiny, negatives=4)
+    expected, found = logits(tiny, model), []
+    model.negatives_generator.manual_seed(3)
+    further = model.further_negatives(tiny.batch.users)
+    pairs = [(u, n) for u, _, n in tiny.triples]
+    pairs += list(zip(*(x.tolist() for x in further), strict=True))
+    assert len(tiny.triples) < len(pairs) <= 4 * len(tiny.triples)
+    found = [-math.log(1 / (1 + math.exp(-expected[u, p]))) for u, p, _ in tiny.triples]
+    found += [-math.log(1 - 1 / (1 + math.exp(-expected[pair]))) for pair in pairs]
+    model.negatives_generator.manual_seed(3)
+    tiny.close(model.loss(tiny.batch)["bce"], sum(found) / len(found))
 
 
 class TestNeuMf(BackboneConformance):

@@ -6,7 +6,7 @@ He, Liao, Zhang, Nie, Hu and Chua, "Neural Collaborative Filtering", WWW 2017 (a
 - ŷ = σ(h · [φᴳ, φᴹ]) (Eq. 12); binary cross-entropy on positives and negatives (Eq. 7).
 
 Deviations: both parts have embeddings of width d, and the tower falls from 2d to d, d/2, ... .
-One negative is drawn per positive (the paper finds four a little better). GMF and MLP are not
+The maps start Xavier-uniform (the embeddings from N(0, 0.01²), as there). GMF and MLP are not
 trained beforehand. Scores are left before σ, which keeps their order and, in float32, the
 difference between two good items.
 """
@@ -14,12 +14,13 @@ difference between two good items.
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table, projection
+from cliper.backbones.base import Backbone, BackboneConfig, Batch, projection
 from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.dense import Linear
@@ -32,12 +33,16 @@ class NeuMfConfig(BackboneConfig):
     """Settings of NeuMF; defaults from the paper, Section 4.1."""
 
     n_layers: int = Field(3, ge=1, le=8, description="hidden layers of the perceptron")
+    negatives: int = Field(4, ge=1, le=64, description="negatives that are drawn per positive")
     l2: float = Field(0.0, ge=0, le=10, description="penalty on the batch's embeddings")
 
 
 @register_backbone("neumf", NeuMfConfig, "generalised matrix factorisation fused with an MLP; ids")
 class NeuMf(Backbone):
     """Users and items have one table each; its first half is GMF's, the second the MLP's."""
+
+    taken: Tensor
+    warm: Tensor
 
     def __init__(
         self,
@@ -53,6 +58,30 @@ class NeuMf(Backbone):
         widths = [max(1, 2 * d >> layer) for layer in range(config.n_layers + 1)]
         self.tower = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(widths))
         self.h = projection(d + widths[-1], 1, generator)
+        self.more = config.negatives - 1
+        self.negatives_generator = torch.Generator().manual_seed(0)
+        taken = interactions.user_index * self.n_items + interactions.item_index
+        self.register_buffer("taken", torch.from_numpy(np.unique(taken)), persistent=False)
+        warm = torch.from_numpy(np.flatnonzero(interactions.item_counts()))
+        self.register_buffer("warm", warm, persistent=False)
+
+    def on_epoch_start(self, generator: torch.Generator) -> None:
+        """Reseed the drawing of further negatives."""
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        self.negatives_generator.manual_seed(seed)
+
+    def further_negatives(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """Users and items (n,) each of further negatives, up to `negatives` - 1 a row.
+
+        Uniform over the warm items that the user did not take: what was taken is left out.
+        """
+        size = self.more * len(users)
+        drawn = torch.randint(len(self.warm), (size,), generator=self.negatives_generator)
+        items, users = self.warm[drawn.to(users.device)], users.repeat(self.more)
+        keys = users * self.n_items + items
+        at = torch.searchsorted(self.taken, keys).clamp(max=len(self.taken) - 1)
+        free = (self.taken[at] != keys).nonzero().squeeze(1)
+        return users.index_select(0, free), items.index_select(0, free)
 
     def scorer(self, history: Interactions | None = None) -> NeuralScorer:
         """ŷ before σ, of any user and all items."""
@@ -76,14 +105,18 @@ class NeuMf(Backbone):
         items = torch.cat([batch.positives, batch.negatives])
         item = self.items.index_select(0, items)
         positive, negative = self.score(torch.cat([user, user]), item).chunk(2)
-        entropy = -torch.cat([logsigmoid(positive), logsigmoid(-negative)]).mean()
+        found = [logsigmoid(positive), logsigmoid(-negative)]
+        if self.more:
+            users, others = self.further_negatives(batch.users)
+            rows = self.users.index_select(0, users), self.items.index_select(0, others)
+            found.append(logsigmoid(-self.score(*rows)))
+        entropy = -torch.cat(found).mean()
         return {"bce": entropy, "l2": self.l2 * squared_norm(user, *item.chunk(2))}
 
 
 def halves(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
-    """Two tables (rows, width) side by side, each initialised as if alone."""
-    left, right = (embedding_table(rows, width, generator) for _ in range(2))
-    return nn.Parameter(torch.cat([left, right], dim=1).detach())
+    """Two tables (rows, width) side by side, from N(0, 0.01²) (Section 4.1)."""
+    return nn.Parameter(0.01 * torch.randn(rows, 2 * width, generator=generator))
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -315,8 +315,45 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
             "slope": Deviation("LeakyReLU's slope 0.2", "0.01", names={"SLOPE": 0.01}),
         },
     ),
-    "vbpr": ({}, EPOCH, {"scale": SCALE, "cold": COLD, "negatives": NEGATIVES}),
-    "bm3": ({}, EPOCH, {"scale": SCALE}),
+    "vbpr": (
+        {},
+        EPOCH,
+        {
+            "scale": SCALE,
+            "cold": COLD,
+            "negatives": NEGATIVES,
+            "factors": Deviation(
+                "L2 on the content factors of a triple", "on the maps alone",
+                {"content_factor_l2": False},
+            ),
+        },
+    ),
+    "bm3": (
+        {},
+        EPOCH,
+        {
+            "scale": SCALE,
+            "tables": TABLES,
+            "predictor": Deviation(
+                "content trains its maps alone", "the predictor too", {"shared_predictor": True}
+            ),
+        },
+    ),
+    "clcrec": (
+        {},
+        EPOCH,
+        {"scale": SCALE, "hidden": Deviation("hidden width 64", "256", {"hidden": 256})},
+    ),
+    "sibrar": (
+        {},
+        EPOCH,
+        {
+            "scale": Deviation(
+                "modalities and R over their mean row norm", "as given",
+                names={"unit_scale": as_given, "unit_rows": lambda matrix: matrix.tocsr()},
+            ),
+        },
+    ),
     "dualgnn": (
         {"l2": 1.6e-3, "n_layers": 2},
         EPOCH,
@@ -438,7 +475,19 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
             "maps": Deviation("L2 on the batch's rows", "on the maps too", after=l2_on_maps),
         },
     ),
-    "slmrec": ({}, LARGE, {"scale": SCALE, "cold": COLD}),
+    "slmrec": (
+        {},
+        LARGE,
+        {
+            "scale": SCALE,
+            "cold": COLD,
+            "weights": Deviation(
+                "negatives weighed by how rarely they are drawn", "all alike",
+                {"correct_popularity": False},
+            ),
+            "score": Deviation("a score is the cosine", "the inner product", {"score": "product"}),
+        },
+    ),
     "smore": (
         {"n_layers": 2},
         LARGE,

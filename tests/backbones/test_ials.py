@@ -11,6 +11,7 @@ from cliper.testing.conformance import BackboneConformance
 class TestIals(BackboneConformance):
     backbone = "ials"
     options = {"embedding_size": 8}  # noqa: RUF012
+    warm_share = None  # the measure that the others are held against
 
 
 def solved(rows: int, preference: np.ndarray, other: np.ndarray, alpha: float, l2: float):

@@ -15,6 +15,7 @@ class TestItemKnn(BackboneConformance):
     options = {"k": 10}  # noqa: RUF012
     alternatives = {"k": 3}  # noqa: RUF012
     conditions = {"shrinkage": {"case": "none"}}  # noqa: RUF012
+    warm_case = "none"  # neighbours by content alone know nothing of popularity
 
 
 def kept(similarity: np.ndarray, allowed: set[int], k: int) -> np.ndarray:

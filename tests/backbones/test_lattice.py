@@ -26,11 +26,13 @@ class TestLatticeWithTrainedRows(BackboneConformance):
     backbone = "lattice"
     options: ClassVar = {"trainable_features": True, "n_item_layers": 2}
     alternatives: ClassVar = {"trainable_features": False, "n_item_layers": 1}
+    warm_options = options
 
 
 class TestLatticeOfTheLearnedGraphAlone(BackboneConformance):
     backbone = "lattice"
     options: ClassVar = {"raw_weight": 0.0}
+    warm_options = options
 
 
 def create(tiny: Any, features: ItemFeatures | None = None, **options: Any) -> Lattice:

@@ -28,6 +28,7 @@ class TestPglGlobal(BackboneConformance):
     options = {"principal": "global", "rank": 6}  # noqa: RUF012
     conditions = {"edge_dropout": {"principal": "local"}}  # noqa: RUF012
     alternatives = {"principal": "local"}  # noqa: RUF012
+    warm_options = {"principal": "global"}  # noqa: RUF012
 
 
 def create(tiny, features=None, **options):

@@ -31,11 +31,13 @@ class TestFeatureDropout(BackboneConformance):
     backbone = "slmrec"
     options: ClassVar = {"task": "fd"}
     alternatives: ClassVar = {"task": "fm"}
+    warm_options = options
 
 
 class TestFeatureMasking(BackboneConformance):
     backbone = "slmrec"
     options: ClassVar = {"task": "fm"}
+    warm_options = options
     conditions: ClassVar = {"feature_dropout": {"task": "fd"}}
 
 

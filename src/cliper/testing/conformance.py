@@ -5,7 +5,7 @@ A backbone of your own package is held to it with
     class TestMine(BackboneConformance):
         backbone = "mine"
 
-and pytest. Everything runs on `toy_world`, in seconds.
+and pytest. Everything runs on `toy_world`, in seconds, but for one training on `warm_world`.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,22 @@ from cliper.backbones import Backbone, Batch, backbone_entry, create_backbone
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.scoring import restore_scorer
 from cliper.testing.options import alternatives
+from cliper.testing.warm_world import WarmWorld, warm_recall, warm_world
 from cliper.testing.world import ToyWorld, toy_world
 from cliper.training import Trainer, TrainingConfig, UniformSampler
 
 FEATURE_CASES = ("image+text", "vanilla", "image", "text", "mlp")
+WARM_IALS = {"embedding_size": 8, "confidence": 10.0, "l2": 40.0}
+"""iALS as it does well on the warm world of eight tastes; its defaults are for more data."""
+WARM_WIDTH = 32
+ABOVE_POPULARITY = 1.3
 
 
-def feature_case(world: ToyWorld, case: str) -> ItemFeatures | None:
+def feature_case(world: ToyWorld | WarmWorld, case: str) -> ItemFeatures | None:
     """The world's features as one of the cases that users have.
 
     Args:
-        world: its features are two tables of one width, as CLIPER makes them.
+        world: the toy world's features are two tables of one width, as CLIPER makes them.
         case: `image+text`, the two as they are; `vanilla`, as unimodal encoders make them, of two
             widths and two scales; `image` or `text` alone; `mlp`, the text through the trainable
             fusion; `none`.
@@ -47,7 +52,7 @@ def feature_case(world: ToyWorld, case: str) -> ItemFeatures | None:
 
 
 @torch.inference_mode()
-def all_scores(backbone: Backbone, world: ToyWorld) -> torch.Tensor:
+def all_scores(backbone: Backbone, world: ToyWorld | WarmWorld) -> torch.Tensor:
     """Scores (M, N) of every user and item."""
     return backbone.scorer()(torch.arange(world.train.n_users))
 
@@ -70,6 +75,16 @@ def _world() -> ToyWorld:
     return toy_world()
 
 
+@cache
+def _warm() -> tuple[WarmWorld, float, float]:
+    """The warm world, and the Recall@20 of iALS and of popularity on it."""
+    world = warm_world()
+    ials = create_backbone("ials", world.train, options=WARM_IALS)
+    popularity = create_backbone("popularity", world.train)
+    recalls = [warm_recall(all_scores(b, world), world) for b in (ials, popularity)]
+    return world, recalls[0], recalls[1]
+
+
 class BackboneConformance:
     """Inherit, set `backbone`, and say which cases and options differ from the usual.
 
@@ -80,6 +95,12 @@ class BackboneConformance:
         conditions: for an option that only acts together with others, those others; `case` among
             them names the features that it needs to act.
         epochs: how long solving the toy world may take.
+        learning_rate: in both worlds.
+        warm_options: settings for the warm world, where the defaults (32 wide) are not to be
+            judged; `options` are for the toy world alone.
+        warm_case: its features there; `image+text` when None, or `none` for a feature-free one.
+        warm_share: of iALS's Recall@20, what it must reach there. None leaves the check out:
+            say why beside it.
     """
 
     backbone: ClassVar[str]
@@ -88,6 +109,9 @@ class BackboneConformance:
     conditions: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     epochs: ClassVar[int] = 60
     learning_rate: ClassVar[float] = 0.01
+    warm_options: ClassVar[Mapping[str, Any]] = {}
+    warm_case: ClassVar[str | None] = None
+    warm_share: ClassVar[float | None] = 0.75
 
     @pytest.fixture
     def world(self) -> ToyWorld:
@@ -123,6 +147,27 @@ class BackboneConformance:
             validate_every=10_000,
         )
         Trainer(backbone, world.train, config, lambda _: {"recall@20": 0.0}).fit()
+
+    def train_warm(self, world: WarmWorld, seed: int = 0, epochs: int = 20) -> Backbone:
+        """A backbone with its own defaults, trained to its best epoch by validation Recall@20."""
+        entry = backbone_entry(self.backbone)
+        options = dict(self.warm_options)
+        if "embedding_size" in entry.config.model_fields:
+            options.setdefault("embedding_size", WARM_WIDTH)
+        usual = "none" if entry.features == "none" else "image+text"
+        features = feature_case(world, self.warm_case or usual)
+        backbone = create_backbone(
+            self.backbone, world.train, features, options, seed, fields=world.fields
+        )
+        config = TrainingConfig(
+            learning_rate=self.learning_rate, max_epochs=epochs, seed=seed, patience=10_000
+        )
+
+        def validate(model: Backbone) -> dict[str, float]:
+            return {"recall@20": warm_recall(all_scores(model.eval(), world), world, "valid")}
+
+        Trainer(backbone, world.train, config, validate).fit()
+        return backbone.eval()
 
     def batch(self, world: ToyWorld) -> Batch:
         """One training batch that holds every training pair."""
@@ -230,3 +275,18 @@ class BackboneConformance:
             assert recall > 0.8
         else:
             assert recall < 0.5
+
+    def test_popularity_and_taste(self) -> None:
+        """Where popularity is skewed and tastes differ, it comes near iALS, well above popularity.
+
+        A ranking that is popularity's alone, or by cosines, or of vectors that a penalty has
+        crushed, falls short, though it may solve the toy world.
+        """
+        if self.warm_share is None:
+            pytest.skip("warm_share is None")
+        world, ials, popularity = _warm()
+        recall = warm_recall(all_scores(self.train_warm(world), world), world)
+        assert recall >= self.warm_share * ials, f"Recall@20 {recall:.3f}, iALS {ials:.3f}"
+        assert recall >= ABOVE_POPULARITY * popularity, (
+            f"Recall@20 {recall:.3f}, popularity {popularity:.3f}"
+        )

@@ -25,7 +25,7 @@ from cliper.testing.world import ToyWorld, toy_world
 from cliper.training import Trainer, TrainingConfig, UniformSampler
 
 FEATURE_CASES = ("image+text", "vanilla", "image", "text", "mlp")
-WARM_IALS = {"embedding_size": 8, "confidence": 10.0, "l2": 40.0}
+WARM_IALS = {"embedding_size": 8, "confidence": 10.0, "ridge": 40.0}
 """iALS as it does well on the warm world of eight tastes; its defaults are for more data."""
 WARM_WIDTH = 32
 ABOVE_POPULARITY = 1.3

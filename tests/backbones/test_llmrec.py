@@ -208,6 +208,7 @@ class TestLlmRec(BackboneConformance):
 
 class TestLlmRecAugmented(BackboneConformance):
     backbone = "llmrec"
+    warm_share = None  # nothing is augmented in the warm world, so it would be TestLlmRec again
 
     def create(self, world: ToyWorld, case: str, seed: int = 0, **options: Any) -> Backbone:
         return create_backbone(

@@ -109,8 +109,9 @@ def main() -> None:
         "",
         f"`python benchmarks/warm_world.py --seeds {arguments.seeds}`, {date.today()}, "
         f"{platform.machine()}, torch {torch.__version__}. Each backbone with its own defaults, 32 "
-        "wide, at learning rate 0.01, 20 epochs, the best one by validation; every seed is another "
-        "world and another training. Test Recall@20 in percent, means over the seeds; shares are "
+        "wide, at learning rate 0.01, 20 epochs, the best one by validation (iALS with the suite's "
+        "settings, ItemKNN without features); every seed is another world and another training. "
+        "Test Recall@20 in percent, means over the seeds; shares are "
         f"of iALS's on the same world. To pass takes {BackboneConformance.warm_share} of iALS and "
         f"{ABOVE_POPULARITY} times popularity.",
         "",

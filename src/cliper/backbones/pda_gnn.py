@@ -2,7 +2,7 @@
 
 Wu, He, Yang, Tai, Wang and Zhang, "PDA-GNN: Propagation-depth-aware graph neural networks for
 recommendation", World Wide Web 26(5), 2023. The article is not open. Its abstract names three
-parts; the authors' public settings and their description name the rest, from which we read:
+parts; the authors' public code, read for its equations and settings, has the rest:
 - attributes: a node has K+1 free rows E^0..E^K, and E^k travels k hops,
   X^k = 1/(k+1) Σ_{l=0..k} Â^l E^k;
 - attention over a node's own attributes, as a graph attention layer does over neighbours:

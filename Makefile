@@ -39,8 +39,9 @@ bench: $(VENV)/.installed-test
 		case "$$script" in \
 			*/cold_reference.py) folder="$(POSTERS)" ;; \
 			*/adaptation.py) folder="$(POSTERS)" ;; \
-			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/alignments.py) folder="$(POSTERS)" ;; \
+			*/deviations.py) folder="$(POSTERS)" ;; \
+			*/reference.py) folder="$(CLIPER_DATA)/films-reference" ;; \
 			*/encoder_throughput.py) folder="$(POSTERS)" ;; \
 			*/image_encoder.py) folder="$(POSTERS)/images" ;; \
 			*) folder="" ;; \

@@ -736,7 +736,7 @@ Command: `python benchmarks/deviations.py SHARED/movielens-100k-posters --work D
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("build/deviations"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=sorted(PLAN), help="these backbones now")
     parser.add_argument("--table", action="store_true", help="write the table of what is there")

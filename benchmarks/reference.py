@@ -238,7 +238,7 @@ Command: `python benchmarks/reference.py SHARED/films-reference --work DIR`.
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("build/reference"))
     parser.add_argument("--only", nargs="+", help="these backbones now")
     parser.add_argument("--table", action="store_true", help="write the table of what is there")
     parser.add_argument("--out", type=Path, default=Path("results"))

@@ -20,7 +20,7 @@ cold item is zero and unused. The hidden layer is 64 wide and not 256, for the t
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, normalize
+from torch.nn.functional import leaky_relu, normalize, softplus
 
 from cliper.backbones.base import (
     Backbone,
@@ -121,9 +121,10 @@ class ClcRec(Backbone):
 
 def contrast(anchor: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """-mean log of the softmax of a·p/τ among it and a·n/τ: (B, d), (B, d), (K, d) to a scalar."""
-    own = dot(anchor, positive)[:, None]
-    logits = torch.cat([own, anchor @ negatives.T], dim=1) / temperature
-    return (logits.logsumexp(dim=1) - logits[:, 0]).mean()
+    anchor = anchor / temperature
+    own, others = dot(anchor, positive), anchor @ negatives.T
+    # -log(e^own / (e^own + Σ e^others)) = log(1 + e^(log Σ e^others - own))
+    return softplus(others.logsumexp(dim=1) - own).mean()
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

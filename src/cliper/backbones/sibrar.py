@@ -142,8 +142,8 @@ class Sibrar(Backbone):
             places.append(place)
         z = torch.cat(parts).index_select(0, torch.cat(places).argsort())
         if self.training and self.config.dropout > 0:
-            kept = torch.rand(z.shape, generator=self.draws).to(z.device) >= self.config.dropout
-            z = z * kept / (1 - self.config.dropout)
+            kept = torch.empty(z.shape).bernoulli_(1 - self.config.dropout, generator=self.draws)
+            z = z * kept.div_(1 - self.config.dropout).to(z.device)
         return self.branch(z).view(2, len(items), -1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -267,7 +267,6 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
         EPOCH,
         {
             "start": Deviation("Xavier", "N(0, 0.1)", after=normal_start(0.1)),
-            "negatives": NEGATIVES,
         },
     ),
     "lightgcn": (
@@ -275,7 +274,6 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
         EPOCH,
         {
             "start": Deviation("Xavier", "N(0, 0.1), as the code", after=normal_start(0.1)),
-            "negatives": NEGATIVES,
         },
     ),
     "fm": (
@@ -587,12 +585,10 @@ def place(world: World, kind: str, seed: int, name: str, key: str) -> Path:
 def needed(seeds: int) -> list[tuple[str, str, int, str]]:
     """(backbone, split, seed, deviation or `here`) in the order in which they run."""
     wanted = []
-    for kind in SPLITS:
-        for name, (_, _, deviations) in PLAN.items():
+    for name, (_, _, deviations) in PLAN.items():
+        for kind in SPLITS:
             keys = [k for k, d in deviations.items() if kind in d.splits]
-            if kind == "cold-item" and name in ONLY_RANDOM:
-                keys = [k for k in keys if deviations[k].splits == ("cold-item",)]
-            if keys:
+            if keys and not (kind == "cold-item" and name in ONLY_RANDOM):
                 wanted += [(name, kind, s, k) for k in ["here", *keys] for s in range(seeds)]
     return sorted(wanted, key=lambda one: one[2])  # the first seed of all shows most
 

@@ -687,7 +687,9 @@ def write_table(world: World, arguments: argparse.Namespace) -> None:
     """`results/deviations.md` from what is there."""
     parts = {kind: table(world, kind, arguments.seeds) for kind in SPLITS}
     missing = [f"{kind}: {', '.join(gone)}" for kind, (_, gone) in parts.items() if gone]
-    absent = f"\nNot run yet: {'; '.join(missing)}.\n" if missing else ""
+    absent = ""
+    if missing:
+        absent = f"\nNot run with all seeds yet (no ±: the first alone): {'; '.join(missing)}.\n"
     cold = [
         int((world.split("random", seed).train.item_counts() == 0).sum())
         for seed in range(arguments.seeds)
@@ -701,7 +703,8 @@ the random split and {SPLITS["cold-item"]} on the cold-item split, the best of t
 "here is" is the relative difference of what this package does to the other way: negative where the
 deviation costs. p are those of paired t-tests on Recall@20, over users (each the mean of its seeds)
 and over seeds, uncorrected: among so many lines some are below 0.05 by chance. One setting a
-backbone, the same for both ways, not searched: the level of a model is in the other tables.
+backbone, the same for both ways, not searched: the level of a model is in the other tables. Where a
+paper says nothing of a start (BPR, FM), N(0, 0.1) is what their libraries do.
 
 ## Random split
 

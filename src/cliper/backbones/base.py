@@ -1,5 +1,6 @@
 """What every backbone is: a module that embeds users and items and knows its own loss."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -13,7 +14,8 @@ from cliper.data import Interactions
 from cliper.dense import Linear
 from cliper.errors import InputError
 from cliper.representation.features import FeatureTable, ItemFeatures
-from cliper.scoring import FactorScorer, Scorer
+from cliper.scoring import FactorScorer, FoldIn, Scorer, default_fold_in
+from cliper.types import IndexArray
 
 ExtraInput = Literal["fields", "timestamps", "augmentation"]
 
@@ -104,6 +106,24 @@ class Backbone(nn.Module):
                 interactions when None.
         """
         return FactorScorer(*self.embed())
+
+    @classmethod
+    def fold_in(
+        cls,
+        config: StrictConfig,
+        scorer: Scorer,
+        counts: IndexArray,
+        state: Mapping[str, Tensor],
+    ) -> FoldIn | None:
+        """How a history becomes a user once training is over; None where the model cannot.
+
+        Args:
+            config: the backbone's own settings.
+            scorer: what ranks for the trained users.
+            counts: training interactions per item (N,).
+            state: the parameters.
+        """
+        return default_fold_in(scorer)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Named scalar terms of the loss; the trainer minimises their sum."""

@@ -9,6 +9,7 @@ factors, which is what Eq. 5 gives it.
 """
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,8 +18,11 @@ from torch import Tensor
 
 from cliper.backbones.base import Backbone, BackboneConfig
 from cliper.backbones.registry import register_backbone
+from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures
+from cliper.scoring import FactorFoldIn, FactorScorer, FoldIn, LeastSquares, Scorer
+from cliper.types import IndexArray
 
 
 class IalsConfig(BackboneConfig):
@@ -63,6 +67,19 @@ class Ials(Backbone):
             solver.fit(confidence, show_progress=False)
         self.register_buffer("users", torch.from_numpy(np.array(solver.user_factors)))
         self.register_buffer("items", torch.from_numpy(np.array(solver.item_factors)))
+
+    @classmethod
+    def fold_in(
+        cls,
+        config: StrictConfig,
+        scorer: Scorer,
+        counts: IndexArray,
+        state: Mapping[str, Tensor],
+    ) -> FoldIn | None:
+        """Eq. 4, exactly as users are solved in training."""
+        assert isinstance(config, IalsConfig) and isinstance(scorer, FactorScorer)
+        equation = LeastSquares(config.confidence, config.ridge, relative=False)
+        return FactorFoldIn.fit(scorer, equation)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """x_u (M, d) and y_i (N, d)."""

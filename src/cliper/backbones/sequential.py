@@ -1,5 +1,10 @@
 """What sequential models share: items fused at the input, states before each pair, last states."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -15,11 +20,13 @@ from cliper.backbones.base import (
     unit_scale,
 )
 from cliper.backbones.sequences import Sequences, ragged
-from cliper.data import Interactions
+from cliper.config import StrictConfig
+from cliper.data import Interactions, Vocabulary
 from cliper.errors import InputError
 from cliper.losses import dot
 from cliper.representation.features import ItemFeatures
-from cliper.scoring import FactorScorer
+from cliper.scoring import FactorScorer, FoldIn, Scorer
+from cliper.types import IndexArray
 
 USERS_AT_ONCE = 2048
 SHORTEST = 8
@@ -173,6 +180,30 @@ class Sequential(Backbone):
             found.append(last.index_copy(0, there, states[lengths.cumsum(0)[there] - 1]))
         return torch.cat(found)
 
+    @classmethod
+    def fold_in(
+        cls,
+        config: StrictConfig,
+        scorer: Scorer,
+        counts: IndexArray,
+        state: Mapping[str, Tensor],
+    ) -> FoldIn | None:
+        """The network itself reads the history, over the items as the scorer has them."""
+        assert isinstance(config, SequentialConfig) and isinstance(scorer, FactorScorer)
+        one = np.zeros(1, dtype=np.int64)
+        nobody = Interactions(Vocabulary(["-"]), Vocabulary(["-"]), one, one, timestamp=one)
+        bare = config.model_copy(update={"item_ids": True})
+        network = cls(bare, nobody, None, torch.Generator())
+        network.load_state_dict(
+            {name: state[name] for name in network.network_parameters()}, strict=False
+        )
+        return ReadHistory(scorer, network.eval())
+
+    def network_parameters(self) -> list[str]:
+        """Names of the parameters that turn items into states."""
+        of_items = ("ids", "content.", "features.")
+        return [name for name in self.state_dict() if not name.startswith(of_items)]
+
     def embed(self) -> tuple[Tensor, Tensor]:
         """States after the training history (M, d), and the fused items (N, d)."""
         items = self.describe()
@@ -184,3 +215,34 @@ class Sequential(Backbone):
             items = self.describe()
             read = self.sequences if history is None else Sequences(history).to(items.device)
             return FactorScorer(self.last_states(read, items), items)
+
+
+@dataclass(frozen=True, eq=False)
+class ReadHistory(FoldIn):
+    """A trained network goes through the last items of a history; a score is no sum.
+
+    Attributes:
+        known: the scorer of the trained users, for its items.
+        network: in evaluation mode.
+    """
+
+    is_sum: ClassVar[bool] = False
+    known: FactorScorer
+    network: Sequential
+
+    @torch.inference_mode()
+    def scorer(self, histories: Sequence[IndexArray]) -> FactorScorer:
+        """The state after each history; zero after an empty one."""
+        read = [history[-self.network.max_length :] for history in histories]
+        lengths = torch.tensor([len(one) for one in read], dtype=torch.int64)
+        rows = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *read]))
+        states = self.network.states(self.known.items.index_select(0, rows), lengths)
+        users = self.known.items.new_zeros(len(read), self.known.items.shape[1])
+        there = lengths.nonzero().squeeze(1)
+        users[there] = states[lengths.cumsum(0)[there] - 1]
+        return self.known.of(users)
+
+    def extended(self, scorer: Scorer) -> Self:
+        """Over more items."""
+        assert isinstance(scorer, FactorScorer)
+        return replace(self, known=scorer)

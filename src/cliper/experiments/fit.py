@@ -92,6 +92,8 @@ def _finish(
         everything = dict(score_part(own, split, "test", among_all).metrics)
     directory.write_model(backbone.state_dict(), scorers, config.evaluation.mask)
     _write_artefact(directory, split, test)
+    if dataset.catalogue is not None:
+        directory.write_items(dataset.catalogue)
     return _results(
         dataset,
         config,

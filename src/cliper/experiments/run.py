@@ -41,8 +41,10 @@ class Run:
         """What answers `recommend` and `similar_items`, loaded on first use."""
         return Recommender.load(self.path)
 
-    def recommend(self, users: Sequence[str], k: int = 10, **options: Any) -> list[Recommendation]:
-        """The k best items for each user; see `Recommender.recommend`."""
+    def recommend(
+        self, users: Sequence[str] | None = None, k: int = 10, **options: Any
+    ) -> list[Recommendation]:
+        """The k best items for each user, or for a `history`; see `Recommender.recommend`."""
         return self.recommender.recommend(users, k, **options)
 
     def similar_items(

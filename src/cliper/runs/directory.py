@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cliper.data import Interactions, Vocabulary
+from cliper.data import Catalogue, Interactions, Vocabulary
 from cliper.data.readers.formats import reading
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json, write_text
@@ -196,6 +196,22 @@ class RunDirectory:
         users = Vocabulary(ids.filter(pa.array(is_user)))
         items = Vocabulary(ids.filter(pa.array(~is_user)))
         return users, items, counts[~is_user]
+
+    def write_items(self, catalogue: Catalogue) -> None:
+        """Write the items' fields and the names of their pictures (`items.parquet`)."""
+        table = catalogue.table.add_column(0, "item_id", catalogue.items.array)
+        table = table.append_column("image", pa.array(catalogue.images, pa.string()))
+        with atomic_path(self.path / "items.parquet") as temporary:
+            pq.write_table(table, temporary)
+
+    def read_items(self) -> pa.Table | None:
+        """`item_id`, one column per field and `image`, a row per item; None in older runs."""
+        return self._read_table("items.parquet") if self.has_items else None
+
+    @property
+    def has_items(self) -> bool:
+        """The items' fields are here: the dataset had some, and the run is not an old one."""
+        return (self.path / "items.parquet").is_file()
 
     def read_seen(self) -> tuple[IndexArray, IndexArray]:
         """Parallel user and item indices of everything that users have already."""

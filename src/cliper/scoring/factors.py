@@ -53,6 +53,12 @@ class FactorScorer(Scorer):
         """Scores (B, N) of users (B,), in a flat `buffer` of `columns.numbers(B)` if given."""
         return self.columns.products(self.users[users], buffer)
 
+    def of(self, users: Tensor) -> Self:
+        """The same items with other users (B, d)."""
+        other = type(self)(users, self.items)
+        other.__dict__["columns"] = self.columns  # not laid out again
+        return other
+
     def restrict(self, candidates: Tensor) -> Self:
         """The same scores for the items `candidates` (n,) alone, as columns 0 … n-1."""
         return type(self)(self.users, self.items[candidates.to(self.items.device)])

@@ -68,6 +68,10 @@ class FilterScorer(Scorer):
             scores = np.ascontiguousarray(block.T)
         return torch.from_numpy(scores).to(users.device)
 
+    def of(self, history: sp.csr_matrix) -> Self:
+        """The same filter on other people's histories (B, N)."""
+        return type(self)(history, self.graph, self.coefficients, self.candidates)
+
     def restrict(self, candidates: Tensor) -> Self:
         """The same scores for `candidates` alone, cut at the last product."""
         candidates = candidates.cpu()

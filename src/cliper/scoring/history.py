@@ -51,6 +51,10 @@ class HistoryScorer(Scorer):
         dense = scores.toarray() if self.is_sparse else scores
         return torch.from_numpy(np.ascontiguousarray(dense)).to(users.device)
 
+    def of(self, history: sp.csr_matrix) -> Self:
+        """The same weights on other people's histories (B, N)."""
+        return type(self)(history, self.weights)
+
     def restrict(self, candidates: Tensor) -> Self:
         """The columns `candidates` alone."""
         return type(self)(self.history, self.weights[:, candidates.cpu().numpy()])

@@ -1,5 +1,6 @@
 """Recommendations from a run directory."""
 
-from cliper.serving.recommender import Recommendation, Recommender
+from cliper.serving.answer import HistoryShare, Reasons, Recommendation, ViewShare
+from cliper.serving.recommender import Recommender
 
-__all__ = ["Recommendation", "Recommender"]
+__all__ = ["HistoryShare", "Reasons", "Recommendation", "Recommender", "ViewShare"]

@@ -1,0 +1,85 @@
+"""`Shelf`: the items at one moment, what scores them, and which of them a request is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cliper.data import Vocabulary
+from cliper.errors import InputError
+from cliper.scoring import FactorScorer, FoldIn, Scorer
+from cliper.serving.where import Fields
+from cliper.types import IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """N items and all that is asked of them; never changed, but replaced as a whole.
+
+    Attributes:
+        items: their ids.
+        scorer: of the known users.
+        train_counts: (N,).
+        fields: of the items, None where they are not known.
+        fold_in: scores for a history; None where the model cannot.
+    """
+
+    items: Vocabulary
+    scorer: Scorer
+    train_counts: IndexArray
+    fields: Fields | None
+    fold_in: FoldIn | None
+
+    def pool(
+        self, candidates: Sequence[str] | None, where: Mapping[str, Any] | None
+    ) -> Tensor | None:
+        """Sorted indices of the items that may be recommended; None for all.
+
+        Raises:
+            InputError: an unknown id, no fields, or a filter that does not fit them.
+        """
+        if candidates is None and where is None:
+            return None
+        mask = np.ones(len(self.items), dtype=np.bool_)
+        if candidates is not None:
+            mask[:] = False
+            mask[self.items.indices(list(candidates), "item")] = True
+        if where is not None:
+            if self.fields is None:
+                raise InputError(
+                    "the run does not hold the items' fields, nothing can be filtered by",
+                    where="where",
+                    remedy="train again on a dataset with items; runs of this version hold them",
+                )
+            mask &= self.fields.mask(where)
+        return torch.from_numpy(np.flatnonzero(mask))
+
+    def history(self, ids: Sequence[str]) -> IndexArray:
+        """Item indices of a history, the last place of an item that occurs twice.
+
+        Raises:
+            InputError: an unknown item id.
+        """
+        rows = self.items.indices([ids] if isinstance(ids, str) else list(ids), "item")
+        _, last = np.unique(rows[::-1], return_index=True)
+        return rows[np.sort(len(rows) - 1 - last)]
+
+    def visitors(self, histories: Sequence[IndexArray]) -> Scorer:
+        """What ranks for people with these histories; by popularity where one is empty.
+
+        Raises:
+            InputError: the model cannot fold a history in.
+        """
+        if self.fold_in is None:
+            raise InputError(
+                "this model cannot recommend from a history, to the users it was trained on alone",
+                where="history",
+                remedy="docs/backbones.md lists which can",
+            )
+        if all(len(history) for history in histories):
+            return self.fold_in.scorer(histories)
+        counts = torch.from_numpy(self.train_counts.astype(np.float32))[:, None]
+        return FactorScorer(torch.ones(len(histories), 1), counts)

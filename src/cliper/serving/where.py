@@ -1,0 +1,139 @@
+"""Which items a filter on their fields lets through: `{"category": ["bags"], "price": {"lt": 50}}`.
+
+A field's value, or one value of a list, must meet every condition on that field, and every field
+named must be met. A plain value means equal, a list any of its values. Numbers are compared as
+numbers: a text counts as one where all of it is one (`"49.90"`); what is no number meets no
+condition on numbers. An item without the field meets `not_in` alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cliper.config import nearest
+from cliper.errors import InputError
+from cliper.types import BoolArray, FloatArray
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_COMPARE: dict[str, Callable[[FloatArray, float], BoolArray]] = {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
+OPERATORS = (*_COMPARE, "in", "not_in")
+
+
+class Fields:
+    """The items' fields, ready to be asked; a field is indexed when it is first named.
+
+    Args:
+        table: Arrow table with a row per item, one column per field, string or list<string>.
+
+    >>> fields = Fields(pa.table({"kind": ["bag", "shoe", None], "price": ["9", "50", "12.5"]}))
+    >>> fields.mask({"kind": ["bag", "shoe"], "price": {"lt": 20}}).tolist()
+    [True, False, False]
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._columns: dict[str, _Column] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields."""
+        return list(self.table.column_names)
+
+    def mask(self, where: Mapping[str, Any]) -> BoolArray:
+        """Which of the N items meet all conditions, bool (N,).
+
+        Raises:
+            InputError: an unknown field or operator, or a value that cannot be compared.
+        """
+        if not isinstance(where, Mapping):
+            raise InputError(
+                f"a filter is a mapping of fields, got {type(where).__name__}", where="where"
+            )
+        met: BoolArray = np.ones(self.table.num_rows, dtype=np.bool_)
+        for name, condition in where.items():
+            met &= self._column(str(name)).mask(condition, f"where.{name}")
+        return met
+
+    def _column(self, name: str) -> "_Column":
+        if name not in self.table.column_names:
+            raise InputError(
+                f"items have no field {name!r}", where="where", remedy=nearest(name, self.names)
+            )
+        if name not in self._columns:
+            self._columns[name] = _Column(self.table.column(name).combine_chunks())
+        return self._columns[name]
+
+
+class _Column:
+    """One field: its distinct values, and which item has which."""
+
+    def __init__(self, column: pa.Array) -> None:
+        self.n = len(column)
+        rows = pa.array(np.arange(self.n))
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            rows, column = pc.list_parent_indices(column), pc.list_flatten(column)
+        there = column.is_valid()
+        coded = column.filter(there).dictionary_encode()
+        self.values: pa.Array = coded.dictionary.cast(pa.string())
+        self.codes = np.asarray(coded.indices)
+        self.rows = np.asarray(rows.filter(there), dtype=np.int64)
+
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """The distinct values as float64, NaN where a text is no number."""
+        texts = pc.utf8_trim_whitespace(self.values)
+        is_number = pc.match_substring_regex(texts, _NUMBER)
+        parsed = pc.cast(pc.if_else(is_number, texts, None), pa.float64())
+        numbers: FloatArray = np.asarray(parsed.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return numbers
+
+    def mask(self, condition: Any, where: str) -> BoolArray:
+        """Which items (N,) meet one field's condition."""
+        if not isinstance(condition, Mapping):
+            return self._having(self._among(condition, where))
+        if not condition:
+            raise InputError("no condition", where=where, remedy=f"one of {', '.join(OPERATORS)}")
+        met: BoolArray = np.ones(len(self.values), dtype=np.bool_)
+        allowed: BoolArray = np.ones(self.n, dtype=np.bool_)
+        for operator, value in condition.items():
+            if operator in _COMPARE:
+                number = _number(value, f"{where}.{operator}")
+                met &= _COMPARE[operator](self.numbers, number)
+            elif operator == "in":
+                met &= self._among(value, f"{where}.in")
+            elif operator == "not_in":
+                allowed &= ~self._having(self._among(value, f"{where}.not_in"))
+            else:
+                remedy = nearest(str(operator), list(OPERATORS))
+                raise InputError(f"unknown operator {operator!r}", where=where, remedy=remedy)
+        return allowed if set(condition) == {"not_in"} else allowed & self._having(met)
+
+    def _among(self, wanted: Any, where: str) -> BoolArray:
+        """Which of the distinct values are one of `wanted`."""
+        one = isinstance(wanted, str) or not isinstance(wanted, Sequence)
+        values = [wanted] if one else list(wanted)
+        texts = [value for value in values if isinstance(value, str)]
+        numbers = [_number(value, where) for value in values if not isinstance(value, str)]
+        among: BoolArray = np.asarray(pc.is_in(self.values, pa.array(texts, pa.string())))
+        return among | np.isin(self.numbers, numbers) if numbers else among
+
+    def _having(self, met: BoolArray) -> BoolArray:
+        """Which items have one of the values that `met` marks."""
+        having: BoolArray = np.zeros(self.n, dtype=np.bool_)
+        having[self.rows[met[self.codes]]] = True
+        return having
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"not a number: {value!r}", where=where, remedy="write it without quotes")
+    return float(value)

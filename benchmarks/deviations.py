@@ -37,12 +37,12 @@ from cliper.data import Dataset, Split, item_fields
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
 from cliper.dense import Linear
-from cliper.experiments.represent import represent
 from cliper.experiments.significance import paired_test
 from cliper.files import atomic_path, write_text
 from cliper.losses import shared_norm
 from cliper.ranking import evaluate
 from cliper.representation.features import ItemFeatures
+from cliper.representation.represent import represent
 from cliper.training import Trainer, TrainingConfig
 
 SPLITS = {"random": 20, "cold-item": 12}  # and the epochs that a training has

@@ -28,10 +28,10 @@ import yaml
 from cliper.backbones import Backbone, backbone_entry, create_backbone
 from cliper.data import Dataset, Split, prepare_mmrec
 from cliper.data.splits import make_split
-from cliper.experiments.represent import represent
 from cliper.files import atomic_path, write_text
 from cliper.ranking import Evaluation, evaluate
 from cliper.representation.features import ItemFeatures
+from cliper.representation.represent import represent
 from cliper.training import Trainer, TrainingConfig
 
 SETTINGS = Path(__file__).with_name("reference_settings.yaml")

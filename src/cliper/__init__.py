@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from cliper.data import Dataset
     from cliper.encoders.registry import create_encoder, list_encoders
     from cliper.experiments.fit_function import fit
-    from cliper.experiments.represent import represent
     from cliper.experiments.run import Run
+    from cliper.representation.represent import represent
 
 __all__ = [
     "Dataset",
@@ -39,7 +39,7 @@ _WHERE = {
     "fit": "cliper.experiments.fit_function",
     "list_backbones": "cliper.backbones",
     "list_encoders": "cliper.encoders.registry",
-    "represent": "cliper.experiments.represent",
+    "represent": "cliper.representation.represent",
 }
 
 

@@ -17,11 +17,11 @@ from cliper.backbones import create_backbone
 from cliper.data import Dataset, make_split
 from cliper.encoders.minilm import MiniLM
 from cliper.errors import InputError
-from cliper.experiments.augmented import augmented_users
 from cliper.experiments.config import ExperimentConfig
 from cliper.files import locked
 from cliper.ranking import rank
 from cliper.representation import random_features
+from cliper.representation.augmented import augmented_users
 
 SETTINGS = AugmentSettings(candidates=3, history=4, batch_size=5)
 LIKES = "Likes quiet dramas about families."
@@ -260,7 +260,9 @@ def test_profiles_go_through_the_text_encoder(dataset: Dataset, tmp_path: Path) 
     made, _ = augment_dataset(dataset, Scripted(answer), tmp_path / "out", SETTINGS)
     described = [p is not None for p in made.augmentation.profiles]
     assert 0 < sum(described) < 12
-    found = augmented_users(made, config(tmp_path / "out"), make_split(made, "random", 0))
+    found = augmented_users(
+        made, config(tmp_path / "out").representation, make_split(made, "random", 0)
+    )
     row = torch.from_numpy(MiniLM("cpu", torch.float32).encode_text([LIKES]))
     expected = torch.tensor(described).float()[:, None] * row
     torch.testing.assert_close(found.profiles, expected)

@@ -28,7 +28,7 @@ def imported(statement: str) -> list[str]:
         "from cliper.cli import main; main(['--help'])",
         "from cliper.encoders.encode import encode_dataset; "
         "from cliper.experiments.adaptation import with_figure; "
-        "from cliper.experiments.represent import rendered_views",
+        "from cliper.representation.represent import rendered_views",
         "from cliper.serving import Recommender",
         "from cliper.experiments.experiment import run_experiment; "
         "from cliper.backbones import backbone_entry; backbone_entry('vbpr')",

@@ -19,11 +19,11 @@ from cliper.experiments.compare import compare
 from cliper.experiments.compare_settings import CompareSettings
 from cliper.experiments.comparison import comparison_json, load_comparison
 from cliper.experiments.experiment import evaluate_run, load_config, run_experiment
-from cliper.experiments.represent import represent_experiment
 from cliper.experiments.resample import resample
 from cliper.experiments.tables import comparison_rows
 from cliper.experiments.variants import plan, variant_config
 from cliper.files import read_json
+from cliper.representation.represent import represent_dataset
 from cliper.testing import toy_world
 
 BASE = {"training": {"max_epochs": 3, "batch_size": 256, "learning_rate": 0.01}}
@@ -93,7 +93,7 @@ def test_the_saved_model_alone_restores_the_embeddings(dataset: Dataset, tmp_pat
     run = run_experiment(variant_config(dataset, variants()[2], 0, BASE), tmp_path / "run")
     config = load_config(run.directory)
     split = make_split(dataset, "random", config.split_seed)
-    features = represent_experiment(dataset, config)
+    features = represent_dataset(dataset, config.representation)
     model = create_backbone("vbpr", split.train, features, config.backbone_options, seed=0)
     model.load_state_dict(run.directory.read_tensors("model.safetensors"))
     with torch.inference_mode():

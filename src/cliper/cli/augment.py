@@ -56,7 +56,7 @@ def command(
     """
     from cliper.augment import AugmentSettings, augment_dataset, load_generator
     from cliper.data import Dataset
-    from cliper.experiments.split import default_split
+    from cliper.data.splits.settings import default_split
 
     loaded = Dataset.load(dataset)
     given = {name: value for name, value in options.items() if value is not None}

@@ -80,7 +80,7 @@ def command(
     from cliper.encoders.encode import encode_dataset
     from cliper.encoders.encode_report import EncodeReport
     from cliper.experiments.adaptation import with_figure
-    from cliper.experiments.represent import rendered_views
+    from cliper.representation.represent import rendered_views
 
     loaded = Dataset.load(dataset)
     include = names(views, "--views") if views is not None else None

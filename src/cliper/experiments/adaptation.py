@@ -22,7 +22,7 @@ def retrieval_figure(report: AdaptationReport) -> str:
 
 
 def with_figure(
-    on_report: Callable[[EncodeReport], None] | None,
+    on_report: Callable[[EncodeReport], None] | None = None,
 ) -> Callable[[EncodeReport], None]:
     """A listener of `encode_dataset` that draws the figure, then passes the report on."""
 

@@ -8,8 +8,8 @@ from cliper.data import Dataset, Split
 from cliper.experiments.comparison import Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.report import HIT, NEVER_BOUGHT, ReportItem, UserPanel, View, ViewPanel
-from cliper.experiments.represent import encode_experiment, rendered_views
 from cliper.representation.explain import explain
+from cliper.representation.represent import encode_views, rendered_views
 
 SHOWN = 8
 
@@ -51,7 +51,7 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
     if dataset.catalogue is None or config.features.kind != "cliper":
         return []
     rendered = rendered_views(dataset, config.views.templates, config.views.include)
-    encodings = encode_experiment(dataset, config, rendered)
+    encodings = encode_views(dataset, config.representation, rendered)
     usable = np.flatnonzero(encodings.image_present & (encodings.text_present.sum(axis=0) >= 2))
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
     temperature = float(config.fusion.temperature)

@@ -13,9 +13,9 @@ from cliper.experiments.check_comparison import check_comparison
 from cliper.experiments.choose import SearchPlan
 from cliper.experiments.compare import compare
 from cliper.experiments.comparison import Comparison
-from cliper.experiments.config import FeatureKind, FusionKind
 from cliper.experiments.search import DrawSettings
 from cliper.experiments.variants import Variant, plan
+from cliper.representation.settings import FeatureKind, FusionKind
 
 
 class CompareSettings(DrawSettings):

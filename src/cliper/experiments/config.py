@@ -2,91 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig
-from cliper.data import SplitKind
-from cliper.encoders.adaptation.config import AnyAdaptation
-from cliper.encoders.runtime.choice import Runtime, check_runtime, refuse_runtime
+from cliper.data.splits.settings import SplitSettings
+from cliper.encoders.runtime.choice import check_runtime, refuse_runtime
+from cliper.encoders.settings import RUNNING, EncoderSettings
 from cliper.errors import InputError
 from cliper.experiments.tracking.base import TrackingSection
+from cliper.representation.settings import (
+    FeaturesSettings,
+    FusionSettings,
+    RepresentationSettings,
+    ViewsSettings,
+)
 from cliper.strict_yaml import read_yaml
 from cliper.training import TrainingConfig
-
-RUNNING = ("device", "dtype", "batch_size", "runtime")  # how an encoder runs, whichever it is
-FeatureKind = Literal["cliper", "vanilla", "none", "random"]
-FusionKind = Literal["attention", "sum", "concat", "mlp"]
 
 
 class DatasetSection(StrictConfig):
     """Where the prepared dataset is."""
 
     path: str
-
-
-class ViewsSection(StrictConfig):
-    """Which metadata fields become views, and by which prompts."""
-
-    templates: dict[str, str] | None = None
-    include: list[str] | None = None
-
-
-class EncoderSection(StrictConfig):
-    """Which dual encoder, and how it runs."""
-
-    name: str = "embedded"
-    weights: str | None = Field(None, description="folder or file instead of the hub's cache")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
-    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
-    batch_size: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
-        "auto", description="images at once; auto goes by the memory there is"
-    )
-    runtime: Runtime = Field("torch", description="what computes the networks")
-    long_text: Literal["truncate", "chunk-mean"] = "truncate"
-    allow_download: bool = Field(False, description="fetch a hub model that is not cached")
-    adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
-
-    @property
-    def weights_path(self) -> Path | None:
-        """`weights` as a path."""
-        return None if self.weights is None else Path(self.weights).expanduser()
-
-
-class FeaturesSection(StrictConfig):
-    """What the backbone sees of the items."""
-
-    kind: FeatureKind = "cliper"
-    normalize_views: bool = True
-    modalities: list[Literal["image", "text"]] = Field(["image", "text"], min_length=1)
-    random_size: int = Field(384, ge=1, le=8192, description="width of `random` features")
-
-
-class FusionSection(StrictConfig):
-    """Eq. 2 and 3."""
-
-    kind: FusionKind = "attention"
-    temperature: Annotated[float, Field(ge=0)] | Literal["inf"] = Field(
-        0.1, description="τ; 0 and inf are the limits"
-    )
-    threshold: float | None = Field(
-        None,
-        ge=-1,
-        le=2,
-        description="views with a lower cosine are masked, the best stays; above 1 it alone does",
-    )
-
-
-class SplitSection(StrictConfig):
-    """How interactions become train, validation and test."""
-
-    kind: SplitKind | None = None
-    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="training.seed when not given")
-    train_share: float = Field(
-        1.0, gt=0, le=1, description="share of each user's training rows that is kept, at least one"
-    )
 
 
 class EvaluationSection(StrictConfig):
@@ -111,11 +51,11 @@ class ExperimentConfig(StrictConfig):
     """Everything that determines a run. `backbone` holds `name` and the backbone's own options."""
 
     dataset: DatasetSection
-    views: ViewsSection = ViewsSection()
-    encoder: EncoderSection = EncoderSection()
-    features: FeaturesSection = FeaturesSection()
-    fusion: FusionSection = FusionSection()
-    split: SplitSection = SplitSection()
+    views: ViewsSettings = ViewsSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    features: FeaturesSettings = FeaturesSettings()
+    fusion: FusionSettings = FusionSettings()
+    split: SplitSettings = SplitSettings()
     backbone: dict[str, Any] = Field(default_factory=lambda: {"name": "freedom"})
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationSection = EvaluationSection()
@@ -153,6 +93,18 @@ class ExperimentConfig(StrictConfig):
         """Seed of the split: its own, or the training's."""
         return self.training.seed if self.split.seed is None else self.split.seed
 
+    @property
+    def representation(self) -> RepresentationSettings:
+        """All that decides what the backbone sees of the items; the split has its seed."""
+        split = self.split.model_copy(update={"seed": self.split_seed})
+        return RepresentationSettings(
+            views=self.views,
+            encoder=self.encoder,
+            features=self.features,
+            fusion=self.fusion,
+            split=split,
+        )
+
     def given(self) -> dict[str, Any]:
         """The tree as it was given, without defaults; `build` makes the same experiment of it."""
         return self.model_dump(mode="json", exclude_unset=True)
@@ -164,38 +116,15 @@ class ExperimentConfig(StrictConfig):
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
         if not self.tracking.to:
             del tree["tracking"]
-        if self.encoder.weights_path is None:
-            del tree["encoder"]["weights"]
-        elif self.encoder.weights_path.exists():
-            tree["encoder"]["weights"] = str(self.encoder.weights_path.resolve())
         entry = backbone_entry(self.backbone_name)
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}
         tree["split"]["seed"] = self.split_seed
         if self.split.train_share == 1:
             del tree["split"]["train_share"]
-        if self.fusion.threshold is None:
-            del tree["fusion"]["threshold"]
-        kind = self.features.kind
-        if self.encoder.adapt is None:
-            del tree["encoder"]["adapt"]
-        if kind != "cliper":
-            for section in ("views", "fusion"):
-                del tree[section]
-            tree["encoder"] = {k: tree["encoder"][k] for k in RUNNING}
-            del tree["features"]["normalize_views"]
-        elif self.fusion.kind != "attention":
-            for name in ("temperature", "threshold"):
-                tree["fusion"].pop(name, None)
-        if kind != "random":
-            del tree["features"]["random_size"]
-        if kind in ("none", "random"):
-            del tree["encoder"]
-        if kind == "none":
-            tree["features"] = {"kind": "none"}
-        if tree.get("views") is not None:
-            tree["views"] = {k: v for k, v in tree["views"].items() if v is not None}
-        return tree
+        sections = self.representation.resolved()
+        without = RepresentationSettings.model_fields.keys() - sections.keys() - {"split"}
+        return {k: sections.get(k, value) for k, value in tree.items() if k not in without}
 
 
 def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], use: str) -> None:

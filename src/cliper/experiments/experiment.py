@@ -6,13 +6,14 @@ from pathlib import Path
 from cliper.data import Dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import fit_experiment, is_vacant
 from cliper.experiments.prepared import score_part
-from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
 from cliper.ranking import Evaluation
+from cliper.representation.represent import represent_dataset
 from cliper.runs import RunDirectory
 
 
@@ -34,7 +35,7 @@ def run_experiment(
     dataset = dataset or Dataset.load(config.dataset.path)
     start = time.perf_counter()
     reports: list[EncodeReport] = []
-    features = represent_experiment(dataset, config, reports.append)
+    features = represent_dataset(dataset, config.representation, with_figure(reports.append))
     seconds = time.perf_counter() - start
     run = fit_experiment(dataset, config, features, out, resume=resume, encode_seconds=seconds)
     for report in reports:

@@ -14,11 +14,12 @@ import torch
 from cliper.config import nearest
 from cliper.data import Dataset, Vocabulary
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.experiment import load_config
-from cliper.experiments.represent import represent_experiment
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
 from cliper.files import atomic_path, write_json
+from cliper.representation.represent import represent_dataset
 from cliper.scoring import FactorScorer
 from cliper.types import FloatArray, JsonObject
 
@@ -120,7 +121,7 @@ def _dataset(run: Run, path: str) -> Dataset:
 
 def _features(run: Run, dataset: Dataset) -> dict[str, FloatArray]:
     """Modality → (N, D); from the encoding store, text through the trained MLP if there is one."""
-    features = represent_experiment(dataset, load_config(run.directory))
+    features = represent_dataset(dataset, load_config(run.directory).representation, with_figure())
     if features is None:
         return {}
     tables = {str(m): features.tables[m].float() for m in features.modalities}

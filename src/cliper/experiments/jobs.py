@@ -9,16 +9,17 @@ import torch
 
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.attempt import FILE as ATTEMPT_FILE
 from cliper.experiments.attempt import Attempt, attempt, check_identity, read_attempt
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.fit import experiment_identity, fit_experiment
 from cliper.experiments.pool import Pool, WorkItem
 from cliper.experiments.run import Run
 from cliper.experiments.worker import logged_to
 from cliper.progress import Task, task
 from cliper.representation import ItemFeatures
+from cliper.representation.cache import FeatureCache
 from cliper.runs import RunDirectory
 
 
@@ -101,7 +102,7 @@ def run_attempts(
 def _do_all(
     kind: _Kind, dataset: Dataset, jobs: Sequence[Job], processes: int | None, description: str
 ) -> None:
-    cache = FeatureCache(dataset)
+    cache = FeatureCache(dataset, with_figure())
     pending = [job for job in jobs if not _is_done(kind, job, dataset, cache)]
     workers = processes_for(pending, processes)
     failures: list[str] = []
@@ -139,7 +140,9 @@ def _is_done(kind: _Kind, job: Job, dataset: Dataset, cache: FeatureCache) -> bo
     directory = RunDirectory(job.folder)
     if not directory.config_file.is_file():
         return False
-    check_identity(directory, experiment_identity(dataset, job.config, cache.get(job.config)))
+    check_identity(
+        directory, experiment_identity(dataset, job.config, cache.get(job.config.representation))
+    )
     return (job.folder / kind.last_file).is_file()
 
 
@@ -154,7 +157,7 @@ def _one_by_one(
     for job in jobs:
         try:
             with logged_to(RunDirectory(job.folder)):
-                kind.do(dataset, job.config, cache.get(job.config), job.folder)
+                kind.do(dataset, job.config, cache.get(job.config.representation), job.folder)
         except (InputError, OSError):
             raise
         except Exception as error:
@@ -174,7 +177,7 @@ def _several_at_a_time(
     if dataset.path is None:
         raise InputError("a dataset in memory cannot be shared", where="processes", remedy="use 1")
     for job in jobs:  # encoded once here, then every worker reads the dataset's store
-        cache.get(job.config)
+        cache.get(job.config.representation)
     cache.clear()
     items = (
         WorkItem(

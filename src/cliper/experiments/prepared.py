@@ -13,10 +13,10 @@ import torch
 from cliper import __version__
 from cliper.backbones import Backbone, backbone_entry, create_backbone
 from cliper.data import Dataset, ItemFields, Split, item_fields
-from cliper.experiments.augmented import augmented_users
 from cliper.experiments.config import EvaluationSection, ExperimentConfig
 from cliper.experiments.split import experiment_split, known_history
 from cliper.ranking import Evaluation, evaluate
+from cliper.representation.augmented import augmented_users
 from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
 from cliper.scoring import Scorer
@@ -91,6 +91,7 @@ def prepare_training(
         InputError: the settings do not fit the data.
     """
     split = experiment_split(dataset, config)
+    reads_users = "augmentation" in backbone_entry(config.backbone_name).backbone.extra_inputs
     start = time.perf_counter()
     backbone = create_backbone(
         config.backbone_name,
@@ -99,7 +100,7 @@ def prepare_training(
         config.backbone_options,
         config.training.seed,
         _fields(dataset, config.backbone_name),
-        augmented_users(dataset, config, split),
+        augmented_users(dataset, config.representation, split) if reads_users else None,
     )
     seconds = time.perf_counter() - start
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
+from cliper.encoders.settings import RUNNING
 from cliper.errors import InputError
-from cliper.experiments.config import RUNNING, ExperimentConfig
+from cliper.experiments.config import ExperimentConfig
 
 
 @dataclass(frozen=True)

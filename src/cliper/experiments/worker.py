@@ -18,11 +18,12 @@ import torch
 
 from cliper.data import Dataset
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.attempt import attempt
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.fit import fit_experiment
 from cliper.progress import INNER, Task, reporting, silent
+from cliper.representation.cache import FeatureCache
 from cliper.runs import RunDirectory
 
 # A path that the user gave cannot be used as one.
@@ -39,7 +40,7 @@ class Desk:
     """
 
     def __init__(self, dataset: Dataset, pipe: Connection) -> None:
-        self.dataset, self.features = dataset, FeatureCache(dataset)
+        self.dataset, self.features = dataset, FeatureCache(dataset, with_figure())
         self._pipe = pipe
 
     def report(self, step: int, value: float) -> bool:
@@ -52,7 +53,7 @@ def fit(desk: Desk, arguments: Mapping[str, Any]) -> None:
     """Train one run: `config` as given, `out` its folder."""
     config = ExperimentConfig.build(arguments["config"])
     with logged_to(RunDirectory(Path(arguments["out"]))) as directory:
-        features = desk.features.get(config)
+        features = desk.features.get(config.representation)
         fit_experiment(desk.dataset, config, features, directory.path, resume=True)
 
 
@@ -61,7 +62,7 @@ def validate(desk: Desk, arguments: Mapping[str, Any]) -> dict[str, Any]:
     config = ExperimentConfig.build(arguments["config"])
     told = (desk.report,) if arguments.get("reports") else ()
     with logged_to(RunDirectory(Path(arguments["out"]))) as directory:
-        features = desk.features.get(config)
+        features = desk.features.get(config.representation)
         return asdict(attempt(desk.dataset, config, features, directory.path, *told))
 
 

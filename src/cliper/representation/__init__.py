@@ -3,9 +3,9 @@
 from cliper.representation.augmented import AugmentedUsers
 from cliper.representation.explain import ViewWeight, explain
 from cliper.representation.features import FeatureTable, ItemFeatures, Modality
+from cliper.representation.from_encodings import cliper_features, random_features, vanilla_features
 from cliper.representation.fusion import FusionKind, list_fusions
 from cliper.representation.given import given_features
-from cliper.representation.represent import cliper_features, random_features, vanilla_features
 from cliper.representation.similarity import similarity
 
 __all__ = [

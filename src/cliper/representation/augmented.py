@@ -1,11 +1,17 @@
 """`AugmentedUsers`: what a language model added to the training part, as a backbone sees it."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from cliper.data import Dataset, Split
 from cliper.data.augmentation import check_training
 from cliper.data.interactions import Interactions
+from cliper.encoders.encode_content import store_root
+from cliper.encoders.encode_texts import encode_texts
+from cliper.representation.settings import RepresentationSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,3 +36,44 @@ class AugmentedUsers:
             InputError: `train` is not what the prompts were made of.
         """
         check_training(self.training, train)
+
+
+def augmented_users(
+    dataset: Dataset, settings: RepresentationSettings, split: Split
+) -> AugmentedUsers | None:
+    """What `cliper augment` added to a dataset, for backbones that can use it; None where nothing.
+
+    Profiles go through the text tower of the run's dual encoder, as it is without an adaptation;
+    beside other features than `cliper`'s through the packaged sentence encoder.
+
+    Raises:
+        InputError: the split is not the one that the prompts were made of.
+    """
+    added = dataset.augmentation
+    if added is None:
+        return None
+    kind, seed = added.split.get("kind"), added.split.get("seed")
+    check_training(
+        added.training, split.train, f"set split.kind={kind} and split.seed={seed}, as augment had"
+    )
+    profiles = None
+    if any(added.profiles):
+        encoder = settings.encoder
+        is_dual = settings.features.kind == "cliper" and "features" not in dataset.about
+        how: dict[str, Any] = {
+            "device": encoder.device,
+            "dtype": encoder.dtype,
+            "batch_size": encoder.batch_size,
+        }
+        if is_dual and encoder.name != "embedded":
+            how |= {
+                "weights": encoder.weights_path,
+                "runtime": encoder.runtime,
+                "long_text": encoder.long_text,
+                "allow_download": encoder.allow_download,
+            }
+        rows = encode_texts(
+            store_root(dataset), added.profiles, encoder.name if is_dual else None, **how
+        )
+        profiles = torch.from_numpy(rows.copy())
+    return AugmentedUsers(added.training, torch.from_numpy(added.triples.copy()), profiles)

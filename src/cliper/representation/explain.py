@@ -8,7 +8,7 @@ import torch
 
 from cliper.encoders.base import Encodings
 from cliper.errors import InputError
-from cliper.representation.represent import DEFAULT_TEMPERATURE, as_tensor, choose_views
+from cliper.representation.from_encodings import DEFAULT_TEMPERATURE, as_tensor, choose_views
 from cliper.representation.similarity import (
     above,
     attention_weights,

@@ -9,8 +9,8 @@ from cliper.encoders.base import Encodings
 from cliper.errors import InputError
 from cliper.files import sha256_file
 from cliper.representation.features import ItemFeatures, Modality
+from cliper.representation.from_encodings import as_tensor
 from cliper.representation.fusion import fill_missing
-from cliper.representation.represent import as_tensor
 from cliper.types import BoolArray, FloatArray
 
 GIVEN = "given"

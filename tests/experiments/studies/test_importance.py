@@ -7,9 +7,9 @@ import pytest
 from noisy_views import NOISE, VIEWS
 from scipy import stats
 
-from cliper.experiments.represent import experiment_encodings
 from cliper.experiments.studies.correlation import rank_correlation, spearman
 from cliper.experiments.studies.importance import importance, similarity_ranks
+from cliper.representation.represent import encodings_of
 
 
 def test_ranks_against_a_loop() -> None:
@@ -29,7 +29,7 @@ def test_ranks_against_a_loop() -> None:
 def test_the_heatmap_of_a_dataset_against_a_loop(studies) -> None:
     setting = studies["importance"].measured.setting
     found = importance(setting)
-    encodings = experiment_encodings(setting.dataset, setting.config(setting.cliper("x"), 0))
+    encodings = encodings_of(setting.dataset, setting.config(setting.cliper("x"), 0).representation)
     counts = np.zeros((len(VIEWS), len(VIEWS)), dtype=int)
     n_items = 0
     for i in range(len(encodings.image)):

@@ -10,9 +10,9 @@ import torch
 
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.attempt import Attempt, attempt
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.pool import Pool, WorkItem
 from cliper.experiments.search.ledger import PrunerKind, TrialLedger, make_pruner, open_ledger
 from cliper.experiments.search.outcome import SearchOutcome, Trial, trials_of
@@ -20,6 +20,7 @@ from cliper.experiments.search.sampler import NumberedSampler, SamplerKind
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
 from cliper.files import read_json, write_json
 from cliper.progress import Task, task
+from cliper.representation.cache import FeatureCache
 
 Build = Callable[[dict[str, Any]], ExperimentConfig]
 SETTINGS = "search-settings.json"
@@ -102,7 +103,7 @@ def best_trial(trials: list[Trial]) -> Trial:
 def _one_by_one(
     dataset: Dataset, build: Build, ledger: TrialLedger, out: Path, progress: Task
 ) -> None:
-    features = FeatureCache(dataset)
+    features = FeatureCache(dataset, with_figure())
     while (item := ledger.next()) is not None:
         number, params = item
         try:
@@ -110,7 +111,7 @@ def _one_by_one(
             done = attempt(
                 dataset,
                 config,
-                features.get(config),
+                features.get(config.representation),
                 _folder(out, number),
                 lambda epoch, value, n=number: ledger.report(n, epoch, value),  # type: ignore[misc]
             )
@@ -126,13 +127,15 @@ def _one_by_one(
 def _several_at_a_time(
     dataset: Dataset, build: Build, ledger: TrialLedger, out: Path, workers: int, progress: Task
 ) -> None:
-    features = FeatureCache(dataset)
+    features = FeatureCache(dataset, with_figure())
 
     def items() -> Any:
         while (item := ledger.next()) is not None:
             number, params = item
             config = build(params)
-            features.get(config)  # encoded here, once, before workers read it from the store
+            features.get(
+                config.representation
+            )  # encoded here, once, before workers read it from the store
             arguments = {"config": config.given(), "out": str(_folder(out, number))}
             yield WorkItem(number, "attempt", f"trial {number}", {**arguments, "reports": True})
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cliper.data.splits.settings import default_split
 from cliper.errors import InputError
 from cliper.experiments.resample import Resampled
-from cliper.experiments.split import default_split
 from cliper.experiments.studies.base import Detail, Finding, Measured, Study
 from cliper.experiments.studies.counted import (
     KINDS,

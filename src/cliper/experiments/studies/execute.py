@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.comparison import Outcome
-from cliper.experiments.feature_cache import FeatureCache
 from cliper.experiments.fit import experiment_identity
 from cliper.experiments.jobs import Job, run_jobs
 from cliper.experiments.studies.plan import Arm, Setting
+from cliper.representation.cache import FeatureCache
 
 
 def run_arms(
@@ -24,7 +25,7 @@ def run_arms(
         runs: the folder of all runs.
         processes: worker processes, see `run_jobs`.
     """
-    cache = FeatureCache(setting.dataset)
+    cache = FeatureCache(setting.dataset, with_figure())
     jobs = [_job(setting, arm, seed, runs, cache) for arm in arms for seed in setting.seeds]
     once = {job.folder: job for job in jobs}  # arms may turn out to be the same run
     made = run_jobs(
@@ -41,6 +42,6 @@ def run_arms(
 def _job(setting: Setting, arm: Arm, seed: int, runs: Path, cache: FeatureCache) -> Job:
     """One training, in a folder such as `freedom-cliper-0f3a…`."""
     config = setting.config(arm, seed)
-    identity = experiment_identity(setting.dataset, config, cache.get(config))
+    identity = experiment_identity(setting.dataset, config, cache.get(config.representation))
     name = f"{config.backbone_name}-{config.features.kind}-{identity[:16]}"
     return Job(f"{arm.label}, seed {seed}", config, runs / name)

@@ -7,12 +7,12 @@ from typing import Any
 
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
+from cliper.data.splits.settings import default_split
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.represent import rendered_views
-from cliper.experiments.split import default_split
 from cliper.experiments.variants import Variant, variant_config
 from cliper.representation import ItemFeatures, given_features
+from cliper.representation.represent import rendered_views
 
 
 @dataclass(frozen=True)

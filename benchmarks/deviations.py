@@ -226,7 +226,7 @@ def dropped_entries(model: Any, trainer: Trainer) -> None:
         for plain, affine in zip(model.plain, model.affine, strict=True):
             neighbours, everything = model.received(x, drop=False)
             x = functional.leaky_relu(plain(everything) + affine(neighbours * x), 0.2)
-            kept = torch.rand(x.shape, generator=model.dropout_generator) >= 0.1
+            kept = torch.rand(x.shape, generator=model.draws) >= 0.1
             x = x * kept / 0.9
             yield x
 

@@ -174,7 +174,7 @@ def test_documented_backbone_works(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The example of docs/add-a-backbone.md is a backbone, held to a step of training."""
     from cliper.backbones import create_backbone, registry
 
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry.BACKBONES, "entries", dict(registry.BACKBONES.entries))
     blocks = fenced(ROOT / "docs" / "add-a-backbone.md", "python")
     for block in blocks:
         ast.parse(block)

@@ -1,5 +1,7 @@
 """Dense products, by whichever of PyTorch's two CPU libraries is the faster one.
 
+The one place where operators of PyTorch without a public name are called.
+
 PyTorch multiplies float32 matrices by MKL, which keeps its AVX-512 kernels for Intel's processors:
 on an AMD EPYC that has AVX-512 as well, the products of this project take twice as long as by
 oneDNN, which PyTorch carries too but uses for convolutions and lower precisions only
@@ -61,6 +63,23 @@ def _onednn(a: Tensor, b: Tensor) -> Tensor:
     # A part of a wider table would be read element by element.
     dense = b if b.is_contiguous() or b.T.is_contiguous() else b.contiguous()
     return cast(Tensor, _ONEDNN(a, dense.T, None, "none", [], ""))
+
+
+def before_leaky_relu(gradient: Tensor, result: Tensor, slope: float, out: Tensor) -> Tensor:
+    """The gradient before a LeakyReLU, from the one behind it, in one pass over memory.
+
+    Args:
+        gradient: with respect to the result, any shape.
+        result: what LeakyReLU gave: its sign is that of what went in.
+        slope: of the LeakyReLU, greater than 0.
+        out: where to write it; may be `gradient`.
+
+    >>> g = torch.ones(2)
+    >>> before_leaky_relu(g, torch.tensor([3.0, -0.5]), 0.5, out=torch.empty(2)).tolist()
+    [1.0, 0.5]
+    """
+    torch.ops.aten.leaky_relu_backward(gradient, result, slope, True, grad_input=out)
+    return out
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -117,7 +117,7 @@ def test_what_ranks_has_no_noise(
 def test_every_term(tiny: Any, training: bool) -> None:
     model = make(tiny, ("image", "text")).train(training)
     model.on_epoch_start(torch.Generator().manual_seed(3))
-    draws = torch.Generator().manual_seed(model.noise.initial_seed())
+    draws = torch.Generator().manual_seed(model.draws.initial_seed())
 
     def incidence(h: np.ndarray) -> np.ndarray:
         """The Gumbel softmax of rows h with the noise that the model will draw."""

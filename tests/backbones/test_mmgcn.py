@@ -139,10 +139,10 @@ def test_drawn_items_are_seen_as_cold_in_training_only(tiny: Any) -> None:
     before = [x.clone() for x in model.embed()]
     expected = nodes(tiny, model)
     model.on_epoch_start(torch.Generator().manual_seed(3))
-    state = model.dropout_generator.get_state()
-    drawn = torch.rand(2 * len(tiny.triples), generator=model.dropout_generator) < 0.5
+    state = model.draws.get_state()
+    drawn = torch.rand(2 * len(tiny.triples), generator=model.draws) < 0.5
     assert 0 < drawn.sum() < len(drawn)
-    model.dropout_generator.set_state(state)
+    model.draws.set_state(state)
     total = 0.0
     for t, (u, p, n) in enumerate(tiny.triples):
         seen = [

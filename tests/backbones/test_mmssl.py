@@ -184,7 +184,7 @@ def test_adversarial_gap(tiny) -> None:
 def test_gradient_penalty_is_taken_between_the_two_kinds(tiny) -> None:
     model = create(tiny, adversarial_weight=1.0, gradient_penalty=2.0)
     gap = create(tiny, adversarial_weight=1.0, gradient_penalty=0.0)
-    model.noise.manual_seed(9)
+    model.draws.manual_seed(9)
     found = model.loss(tiny.batch)["adversarial"] - gap.loss(tiny.batch)["adversarial"]
     observed, made = rows_of_both_kinds(tiny, model)
     replay = torch.Generator().manual_seed(9)
@@ -199,7 +199,7 @@ def test_gradient_penalty_is_taken_between_the_two_kinds(tiny) -> None:
 
 def test_observed_rows_are_softened_by_gumbel_noise(tiny) -> None:
     model = create(tiny, gumbel_noise=0.3, gumbel_temperature=0.5, auxiliary_weight=0.0)
-    model.noise.manual_seed(4)
+    model.draws.manual_seed(4)
     found = model.observed_rows(torch.tensor([1]), model.propagate()[0].detach())
     uniform = torch.rand(1, tiny.N, generator=torch.Generator().manual_seed(4)).numpy()[0]
     r = np.array([0, 1, 1, 0, 0, 0], dtype=np.float64)
@@ -265,7 +265,7 @@ def test_relations_follow_the_features_from_epoch_to_epoch(tiny) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_dropout_on_transformed_features(tiny, share: float) -> None:
     model = create(tiny)
-    model.noise.manual_seed(1)
+    model.draws.manual_seed(1)
     (users, _), _ = model.modality_aware(share).values()
     plain, _ = model.modality_aware(0.0)["image"]
     assert torch.equal(users, plain) == (share == 0)

@@ -75,7 +75,7 @@ def test_loss(tiny) -> None:
 
 def test_further_negatives(tiny) -> None:
     model = shaken(tiny, negatives=4)
-    model.negatives_generator.manual_seed(3)
+    model.draws.manual_seed(3)
     users, items = (x.tolist() for x in model.further_negatives(tiny.batch.users.repeat(500)))
     taken = set(tiny.pairs)
     for user in {0, 1, 3}:
@@ -89,14 +89,14 @@ def test_further_negatives(tiny) -> None:
 def test_loss_of_four_negatives(tiny) -> None:
     model = shaken(tiny, negatives=4)
     expected, found = logits(tiny, model), []
-    model.negatives_generator.manual_seed(3)
+    model.draws.manual_seed(3)
     further = model.further_negatives(tiny.batch.users)
     pairs = [(u, n) for u, _, n in tiny.triples]
     pairs += list(zip(*(x.tolist() for x in further), strict=True))
     assert len(tiny.triples) < len(pairs) <= 4 * len(tiny.triples)
     found = [-math.log(1 / (1 + math.exp(-expected[u, p]))) for u, p, _ in tiny.triples]
     found += [-math.log(1 - 1 / (1 + math.exp(-expected[pair]))) for pair in pairs]
-    model.negatives_generator.manual_seed(3)
+    model.draws.manual_seed(3)
     tiny.close(model.loss(tiny.batch)["bce"], sum(found) / len(found))
 
 

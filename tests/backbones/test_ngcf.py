@@ -62,7 +62,7 @@ def drawn(generator: torch.Generator, size: int, dropout: float) -> np.ndarray:
 def test_message_dropout_drops_whole_messages_by_edge_and_layer(tiny) -> None:
     model = create_backbone("ngcf", tiny.train, options={**OPTIONS, "message_dropout": 0.5})
     model.on_epoch_start(torch.Generator().manual_seed(3))
-    again = torch.Generator().set_state(model.dropout_generator.get_state())
+    again = torch.Generator().set_state(model.draws.get_state())
     messages, own = [], []
     for _ in range(2):
         scale = np.zeros((tiny.M + tiny.N, tiny.M + tiny.N))
@@ -78,7 +78,7 @@ def test_message_dropout_drops_whole_messages_by_edge_and_layer(tiny) -> None:
 
 def test_node_dropout_silences_a_sender(tiny) -> None:
     model = create_backbone("ngcf", tiny.train, options={**OPTIONS, "node_dropout": 0.5})
-    again = torch.Generator().set_state(model.dropout_generator.get_state())
+    again = torch.Generator().set_state(model.draws.get_state())
     senders = [drawn(again, tiny.M + tiny.N, 0.5) for _ in range(2)]
     messages = [np.tile(s, (len(s), 1)) for s in senders]
     nodes = np.concatenate(propagated(tiny, model, messages, senders), axis=1)
@@ -88,7 +88,7 @@ def test_node_dropout_silences_a_sender(tiny) -> None:
 def test_gradient_is_that_of_the_dense_formula(tiny) -> None:
     model = create_backbone("ngcf", tiny.train, options={**OPTIONS, "message_dropout": 0.5})
     assert isinstance(model, Ngcf)
-    state = model.dropout_generator.get_state()
+    state = model.draws.get_state()
     model.loss(tiny.batch)["bpr"].backward()
     found = [p.grad.clone() for p in model.parameters()]
     again = torch.Generator().set_state(state)

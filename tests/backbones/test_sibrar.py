@@ -40,7 +40,7 @@ def encode(tiny: Any, features: Any, model: Sibrar, item: int, modality: str | N
             z = z + table[u] / scale
     else:
         rows = features.tables[modality].double().numpy()
-        weight, bias = affine(model.maps[modality])
+        weight, bias = affine(model.content[modality])
         z = weight @ rows[item] / np.mean([np.linalg.norm(row) for row in rows]) + bias
     (w1, b1), (w2, b2) = affine(model.inner), affine(model.outer)
     return w2 @ np.maximum(w1 @ z + b1, 0) + b2

@@ -137,7 +137,7 @@ def test_feature_masking(tiny: Any, modalities: tuple[str, ...], seed: int) -> N
     model = create(tiny, *modalities, task="fm")
     model.on_epoch_start(torch.Generator().manual_seed(seed))
     again = torch.Generator()
-    again.set_state(model.noise.get_state())
+    again.set_state(model.draws.get_state())
     channels = item_channels(tiny, model)
     views = []
     for masked in torch.randperm(len(channels), generator=again)[:2].tolist():
@@ -151,7 +151,7 @@ def test_feature_dropout(tiny: Any, layers: int) -> None:
     model = create(tiny, task="fd", n_layers=layers)
     model.on_epoch_start(torch.Generator().manual_seed(1))
     again = torch.Generator()
-    again.set_state(model.noise.get_state())
+    again.set_state(model.draws.get_state())
     free, *content = item_channels(tiny, model)
     views = []
     for draw in torch.rand(2, 6, 6, generator=again).numpy():

@@ -5,6 +5,7 @@ the model is first asked for, so a new file is known without being named anywher
 """
 
 from cliper.backbones.base import Backbone, BackboneConfig, Batch
+from cliper.backbones.content import ContentBackbone
 from cliper.backbones.registry import (
     BackboneEntry,
     backbone_entry,
@@ -18,6 +19,7 @@ __all__ = [
     "BackboneConfig",
     "BackboneEntry",
     "Batch",
+    "ContentBackbone",
     "backbone_entry",
     "create_backbone",
     "list_backbones",

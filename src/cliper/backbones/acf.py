@@ -27,17 +27,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, item_table, projection, unit_scale
 from cliper.data import Interactions
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -55,10 +46,9 @@ class AcfConfig(BackboneConfig):
 
 
 @register_backbone("acf", AcfConfig, "attention over the user's history and its items' modalities")
-class Acf(Backbone):
+class Acf(ContentBackbone):
     """U, V and P; attention over whole histories, as ragged segments without padding."""
 
-    uses_features = True
     offsets: Tensor
     taken: Tensor
 
@@ -66,24 +56,19 @@ class Acf(Backbone):
         self,
         config: AcfConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d, cold = config.embedding_size, cold_items(interactions)
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, d, generator)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
-        self.history = embedding_table(self.n_items, d, generator, zero=cold)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d, generator) for m, table in tables.items()}
-        )
+        self.items = item_table(interactions, d, generator)
+        self.history = item_table(interactions, d, generator)
+        self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
         self.item_level = Attention(("user", "item", "history", "content"), d, generator)
         self.component_level: Attention | None = None
-        if len(tables) > 1:
+        if len(self.features) > 1:
             self.component_level = Attention(("user", "content"), d, generator)
         matrix = interactions.matrix()
         matrix.sort_indices()
@@ -91,10 +76,6 @@ class Acf(Backbone):
         taken = torch.from_numpy(matrix.indices.astype(np.int64))
         self.register_buffer("offsets", offsets, persistent=False)
         self.register_buffer("taken", taken, persistent=False)
-
-    def components(self) -> list[Tensor]:
-        """x_m = E_m f_m of all items, one (N, d) per modality."""
-        return [self.content[m](table()) for m, table in self.features.items()]
 
     def edges(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Histories of `users` (n,): which of the n it is, and the item; both (E,), sorted."""
@@ -139,7 +120,7 @@ class Acf(Backbone):
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """u_i + Σ_l α p_l over the whole history, and v_j."""
-        components, users = self.components(), []
+        components, users = list(self.mapped().values()), []
         every = torch.arange(self.n_users, device=self.users.device)
         for chunk in torch.split(every, USERS_AT_ONCE):
             u = self.users.index_select(0, chunk)
@@ -148,7 +129,7 @@ class Acf(Backbone):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples, L2 on the batch's rows of U, V and P."""
-        components = self.components()
+        components = list(self.mapped().values())
         users, which = torch.unique(batch.users, return_inverse=True)
         rows, items = self.edges(users)
         u = self.users.index_select(0, users)

@@ -1,21 +1,40 @@
 """What every backbone is: a module that embeds users and items and knows its own loss."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from cliper.backbones.layers import (
+    cold_items,
+    embedding_table,
+    feature_tables,
+    projected_difference,
+    projection,
+    unit_scale,
+)
 from cliper.config import StrictConfig
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.errors import InputError
-from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.representation.features import ItemFeatures
 from cliper.scoring import FactorScorer, FoldIn, Scorer, default_fold_in
 from cliper.types import IndexArray
+
+# The layers are in `cliper.backbones.layers`; older packages import them from here.
+__all__ = [
+    "Backbone",
+    "BackboneConfig",
+    "Batch",
+    "cold_items",
+    "embedding_table",
+    "feature_tables",
+    "projected_difference",
+    "projection",
+    "unit_scale",
+]
 
 ExtraInput = Literal["fields", "timestamps", "augmentation"]
 
@@ -59,6 +78,9 @@ class Backbone(nn.Module):
             (`cliper.representation.AugmentedUsers`).
         by_sequence: its loss wants all of a user's pairs in one batch.
         is_trained: it has parameters and a loss (false for popularity).
+
+    Attributes:
+        draws: source of what `loss` draws, such as dropout; reseeded at the start of each epoch.
     """
 
     uses_features: ClassVar[bool] = False
@@ -90,9 +112,11 @@ class Backbone(nn.Module):
                 remedy="prepare the interactions with a timestamp column",
             )
         self.n_users, self.n_items = interactions.n_users, interactions.n_items
+        self.draws = torch.Generator().manual_seed(0)
 
     def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Resample what the model resamples once an epoch; nothing by default."""
+        """Reseed `draws`; a model that resamples something once an epoch does it here too."""
+        self.draws.manual_seed(epoch_seed(generator))
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Final representations: users (M, d) and items (N, d); a score is their inner product."""
@@ -130,67 +154,6 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
 
-def embedding_table(
-    rows: int, width: int, generator: torch.Generator, *, zero: Tensor | None = None
-) -> nn.Parameter:
-    """A table (rows, width) of ID embeddings, Xavier-uniform as the literature initialises.
-
-    Args:
-        rows, width: its shape.
-        generator: source of the values.
-        zero: rows that start at zero. A content model gives its cold items no random free part:
-            nothing would ever train it, and it would only blur what the content says.
-    """
-    table = torch.empty(rows, width)
-    nn.init.xavier_uniform_(table, generator=generator)
-    if zero is not None:
-        table[zero] = 0
-    return nn.Parameter(table)
-
-
-def cold_items(interactions: Interactions) -> Tensor:
-    """Indices of the items without a training interaction."""
-    return torch.from_numpy(np.flatnonzero(interactions.item_counts() == 0))
-
-
-def projection(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A bias-free linear map (a bias cancels in every pairwise difference of scores)."""
-    linear = Linear(inputs, outputs, bias=False)
-    nn.init.xavier_uniform_(linear.weight, generator=generator)
-    return linear
-
-
-def projected_difference(
-    table: FeatureTable, linear: nn.Linear, left: Tensor, right: Tensor
-) -> Tensor:
-    """W f_left - W f_right for item rows (n,) each, by the cheaper of two ways: (n, d).
-
-    With fewer items than rows every item is projected once; else the differences are, half as
-    many rows as there are items in them.
-    """
-    if len(left) >= len(table.table):
-        every: Tensor = linear(table())
-        return every.index_select(0, left) - every.index_select(0, right)
-    difference: Tensor = linear(table.difference(left, right))
-    return difference
-
-
-def unit_scale(features: ItemFeatures) -> ItemFeatures:
-    """Each modality's table divided by its mean row norm: encoders differ in scale by tenfold."""
-    scaled = {m: t / t.norm(dim=1).mean().clamp(min=1e-12) for m, t in features.tables.items()}
-    return replace(features, tables=scaled)
-
-
-def feature_tables(
-    features: ItemFeatures, generator: torch.Generator, *, trainable: bool = False
-) -> dict[str, FeatureTable]:
-    """One `FeatureTable` per modality, with the trainable MLP fusion on the text if it is on."""
-    return {
-        modality: FeatureTable(
-            features.tables[modality],
-            trainable=trainable,
-            mlp_width=features.mlp_width if modality == "text" else None,
-            generator=generator,
-        )
-        for modality in features.modalities
-    }
+def epoch_seed(generator: torch.Generator) -> int:
+    """A seed for one epoch's own draws."""
+    return int(torch.randint(2**62, (1,), generator=generator).item())

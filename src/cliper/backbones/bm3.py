@@ -24,22 +24,19 @@ Each modality is divided by its mean row norm.
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import (
+    affine,
+    node_table,
     projection,
     unit_scale,
+    warm_mask,
 )
-from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
-from cliper.dense import Linear, linear
+from cliper.dense import linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
@@ -61,55 +58,33 @@ class Bm3Config(BackboneConfig):
     )
 
 
-def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear map with a bias, which a cosine does not cancel."""
-    layer = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
 def unlike(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean of C(a, b) = -cos(a, b) over the rows of two (B, d)."""
     return -cosine_similarity(prediction, target, dim=1).mean()
 
 
 @register_backbone("bm3", Bm3Config, "LightGCN that predicts dropped-out copies; no negatives")
-class Bm3(Backbone):
+class Bm3(ContentBackbone):
     """One node table, one map per modality, one predictor for all."""
 
-    uses_features = True
+    known: Tensor
 
     def __init__(
         self,
         config: Bm3Config,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d = config.embedding_size
-        cold = cold_items(interactions)
-        self.nodes = embedding_table(
-            self.n_users + self.n_items, d, generator, zero=cold + self.n_users
-        )
-        known = torch.ones(self.n_items, 1)
-        known[cold] = 0
-        self.register_buffer("known", known, persistent=False)
+        self.config, d = config, config.embedding_size
+        self.nodes = node_table(interactions, d, generator)
+        self.register_buffer("known", warm_mask(interactions), persistent=False)
         self.graph = SparseGraph(normalized_adjacency(interactions.matrix()), symmetric=True)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict({m: affine(t.width, d, generator) for m, t in tables.items()})
+        self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator, affine)
         predictor = affine if config.predictor_bias else projection
         self.predictor = predictor(d, d, generator)
-        self.dropout_generator = torch.Generator().manual_seed(0)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of what the targets lose."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
 
     def target(self, rows: Tensor) -> Tensor:
         """ḣ of rows (B, d): a copy that lets no gradient through, entries dropped at random."""
@@ -117,7 +92,7 @@ class Bm3(Backbone):
         if not self.training or self.config.dropout == 0:
             return copy
         # Uniform draws compared with p take a third of the time of Bernoulli draws.
-        kept = torch.rand(copy.shape, generator=self.dropout_generator) >= self.config.dropout
+        kept = torch.rand(copy.shape, generator=self.draws) >= self.config.dropout
         return copy * kept.to(copy)
 
     def propagate(self) -> tuple[Tensor, Tensor]:
@@ -127,15 +102,14 @@ class Bm3(Backbone):
 
     def aligned_content(self) -> Tensor:
         """Where content says that h_i points: the sum of the unit h̃_m, normalised, (N, d)."""
-        predicted = [self.predictor(self.content[m](t())) for m, t in self.features.items()]
+        predicted = [self.predictor(x) for x in self.mapped().values()]
         return normalize(torch.stack([normalize(p, dim=1) for p in predicted]).sum(0), dim=1)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """h̃_u and h̃_i, with content in place of the h_i that nothing has trained."""
         users, items = self.propagate()
-        known: Tensor = self.known  # type: ignore[assignment]
-        length = items.norm(dim=1).sum() / known.sum().clamp(min=1)
-        share = known * self.config.content_weight + (1 - known)
+        length = items.norm(dim=1).sum() / self.known.sum().clamp(min=1)
+        share = self.known * self.config.content_weight + (1 - self.known)
         items = items + share * length * self.aligned_content()
         return self.predictor(users), self.predictor(items)
 
@@ -154,8 +128,7 @@ class Bm3(Backbone):
         item = items.index_select(0, batch.positives)
         user_target, item_target = self.target(user), self.target(item)
         align, mask = user.new_zeros(()), user.new_zeros(())
-        for modality, table in self.features.items():
-            content = self.content[modality](table(batch.positives))
+        for content in self.mapped(batch.positives).values():
             predicted = self.predict(content)
             align = align + unlike(predicted, item_target)
             mask = mask + unlike(predicted, self.target(content))

@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.layers import embedding_table
 from cliper.data import Interactions
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -35,7 +35,7 @@ class Bpr(Backbone):
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        self.l2 = config.l2
+        self.config = config
         self.users = embedding_table(self.n_users, config.embedding_size, generator)
         self.items = embedding_table(self.n_items, config.embedding_size, generator)
 
@@ -50,5 +50,5 @@ class Bpr(Backbone):
         negative = self.items.index_select(0, batch.negatives)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.l2 * squared_norm(user, positive, negative),
+            "l2": self.config.l2 * squared_norm(user, positive, negative),
         }

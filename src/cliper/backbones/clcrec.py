@@ -19,21 +19,12 @@ cold item is zero and unused. The hidden layer is 64 wide and not 256, for the t
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize, softplus
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import affine, cold_items, embedding_table, unit_scale
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.losses import dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
@@ -50,33 +41,24 @@ class ClcRecConfig(BackboneConfig):
 
 
 @register_backbone("clcrec", ClcRecConfig, "content contrasted with collaborative embeddings")
-class ClcRec(Backbone):
+class ClcRec(ContentBackbone):
     """Free users and items, and an encoder that stands in for a cold item."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: ClcRecConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        self.draws = torch.Generator().manual_seed(0)
         self.cold = cold_items(interactions)
         self.users = embedding_table(self.n_users, d, generator)
         self.items = embedding_table(self.n_items, d, generator, zero=self.cold)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.inner = linear(sum(t.width for t in tables.values()), config.hidden, generator)
-        self.outer = linear(config.hidden, d, generator)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of the hybrids."""
-        self.draws.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
+        tables = self.add_features(unit_scale(features), generator)
+        self.inner = affine(sum(t.width for t in tables.values()), config.hidden, generator)
+        self.outer = affine(config.hidden, d, generator)
 
     def encode(self, rows: Tensor | None = None) -> Tensor:
         """Content f of all items or of `rows` (n,): (n, d)."""
@@ -125,11 +107,3 @@ def contrast(anchor: Tensor, positive: Tensor, negatives: Tensor, temperature: f
     own, others = dot(anchor, positive), anchor @ negatives.T
     # -log(e^own / (e^own + Σ e^others)) = log(1 + e^(log Σ e^others - own))
     return softplus(others.logsumexp(dim=1) - own).mean()
-
-
-def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """An affine map, Xavier-uniform, from zero bias."""
-    layer = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer

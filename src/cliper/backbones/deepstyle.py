@@ -16,19 +16,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, item_table, unit_scale
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
 from cliper.graphs import SparseGraph
@@ -45,44 +36,37 @@ class DeepStyleConfig(BackboneConfig):
 
 
 @register_backbone("deepstyle", DeepStyleConfig, "content factors less those of the category")
-class DeepStyle(Backbone):
+class DeepStyle(ContentBackbone):
     """Users, free item factors, a map per modality, and a row per category."""
 
-    uses_features = True
     extra_inputs = ("fields",)
 
     def __init__(
         self,
         config: DeepStyleConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
         *,
         fields: ItemFields,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d, cold = config.embedding_size, cold_items(interactions)
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, d, generator)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
+        self.items = item_table(interactions, d, generator)
         mean = category_mean(fields, config.category_field)
         warm = interactions.item_counts() > 0
         unseen = torch.from_numpy(np.flatnonzero(mean.T @ warm == 0))
         self.categories = embedding_table(mean.shape[1], d, generator, zero=unseen)
         self.category_mean = SparseGraph(mean, symmetric=False)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d, generator) for m, table in tables.items()}
-        )
+        self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
 
     def appearance(self, rows: Tensor | None = None) -> Tensor:
         """Σ_m E_m f_i of all items or of `rows` (n,): (n, d)."""
         if rows is not None and len(rows) >= self.n_items:
             return self.appearance().index_select(0, rows)
-        maps = [self.content[m](table(rows)) for m, table in self.features.items()]
-        return torch.stack(maps).sum(0)
+        return torch.stack(list(self.mapped(rows).values())).sum(0)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """p_u and s_i + q_i."""

@@ -25,15 +25,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, leaky_relu
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    embedding_table,
-    feature_tables,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, unit_scale
 from cliper.data import Interactions
 from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
@@ -54,10 +47,9 @@ class DualGnnConfig(BackboneConfig):
 
 
 @register_backbone("dualgnn", DualGnnConfig, "modality weights per user + a graph between users")
-class DualGnn(Backbone):
+class DualGnn(ContentBackbone):
     """Preferences per modality, weights per user, and two fixed graphs."""
 
-    uses_features = True
     neighbours: Tensor
     neighbour_weights: Tensor
 
@@ -65,39 +57,33 @@ class DualGnn(Backbone):
         self,
         config: DualGnnConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.n_layers, self.l2, d = config.n_layers, config.l2, config.embedding_size
+        self.config, d = config, config.embedding_size
         matrix = interactions.matrix()
         self.graph = SparseGraph(normalized_adjacency(matrix), symmetric=True)
         common = cooccurrence_graph(matrix, config.neighbours)
         neighbours, weights = neighbour_table(common, config.neighbour_weights)
         self.register_buffer("neighbours", neighbours, persistent=False)
         self.register_buffer("neighbour_weights", weights, persistent=False)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
+        tables = self.add_features(unit_scale(features), generator)
         # The modalities lie side by side.
         self.preferences = embedding_table(self.n_users, len(tables) * d, generator)
-        self.content = nn.ModuleDict(
-            {m: _linear(table.width, d, generator) for m, table in tables.items()}
-        )
+        self.add_maps(d, generator, _linear)
         self.modality_logits = (
             nn.Parameter(torch.zeros(self.n_users, len(tables))) if len(tables) > 1 else None
         )
 
     def propagate(self) -> tuple[Tensor, Tensor]:
         """h of the users (M, d) and of the items (N, d)."""
-        content = [
-            leaky_relu(self.content[m](table()), inplace=True) for m, table in self.features.items()
-        ]
+        content = [leaky_relu(x, inplace=True) for x in self.mapped().values()]
         free = self.preferences.view(self.n_users, len(content), -1)
         # Rows of length L + 1: their mean over the layers is the sum of rows of length one.
-        nodes = nodes_of_length(self.n_layers + 1, free, content)
+        nodes = nodes_of_length(self.config.n_layers + 1, free, content)
         # One by one: a product of twice the width takes three times as long, out of the cache.
-        z = [layer_mean(self.graph, x, self.n_layers) for x in nodes]
+        z = [layer_mean(self.graph, x, self.config.n_layers) for x in nodes]
         if self.modality_logits is None:
             return z[0][: self.n_users], z[0][self.n_users :]
         return weighted_nodes(self.modality_logits.softmax(dim=1), z)
@@ -126,7 +112,7 @@ class DualGnn(Backbone):
         free = self.preferences.index_select(0, batch.users)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.l2 * squared_norm(free),
+            "l2": self.config.l2 * squared_norm(free),
         }
 
 

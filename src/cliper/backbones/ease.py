@@ -19,8 +19,7 @@ import torch
 from pydantic import Field
 from scipy.linalg.lapack import dpotrf, dpotri
 
-from cliper.backbones.base import Backbone
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, register_backbone
 from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.errors import InputError

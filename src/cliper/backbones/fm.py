@@ -26,8 +26,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, cold_items, embedding_table
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.layers import embedding_table, item_table
 from cliper.data import Interactions, ItemFields
 from cliper.graphs import SparseGraph
 from cliper.losses import bpr, dot, shared_norm, squared_norm
@@ -57,10 +57,9 @@ class Fm(Backbone):
         fields: ItemFields,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        self.l2, self.token_l2 = config.l2, config.token_l2
-        d, cold = config.embedding_size, cold_items(interactions)
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, d, generator)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
+        self.items = item_table(interactions, d, generator)
         self.item_weights = nn.Parameter(torch.zeros(self.n_items))
         x = field_shares(fields)
         unseen = np.flatnonzero(x.T @ (interactions.item_counts() > 0) == 0)
@@ -94,8 +93,8 @@ class Fm(Backbone):
         weights = self.item_weights.index_select(0, rows).chunk(2)
         return {
             "bpr": bpr(dot(user, positive) + more, dot(user, negative) + less),
-            "l2": self.l2 * squared_norm(user, *free, *weights),
-            "token_l2": self.token_l2 * shared_norm(self.tokens, self.token_weights),
+            "l2": self.config.l2 * squared_norm(user, *free, *weights),
+            "token_l2": self.config.token_l2 * shared_norm(self.tokens, self.token_weights),
         }
 
 

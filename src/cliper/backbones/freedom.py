@@ -14,30 +14,25 @@ at the start (with the MLP fusion: from its initial output) and kept. The free r
 without training interactions starts at zero, so that its score is its neighbours' alone.
 """
 
-from typing import cast
-
 import numpy as np
-import scipy.sparse as sp
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projected_difference,
-    projection,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.base import epoch_seed
+from cliper.backbones.layers import node_table
 from cliper.data import Interactions
-from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency, sample_edges
+from cliper.graphs import (
+    SparseGraph,
+    layer_mean,
+    mixed_knn_graph,
+    normalized_adjacency,
+    sample_edges,
+)
 from cliper.losses import bpr, dot
-from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.representation.features import ItemFeatures
 
 
 class FreedomConfig(BackboneConfig):
@@ -53,51 +48,34 @@ class FreedomConfig(BackboneConfig):
 
 
 @register_backbone("freedom", FreedomConfig, "frozen item graph from content + denoised LightGCN")
-class Freedom(Backbone):
+class Freedom(ContentBackbone):
     """One node table, two graphs."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: FreedomConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(
-            self.n_users + self.n_items, config.embedding_size, generator, zero=cold
-        )
+        self.config, d = config, config.embedding_size
+        self.nodes = node_table(interactions, d, generator)
         self.matrix = interactions.matrix()
         self.graph = SparseGraph(normalized_adjacency(self.matrix), symmetric=True)
         self.pruned = self.graph
-        tables = feature_tables(features, generator, trainable=config.trainable_features)
-        self.item_graph = SparseGraph(self._item_graph(tables), symmetric=False)
+        tables = self.add_features(features, generator, trainable=config.trainable_features)
+        known = {m: table() for m, table in tables.items()}
+        mixed = mixed_knn_graph(known, config.neighbours, config.image_weight)
+        self.item_graph = SparseGraph(mixed, symmetric=False)
         if config.modality_weight == 0:
-            tables = {}  # the features have done their work in the graph
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, config.embedding_size, generator) for m, t in tables.items()}
-        )
-
-    def _item_graph(self, tables: dict[str, FeatureTable]) -> sp.csr_matrix:
-        """S = α_v S_v + (1 - α_v) S_t, or the one graph there is."""
-        k, share = self.config.neighbours, self.config.image_weight
-        graphs = {m: knn_graph(table(), k) for m, table in tables.items()}
-        if len(graphs) == 1:
-            return next(iter(graphs.values()))
-        return sp.csr_matrix(share * graphs["image"] + (1 - share) * graphs["text"])
+            self.features.clear()  # they have done their work in the graph
+        self.add_maps(d, generator)
 
     def on_epoch_start(self, generator: torch.Generator) -> None:
         """Draw this epoch's edges."""
         if self.config.edge_dropout > 0:
-            draw = np.random.default_rng(
-                int(torch.randint(2**62, (1,), generator=generator).item())
-            )
+            draw = np.random.default_rng(epoch_seed(generator))
             kept = sample_edges(self.matrix, 1 - self.config.edge_dropout, draw)
             graph = SparseGraph(normalized_adjacency(kept), symmetric=True)
             self.pruned = graph.to(self.nodes.device)
@@ -122,13 +100,8 @@ class Freedom(Backbone):
         user, *item = nodes.index_select(0, rows).chunk(3)
         positive, negative = (torch.cat(item) + h.index_select(0, items)).chunk(2)
         terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
-        for modality, table in self.features.items():
-            difference = projected_difference(
-                cast(FeatureTable, table),
-                cast(nn.Linear, self.content[modality]),
-                batch.positives,
-                batch.negatives,
-            )
+        differences = self.mapped_differences(batch.positives, batch.negatives)
+        for modality, difference in differences.items():
             preference = dot(user, difference)
             terms[modality] = self.config.modality_weight * -logsigmoid(preference).mean()
         return terms

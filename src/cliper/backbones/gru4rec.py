@@ -25,7 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import register_backbone
 from cliper.backbones.sequential import Sequential, SequentialConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures

@@ -16,8 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cliper.backbones.base import Backbone, BackboneConfig
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, register_backbone
 from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures

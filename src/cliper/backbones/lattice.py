@@ -27,16 +27,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import node_table
 from cliper.data import Interactions
 from cliper.graphs import (
     EdgeGraph,
@@ -76,24 +68,20 @@ def inverse_root(x: Tensor) -> Tensor:
 
 
 @register_backbone("lattice", LatticeConfig, "learned and frozen item graphs + LightGCN")
-class Lattice(Backbone):
+class Lattice(ContentBackbone):
     """One node table, the user-item graph, and per modality a frozen and a learned item graph."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: LatticeConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config = config
         d, k = config.embedding_size, config.neighbours
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        self.nodes = node_table(interactions, d, generator)
         self.graph = SparseGraph(normalized_adjacency(interactions.matrix()), symmetric=True)
         self.modalities = features.modalities
         self.modality_logits: nn.Parameter | None = None
@@ -104,19 +92,15 @@ class Lattice(Backbone):
             for m in self.modalities
             if config.raw_weight > 0
         }
-        tables = feature_tables(features, generator, trainable=config.trainable_features)
-        if config.raw_weight == 1:
-            tables = {}  # nothing is learned from them
         self.frozen = nn.ModuleDict(frozen)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, d, generator) for m, t in tables.items()}
-        )
+        if config.raw_weight < 1:  # else nothing is learned from them
+            self.add_features(features, generator, trainable=config.trainable_features)
+        self.add_maps(d, generator)
         self.near = self.topology()
 
     def projected(self) -> dict[str, Tensor]:
         """W_m f_m of every item, per modality: (N, d) with rows of length 1."""
-        return {m: unit_rows(self.content[m](table())) for m, table in self.features.items()}
+        return {m: unit_rows(x) for m, x in self.mapped().items()}
 
     @torch.no_grad()
     def topology(self) -> nn.ModuleDict:

@@ -30,17 +30,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import node_table, projection, unit_scale
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, info_nce, squared_norm
@@ -63,50 +54,37 @@ class LgmrecConfig(BackboneConfig):
 
 
 @register_backbone("lgmrec", LgmrecConfig, "local graphs and a global learned hypergraph")
-class Lgmrec(Backbone):
+class Lgmrec(ContentBackbone):
     """One table of free rows; per modality a map into d dimensions and A hyperedges."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: LgmrecConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        self.noise = torch.Generator().manual_seed(0)
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        self.nodes = node_table(interactions, d, generator)
         matrix = interactions.matrix()
         adjacency = normalized_adjacency(matrix)
         self.graph = SparseGraph(adjacency, symmetric=True)
         loops = np.zeros(self.n_users + self.n_items, dtype=np.float32)
-        loops[cold.numpy()] = 1
+        loops[self.n_users :] = interactions.item_counts() == 0
         self.modality_graph = SparseGraph(adjacency + sp.diags(loops), symmetric=True)
         self.user_graph = SparseGraph(matrix, symmetric=False)
         means = sp.diags(1 / np.maximum(interactions.user_counts(), 1)) @ matrix
         self.start = SparseGraph(sp.vstack([means, sp.eye(self.n_items)]), symmetric=False)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d, generator) for m, table in tables.items()}
-        )
+        tables = self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
         self.hyperedges = nn.ModuleDict(
             {m: projection(t.width, config.n_hyperedges, generator) for m, t in tables.items()}
         )
 
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the Gumbel noise and the dropout."""
-        self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
-
     def local(self) -> Tensor:
         """E_m side by side (M + N, |M|·d)."""
-        items = [self.content[m](table()) for m, table in self.features.items()]
-        nodes = self.start(torch.cat(items, dim=1))
+        nodes = self.start(torch.cat(list(self.mapped().values()), dim=1))
         for _ in range(self.config.n_modality_layers):
             nodes = self.modality_graph(nodes)
         return cast(Tensor, nodes)
@@ -121,7 +99,7 @@ class Lgmrec(Backbone):
         """Rows of H̃ after the Gumbel softmax and dropout, (n, A); plain softmax when ranking."""
         if not noisy:
             return torch.softmax(logits / self.config.hyper_temperature, dim=1)
-        drawn, kept = torch.rand(2, *logits.shape, generator=self.noise).to(logits).unbind()
+        drawn, kept = torch.rand(2, *logits.shape, generator=self.draws).to(logits).unbind()
         logits = logits + torch.logit(drawn, eps=1e-6)
         keep = 1 - self.config.hyper_dropout
         weights = torch.softmax(logits / self.config.hyper_temperature, dim=1)

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.layers import embedding_table
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, squared_norm
@@ -38,23 +38,23 @@ class LightGcn(Backbone):
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        self.n_layers, self.l2 = config.n_layers, config.l2
+        self.config = config
         self.nodes = embedding_table(self.n_users + self.n_items, config.embedding_size, generator)
         self.graph = SparseGraph(normalized_adjacency(interactions.matrix()), symmetric=True)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Mean over the layers, split into users and items."""
-        nodes = layer_mean(self.graph, self.nodes, self.n_layers)
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
         return nodes[: self.n_users], nodes[self.n_users :]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the propagated rows, L2 on the free ones."""
         positives, negatives = batch.positives + self.n_users, batch.negatives + self.n_users
         rows = torch.cat([batch.users, positives, negatives])
-        nodes = layer_mean(self.graph, self.nodes, self.n_layers)
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
         user, positive, negative = nodes.index_select(0, rows).chunk(3)
         free = self.nodes.index_select(0, rows).chunk(3)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.l2 * squared_norm(*free),
+            "l2": self.config.l2 * squared_norm(*free),
         }

@@ -33,17 +33,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, logsigmoid, normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import node_table, projection, unit_scale
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import dot, squared_norm
@@ -71,27 +62,24 @@ class LlmRecConfig(BackboneConfig):
 
 
 @register_backbone("llmrec", LlmRecConfig, "side information of a language model, made robust")
-class LlmRec(Backbone):
+class LlmRec(ContentBackbone):
     """Free rows and projected features on one graph; users first."""
 
-    uses_features = True
     extra_inputs = ("augmentation",)
 
     def __init__(
         self,
         config: LlmRecConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
         augmentation: AugmentedUsers | None = None,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        self.nodes = node_table(interactions, d, generator)
         self.graph = SparseGraph(normalized_adjacency(interactions.matrix()), symmetric=True)
-        tables = feature_tables(unit_scale(features), generator)
+        tables = self.add_features(unit_scale(features), generator)
         triples = torch.empty((0, 3), dtype=torch.int64)
         if augmentation is not None:
             augmentation.check(interactions)
@@ -100,12 +88,10 @@ class LlmRec(Backbone):
                 rows = augmentation.profiles
                 scale = rows.norm(dim=1)[rows.any(dim=1)].mean().clamp(min=1e-12)
                 tables[PROFILE] = FeatureTable(rows / scale)
+                self.features[PROFILE] = tables[PROFILE]
         self.register_buffer("triples", triples, persistent=False)
         self.triples: Tensor
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, d, generator) for m, t in tables.items()}
-        )
+        self.add_maps(d, generator)
         weights = [config.profile_weight if m == PROFILE else config.content_weight for m in tables]
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
         self.weights: Tensor
@@ -113,11 +99,6 @@ class LlmRec(Backbone):
         self.decoder = nn.ModuleDict(
             {m: projection(d, t.table.shape[1], generator) for m, t in restored.items()}
         )
-        self.draws = torch.Generator().manual_seed(0)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed what is masked and which augmented triples come."""
-        self.draws.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
 
     def masks(self) -> tuple[Tensor, Tensor]:
         """Which users (M,) and items (N,) hide their features in this step."""

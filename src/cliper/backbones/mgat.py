@@ -25,19 +25,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, item_table, projection, unit_scale
 from cliper.data import Interactions
-from cliper.graphs import EdgeGraph
+from cliper.graphs import EdgeGraph, bipartite_edges
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
@@ -109,30 +100,22 @@ class GatedAttention(nn.Module):
 
 
 @register_backbone("mgat", MgatConfig, "gated attention over neighbours, one graph per modality")
-class Mgat(Backbone):
+class Mgat(ContentBackbone):
     """One table of identifiers, and per modality user preferences, a projection and layers."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: MgatConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d = config.embedding_size
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, d, generator)
-        cold = cold_items(interactions)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, d, generator) for m, t in tables.items()}
-        )
+        self.items = item_table(interactions, d, generator)
+        tables = self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
         self.preferences = nn.ParameterDict(
             {m: embedding_table(self.n_users, d, generator) for m in tables}
         )
@@ -144,9 +127,7 @@ class Mgat(Backbone):
                 for m in tables
             }
         )
-        rows, columns = interactions.matrix().nonzero()
-        self.to_users = EdgeGraph(rows, columns, (self.n_users, self.n_items))
-        self.to_items = EdgeGraph(columns, rows, (self.n_items, self.n_users))
+        self.to_users, self.to_items = bipartite_edges(interactions.matrix())
 
     def propagate(self, modality: str) -> list[Pair]:
         """e_m of users (M, d) and items (N, d) after every layer."""

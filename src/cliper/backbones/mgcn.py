@@ -24,18 +24,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import affine, node_table, unit_scale
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -51,37 +42,24 @@ class MgcnConfig(BackboneConfig):
     l2: float = Field(1e-4, ge=0, le=10, description="λ_E, penalty on the batch's free rows")
 
 
-def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear map with a bias (it acts inside a σ or tanh): Xavier-uniform, zero bias."""
-    linear = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(linear.weight, generator=generator)
-    nn.init.zeros_(linear.bias)
-    return linear
-
-
 @register_backbone("mgcn", MgcnConfig, "purified content in an item view, fused by behaviour")
-class Mgcn(Backbone):
+class Mgcn(ContentBackbone):
     """One table of free rows; views of M + N nodes, users first."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: MgcnConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
+        self.nodes = node_table(interactions, d, generator)
         adjacency = normalized_adjacency(interactions.matrix())
         self.graph = SparseGraph(adjacency, symmetric=True)
         self.user_graph = SparseGraph(adjacency[: self.n_users, self.n_users :], symmetric=False)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
+        tables = self.add_features(unit_scale(features), generator)
         self.item_graphs = nn.ModuleDict(
             {
                 m: SparseGraph(

@@ -26,18 +26,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, node_table, unit_scale
 from cliper.backbones.mmgcn_layer import Layer
-from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph
 from cliper.losses import bpr, dot, squared_norm
@@ -58,33 +49,25 @@ class MmgcnConfig(BackboneConfig):
 
 
 @register_backbone("mmgcn", MmgcnConfig, "a graph convolution per modality, tied by shared IDs")
-class Mmgcn(Backbone):
+class Mmgcn(ContentBackbone):
     """Users and items are one node set, in one copy of the graph per modality."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: MmgcnConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.l2, self.id_dropout, d = config.l2, config.id_dropout, config.embedding_size
-        self.dropout_generator = torch.Generator().manual_seed(0)
+        self.config, d = config, config.embedding_size
         self.mean = SparseGraph(mean_adjacency(interactions.matrix()), symmetric=False)
-        cold = cold_items(interactions) + self.n_users
-        self.ids = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
+        self.ids = node_table(interactions, d, generator)
+        tables = self.add_features(unit_scale(features), generator)
         self.preferences = nn.ParameterDict(
             {m: embedding_table(self.n_users, d, generator) for m in tables}
         )
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d, generator) for m, table in tables.items()}
-        )
+        self.add_maps(d, generator)
         self.layers = nn.ModuleDict(
             {
                 m: nn.ModuleList(
@@ -94,11 +77,6 @@ class Mmgcn(Backbone):
             }
         )
 
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of the items that are seen as cold."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
-
     def stack(self, modality: str) -> list[Layer]:
         """The layers of one modality, first to last."""
         return [cast(Layer, layer) for layer in cast(nn.ModuleList, self.layers[modality])]
@@ -106,8 +84,8 @@ class Mmgcn(Backbone):
     def propagate(self, rows: Tensor | None = None) -> Tensor:
         """Mean over the modalities of the last layer: all nodes (M + N, d), or `rows` (b, d)."""
         outputs = []
-        for modality, table in self.features.items():
-            x = torch.cat([self.preferences[modality], self.content[modality](table())])
+        for modality, content in self.mapped().items():
+            x = torch.cat([self.preferences[modality], content])
             *layers, last = self.stack(modality)
             for layer in layers:
                 x = layer(x, self.mean, self.ids, None)
@@ -117,8 +95,7 @@ class Mmgcn(Backbone):
     def isolated(self, items: Tensor) -> Tensor:
         """What items (n,) would be without any interaction, from content alone: (n, d)."""
         outputs = []
-        for modality, table in self.features.items():
-            x = self.content[modality](table(items))
+        for modality, x in self.mapped(items).items():
             for layer in self.stack(modality):
                 x = layer.alone(x)
             outputs.append(x)
@@ -136,8 +113,8 @@ class Mmgcn(Backbone):
         needed, place = torch.unique(rows, return_inverse=True)
         nodes = self.propagate(needed).index_select(0, place)
         user, item = nodes[: len(batch)], nodes[len(batch) :]
-        if self.id_dropout > 0:
-            drawn = torch.rand(len(items), generator=self.dropout_generator) < self.id_dropout
+        if self.config.id_dropout > 0:
+            drawn = torch.rand(len(items), generator=self.draws) < self.config.id_dropout
             chosen = drawn.nonzero().squeeze(1).to(items.device)
             item = item.index_copy(0, chosen, self.isolated(items.index_select(0, chosen)))
         positive, negative = item.chunk(2)
@@ -145,7 +122,7 @@ class Mmgcn(Backbone):
         free += [table.index_select(0, batch.users) for table in self.preferences.values()]
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.l2 * squared_norm(*free),
+            "l2": self.config.l2 * squared_norm(*free),
         }
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from cliper.backbones.base import projection
-from cliper.dense import matmul
+from cliper.backbones.layers import projection
+from cliper.dense import before_leaky_relu, matmul
 from cliper.graphs import SparseGraph
 from cliper.graphs.sparse import product
 
@@ -91,17 +91,17 @@ class _Layer(torch.autograd.Function):
         by_x, by_gathered, by_id = (torch.empty_like(x) for _ in range(3))
         for at in blocks(len(x)):
             h, own, with_id = next(kept), next(kept), next(kept)
-            by_y = _through(gradient[at], y[at], None)
+            by_y = before_leaky_relu(gradient[at], y[at], SLOPE, out=torch.empty_like(y[at]))
             turned = by_y.T.contiguous()  # once for two products
             by_weights[2] += matmul(turned, h)
             if w3_own:
                 by_weights[3] += matmul(turned, with_id)
             by_id[at] = matmul(by_y, w3_own[0]) if w3_own else by_y
-            by_own = _through(by_id[at], own, None)
+            by_own = before_leaky_relu(by_id[at], own, SLOPE, out=torch.empty_like(own))
             by_weights[1] += matmul(by_own.T, x[at])
             by_x[at] = matmul(by_own, w2)
             by_h = matmul(by_y, w3)
-            by_h = _through(by_h, h, by_h)
+            before_leaky_relu(by_h, h, SLOPE, out=by_h)
             by_weights[0] += matmul(by_h.T, gathered[at])
             by_gathered[at] = matmul(by_h, w1)
         mean: SparseGraph = ctx.mean  # type: ignore[attr-defined]
@@ -122,10 +122,3 @@ def blocks(rows: int) -> Iterator[slice]:
     """Rows in parts that stay in the cache from one product of a layer to the next."""
     for start in range(0, rows, BLOCK):
         yield slice(start, start + BLOCK)
-
-
-def _through(gradient: Tensor, result: Tensor, out: Tensor | None) -> Tensor:
-    """The gradient before a LeakyReLU from the one after it, by the sign of its result."""
-    out = torch.empty_like(result) if out is None else out
-    torch.ops.aten.leaky_relu_backward(gradient, result, SLOPE, True, grad_input=out)
-    return out

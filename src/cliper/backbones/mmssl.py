@@ -38,19 +38,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, leaky_relu, normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import (
+    affine,
+    node_table,
     projection,
     unit_scale,
+    warm_mask,
 )
-from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.graphs.bipartite import inverse_sqrt
 from cliper.graphs.knn import CHUNK_FLOATS
@@ -92,14 +88,6 @@ class Reversal(torch.autograd.Function):
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
         """The gradient, turned."""
         return -gradient
-
-
-def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear map with a bias."""
-    linear = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(linear.weight, generator=generator)
-    nn.init.zeros_(linear.bias)
-    return linear
 
 
 class Discriminator(nn.Module):
@@ -159,50 +147,41 @@ class ModalityAttention(nn.Module):
 
 
 @register_backbone("mmssl", MmsslConfig, "relations generated from content against a discriminator")
-class Mmssl(Backbone):
+class Mmssl(ContentBackbone):
     """One node table; per modality a map of features and a graph of generated relations."""
 
-    uses_features = True
+    unknown: Tensor
 
     def __init__(
         self,
         config: MmsslConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d = config.embedding_size
-        cold = cold_items(interactions)
-        self.nodes = embedding_table(
-            self.n_users + self.n_items, d, generator, zero=cold + self.n_users
-        )
+        self.config, d = config, config.embedding_size
+        self.nodes = node_table(interactions, d, generator)
         self.matrix = sp.csr_matrix(interactions.matrix(), dtype=np.float32)
         self.graph = SparseGraph(normalized_adjacency(self.matrix), symmetric=True)
         self.to_users = SparseGraph(row_scaled(self.matrix), symmetric=False)
         self.to_items = SparseGraph(row_scaled(self.matrix.T), symmetric=False)
-        unknown = torch.zeros(self.n_items, 1)
-        unknown[cold] = 1
-        self.register_buffer("unknown", unknown, persistent=False)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict({m: affine(t.width, d, generator) for m, t in tables.items()})
+        self.register_buffer("unknown", 1 - warm_mask(interactions), persistent=False)
+        self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator, affine)
         self.attention: ModalityAttention | None = None
-        if len(tables) > 1:
+        if len(self.features) > 1:
             self.attention = ModalityAttention(d, config.n_heads, generator)
         self.discriminator: Discriminator | None = None
         if config.adversarial_weight > 0:
             self.discriminator = Discriminator(self.n_items, config.discriminator_width, generator)
-        self.noise = torch.Generator().manual_seed(0)
         # Kept in the state: the scores of a saved model are those of its last epoch's relations.
         self.relations = nn.ModuleDict()
         self.find_relations()
 
     def on_epoch_start(self, generator: torch.Generator) -> None:
         """Reseed the noise and find each user's neighbours by the relations as they are now."""
-        self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
+        super().on_epoch_start(generator)
         self.find_relations()
 
     @torch.no_grad()
@@ -226,14 +205,12 @@ class Mmssl(Backbone):
     def modality_aware(self, dropout: float) -> dict[str, tuple[Tensor, Tensor]]:
         """f_u^m (M, d) and f_i^m (N, d) of each modality."""
         result = {}
-        unknown: Tensor = self.unknown  # type: ignore[assignment]
-        for m, table in self.features.items():
-            t = self.content[m](table())
+        for m, t in self.mapped().items():
             if dropout > 0:
-                kept = torch.rand(t.shape, generator=self.noise) >= dropout
+                kept = torch.rand(t.shape, generator=self.draws) >= dropout
                 t = t * (kept.to(t) / (1 - dropout))
             users = self.to_users(t)
-            result[m] = users, self.to_items(users) + unknown * t
+            result[m] = users, self.to_items(users) + self.unknown * t
         return result
 
     def propagate(self) -> tuple[Tensor, list[Tensor]]:
@@ -289,7 +266,7 @@ class Mmssl(Backbone):
         """Ǎ of users (n,), from h of all nodes: (n, N) of length 1 each, without gradients."""
         config = self.config
         observed = torch.from_numpy(self.matrix[who.cpu().numpy()].toarray())
-        uniform = torch.rand(observed.shape, generator=self.noise).clamp_(1e-12, 1 - 1e-7)
+        uniform = torch.rand(observed.shape, generator=self.draws).clamp_(1e-12, 1 - 1e-7)
         noisy = observed - config.gumbel_noise * torch.log(-torch.log(uniform))
         soft = (noisy.to(nodes.device) / config.gumbel_temperature).softmax(1)
         unit = normalize(nodes, dim=1)
@@ -302,7 +279,7 @@ class Mmssl(Backbone):
         rows = torch.cat(made)
         reversed_rows = cast(Tensor, Reversal.apply(rows))  # type: ignore[no-untyped-call]
         gap: Tensor = self.discriminator(reversed_rows).mean() - self.discriminator(observed).mean()
-        share = torch.rand(len(rows), 1, generator=self.noise).to(rows)
+        share = torch.rand(len(rows), 1, generator=self.draws).to(rows)
         between = share * observed.repeat(len(made), 1) + (1 - share) * rows.detach()
         penalty: Tensor = self.discriminator.penalty(between)
         return (gap + self.config.gradient_penalty * penalty) * len(made)

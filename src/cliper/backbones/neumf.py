@@ -20,10 +20,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, projection
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.layers import affine, projection
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
 from cliper.scoring import NeuralScorer
@@ -56,19 +55,13 @@ class NeuMf(Backbone):
         self.users = halves(self.n_users, d, generator)
         self.items = halves(self.n_items, d, generator)
         widths = [max(1, 2 * d >> layer) for layer in range(config.n_layers + 1)]
-        self.tower = nn.ModuleList(linear(a, b, generator) for a, b in pairwise(widths))
+        self.tower = nn.ModuleList(affine(a, b, generator) for a, b in pairwise(widths))
         self.h = projection(d + widths[-1], 1, generator)
         self.more = config.negatives - 1
-        self.negatives_generator = torch.Generator().manual_seed(0)
         taken = interactions.user_index * self.n_items + interactions.item_index
         self.register_buffer("taken", torch.from_numpy(np.unique(taken)), persistent=False)
         warm = torch.from_numpy(np.flatnonzero(interactions.item_counts()))
         self.register_buffer("warm", warm, persistent=False)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of further negatives."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.negatives_generator.manual_seed(seed)
 
     def further_negatives(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Users and items (n,) each of further negatives, up to `negatives` - 1 a row.
@@ -76,7 +69,7 @@ class NeuMf(Backbone):
         Uniform over the warm items that the user did not take: what was taken is left out.
         """
         size = self.more * len(users)
-        drawn = torch.randint(len(self.warm), (size,), generator=self.negatives_generator)
+        drawn = torch.randint(len(self.warm), (size,), generator=self.draws)
         items, users = self.warm[drawn.to(users.device)], users.repeat(self.more)
         keys = users * self.n_items + items
         at = torch.searchsorted(self.taken, keys).clamp(max=len(self.taken) - 1)
@@ -117,11 +110,3 @@ class NeuMf(Backbone):
 def halves(rows: int, width: int, generator: torch.Generator) -> nn.Parameter:
     """Two tables (rows, width) side by side, from N(0, 0.01²) (Section 4.1)."""
     return nn.Parameter(0.01 * torch.randn(rows, 2 * width, generator=generator))
-
-
-def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """An affine map, Xavier-uniform, from zero bias."""
-    layer = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table, projection
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.layers import embedding_table, projection
 from cliper.data import Interactions
 from cliper.graphs import EdgeGraph, SparseGraph, normalized_adjacency
 from cliper.losses import bpr, dot, shared_norm, squared_norm
@@ -59,21 +59,15 @@ class Ngcf(Backbone):
         adjacency = normalized_adjacency(interactions.matrix())
         adjacency.sort_indices()  # the order of the edges in `EdgeGraph`
         self.graph = SparseGraph(adjacency, symmetric=True)
-        self.dropout_generator = torch.Generator().manual_seed(0)
         self.weights: Tensor
         if config.message_dropout > 0:
             edges = adjacency.tocoo()
             self.edges = EdgeGraph(edges.row, edges.col, edges.shape)
             self.register_buffer("weights", torch.from_numpy(edges.data), persistent=False)
 
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of what is dropped."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
-
     def kept(self, size: int, dropout: float) -> Tensor:
         """1/(1-p) with probability 1-p, else 0: (size,)."""
-        drawn = torch.rand(size, generator=self.dropout_generator) >= dropout
+        drawn = torch.rand(size, generator=self.draws) >= dropout
         return (drawn.float() / (1 - dropout)).to(self.nodes.device)
 
     def received(self, x: Tensor, *, drop: bool) -> tuple[Tensor, Tensor]:

@@ -29,8 +29,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
-from cliper.backbones.base import Backbone, BackboneConfig, Batch, embedding_table, projection
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
+from cliper.backbones.base import epoch_seed
+from cliper.backbones.layers import embedding_table, projection
 from cliper.data import Interactions
 from cliper.graphs import SparseGraph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, squared_norm
@@ -74,7 +75,7 @@ class PdaGnn(Backbone):
     def on_epoch_start(self, generator: torch.Generator) -> None:
         """Draw this epoch's edges."""
         if self.config.edge_dropout > 0:
-            seed = int(torch.randint(2**62, (1,), generator=generator).item())
+            seed = epoch_seed(generator)
             share = 1 - self.config.edge_dropout
             kept = np.random.default_rng(seed).random(self.block.nnz) < share
             edges = self.block.row[kept], self.block.col[kept]

@@ -33,20 +33,19 @@ from pydantic import Field
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.base import epoch_seed
+from cliper.backbones.layers import embedding_table, unit_scale
 from cliper.data import Interactions
-from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency, sample_edges
+from cliper.graphs import (
+    SparseGraph,
+    layer_mean,
+    mixed_knn_graph,
+    normalized_adjacency,
+    sample_edges,
+)
 from cliper.losses import bpr, dot, info_nce, squared_norm
-from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.representation.features import ItemFeatures
 
 
 class PglConfig(BackboneConfig):
@@ -104,29 +103,24 @@ class LowRankGraph(nn.Module):
 
 
 @register_backbone("pgl", PglConfig, "training on the principal subgraph, ranking on the full one")
-class Pgl(Backbone):
+class Pgl(ContentBackbone):
     """User preferences and item content per modality, side by side as one node table."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: PglConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        self.view_generator = torch.Generator().manual_seed(0)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, d, generator) for m, t in tables.items()}
-        )
+        tables = self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
         self.users = embedding_table(self.n_users, d * len(tables), generator)
-        self.item_graph = SparseGraph(self._item_graph(tables), symmetric=False)
+        known = {m: table() for m, table in tables.items()}
+        mixed = mixed_knn_graph(known, config.neighbours, config.image_weight)
+        self.item_graph = SparseGraph(mixed, symmetric=False)
         self.matrix = interactions.matrix()
         self.graph = SparseGraph(normalized_adjacency(self.matrix), symmetric=True)
         self.principal: SparseGraph | LowRankGraph = self.graph
@@ -138,18 +132,10 @@ class Pgl(Backbone):
                 adjacency[: self.n_users, self.n_users :], config.rank, start.numpy()
             )
 
-    def _item_graph(self, tables: dict[str, FeatureTable]) -> sp.csr_matrix:
-        """S = α_v S_v + (1 - α_v) S_t, or the one graph there is."""
-        k, share = self.config.neighbours, self.config.image_weight
-        graphs = {m: knn_graph(table(), k) for m, table in tables.items()}
-        if len(graphs) == 1:
-            return next(iter(graphs.values()))
-        return sp.csr_matrix(share * graphs["image"] + (1 - share) * graphs["text"])
-
     def on_epoch_start(self, generator: torch.Generator) -> None:
         """Reseed the views; draw this epoch's edges where the extraction is local."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.view_generator.manual_seed(seed)
+        seed = epoch_seed(generator)
+        self.draws.manual_seed(seed)
         if self.config.principal == "local" and self.config.edge_dropout > 0:
             kept = sample_edges(
                 self.matrix, 1 - self.config.edge_dropout, np.random.default_rng(seed)
@@ -159,8 +145,7 @@ class Pgl(Backbone):
 
     def layer_zero(self) -> Tensor:
         """Preferences of users and content of items, (M + N, |M|·d)."""
-        content = [linear(self.features[m]()) for m, linear in self.content.items()]
-        return torch.cat([self.users, torch.cat(content, dim=1)])
+        return torch.cat([self.users, torch.cat(list(self.mapped().values()), dim=1)])
 
     def propagate(self, x: Tensor, graph: SparseGraph | LowRankGraph) -> tuple[Tensor, Tensor]:
         """Nodes (M + N, |M|·d) by messages along `graph`, and the items' h (N, |M|·d)."""
@@ -180,7 +165,7 @@ class Pgl(Backbone):
 
     def _view(self, rows: Tensor) -> Tensor:
         """`rows` with random features dropped (a factor common to all is no matter to a cosine)."""
-        drawn = torch.rand(rows.shape, generator=self.view_generator)
+        drawn = torch.rand(rows.shape, generator=self.draws)
         return rows * (drawn >= self.config.feature_dropout).to(rows)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from cliper.backbones.base import Backbone
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, register_backbone
 from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures

@@ -1,21 +1,18 @@
 """Backbones by name."""
 
 import pkgutil
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from cliper.backbones.base import Backbone
-from cliper.config import StrictConfig, nearest
+from cliper.config import StrictConfig
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
+from cliper.registry import Registry
 from cliper.representation.augmented import AugmentedUsers
 from cliper.representation.features import ItemFeatures
 
@@ -44,8 +41,13 @@ class BackboneEntry:
         return self.backbone.uses_features or "fields" in self.backbone.extra_inputs
 
 
-ENTRY_POINTS = "cliper.backbones"
-_ENTRIES: dict[str, BackboneEntry] = {}
+def _modules() -> list[str]:
+    """The files beside this one."""
+    folder = Path(__file__).parent
+    return sorted(f"cliper.backbones.{m.name}" for m in pkgutil.iter_modules([str(folder)]))
+
+
+BACKBONES: Registry[BackboneEntry] = Registry("backbone", _modules)
 
 
 def register_backbone(
@@ -54,48 +56,15 @@ def register_backbone(
     """Class decorator that makes a backbone known by `name`."""
 
     def register(backbone: type[T]) -> type[T]:
-        if name in _ENTRIES:
-            raise ValueError(f"two backbones are named {name!r}")
-        _ENTRIES[name] = BackboneEntry(name, summary, backbone, config)
+        BACKBONES.add(name, BackboneEntry(name, summary, backbone, config))
         return backbone
 
     return register
 
 
-@cache
-def _modules() -> frozenset[str]:
-    """Names of the modules beside this one."""
-    return frozenset(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
-
-
-def _load(name: str) -> None:
-    """Import the file of one backbone of this package, if there is one; it registers."""
-    module = name.replace("-", "_")
-    if module in _modules():
-        import_module(f"cliper.backbones.{module}")
-
-
-@cache
-def _load_installed() -> None:
-    """Import the modules that installed packages name under the entry point; they register.
-
-    A package that cannot be imported takes nothing else down: what is wrong is said once.
-    """
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-        try:
-            point.load()
-        except Exception as error:
-            warnings.warn(
-                f"the backbone package {point.value!r} cannot be loaded: {error}", stacklevel=2
-            )
-
-
 def list_backbones() -> list[BackboneEntry]:
     """Every registered backbone by name, those of installed packages included."""
-    for module in sorted(_modules()):
-        _load(module)
-    _load_installed()
-    return [_ENTRIES[name] for name in sorted(_ENTRIES)]
+    return [entry for _, entry in sorted(BACKBONES.all().items())]
 
 
 def backbone_entry(name: str) -> BackboneEntry:
@@ -104,13 +73,7 @@ def backbone_entry(name: str) -> BackboneEntry:
     Raises:
         InputError: no backbone has that name; the nearest one is named.
     """
-    if name not in _ENTRIES:
-        _load(name)
-    if name not in _ENTRIES:
-        known = [entry.name for entry in list_backbones()]
-        if name not in known:
-            raise InputError(f"no backbone {name!r}", remedy=nearest(name, known))
-    return _ENTRIES[name]
+    return BACKBONES.get(name)
 
 
 def create_backbone(

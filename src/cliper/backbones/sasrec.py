@@ -22,8 +22,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, scaled_dot_product_attention
 
-from cliper.backbones.base import projection
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import register_backbone
+from cliper.backbones.layers import projection
 from cliper.backbones.sequential import Sequential, SequentialConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures

@@ -9,16 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projection,
-    unit_scale,
-)
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone
+from cliper.backbones.layers import item_table, unit_scale
 from cliper.backbones.sequences import Sequences, ragged
 from cliper.config import StrictConfig
 from cliper.data import Interactions, Vocabulary
@@ -40,7 +32,7 @@ class SequentialConfig(BackboneConfig):
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the input and states dropped")
 
 
-class Sequential(Backbone):
+class Sequential(ContentBackbone):
     """A network over sequences of items; a score is state · item.
 
     An item is its ID embedding plus a projection of each modality, the same table for what is read
@@ -50,7 +42,6 @@ class Sequential(Backbone):
     A subclass says `network`, which turns embedded sequences into states, and `pair_loss`.
     """
 
-    uses_features = True
     features_optional = True
     extra_inputs = ("timestamps",)
     by_sequence = True
@@ -64,7 +55,6 @@ class Sequential(Backbone):
     ) -> None:
         super().__init__(config, interactions, features, generator)
         self.max_length, self.dropout = config.max_length, config.dropout
-        self.dropout_generator = torch.Generator().manual_seed(0)
         self.sequences = Sequences(interactions)
         d = config.embedding_size
         known = features if features is not None and features.modalities else None
@@ -76,13 +66,10 @@ class Sequential(Backbone):
             )
         self.ids: nn.Parameter | None = None
         if config.item_ids:
-            cold = cold_items(interactions)
-            self.ids = embedding_table(self.n_items, d, generator, zero=cold)
-        tables = {} if known is None else feature_tables(unit_scale(known), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d, generator) for m, table in tables.items()}
-        )
+            self.ids = item_table(interactions, d, generator)
+        if known is not None:
+            self.add_features(unit_scale(known), generator)
+        self.add_maps(d, generator)
 
     def network(self, x: Tensor, lengths: Tensor) -> Tensor:
         """States (B, L, d) of embedded sequences (B, L, d), of which the first `lengths` count.
@@ -95,21 +82,16 @@ class Sequential(Backbone):
         """Terms of the loss, summed over the pairs, of scores (n,) each."""
         raise NotImplementedError
 
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of what is dropped."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
-
     def drop(self, x: Tensor) -> Tensor:
         """Dropout by the model's own generator; the identity in evaluation."""
         if not self.training or self.dropout == 0:
             return x
-        drawn = torch.rand(x.shape, generator=self.dropout_generator).to(x.device)
+        drawn = torch.rand(x.shape, generator=self.draws).to(x.device)
         return x * (drawn >= self.dropout) / (1 - self.dropout)
 
     def describe(self, rows: Tensor | None = None) -> Tensor:
         """Fused items `rows` (n,), or all: (n, d)."""
-        parts = [self.content[m](table(rows)) for m, table in self.features.items()]
+        parts = list(self.mapped(rows).values())
         if self.ids is not None:
             parts.append(self.ids if rows is None else self.ids.index_select(0, rows))
         return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]

@@ -29,17 +29,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    embedding_table,
-    feature_tables,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import affine, embedding_table, unit_scale
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.graphs import SparseGraph
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -58,27 +50,23 @@ class SibrarConfig(BackboneConfig):
 
 
 @register_backbone("sibrar", SibrarConfig, "one shared branch for content and interactions")
-class Sibrar(Backbone):
+class Sibrar(ContentBackbone):
     """A map per modality, one branch for all, and users by what they took."""
 
-    uses_features = True
     available: Tensor
 
     def __init__(
         self,
         config: SibrarConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        self.draws = torch.Generator().manual_seed(0)
         matrix = interactions.matrix()
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.maps = nn.ModuleDict({m: linear(t.width, d, generator) for m, t in tables.items()})
+        tables = self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator, affine)
         # R's columns times a table (M, d): the table is the map of that modality.
         self.columns = SparseGraph(unit_rows(matrix.T), symmetric=False)
         self.column_map = embedding_table(self.n_users, d, generator)
@@ -89,15 +77,11 @@ class Sibrar(Backbone):
         self.user_map = embedding_table(
             self.n_users if self.rows is None else self.n_items, d, generator
         )
-        self.inner = linear(d, config.hidden, generator)
-        self.outer = linear(config.hidden, d, generator)
+        self.inner = affine(d, config.hidden, generator)
+        self.outer = affine(config.hidden, d, generator)
         has = [t.table.abs().sum(dim=1) > 0 for t in tables.values()]
         has.append(torch.from_numpy(interactions.item_counts() > 0))
         self.register_buffer("available", torch.stack(has, dim=1), persistent=False)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of modalities and of the dropout."""
-        self.draws.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
 
     def branch(self, z: Tensor) -> Tensor:
         """g of rows (n, d): (n, d)."""
@@ -115,8 +99,8 @@ class Sibrar(Backbone):
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """e_u, and the mean over the modalities that each item has (zero if it has none)."""
-        mapped = [self.maps[m](table()) for m, table in self.features.items()]
-        encoded = torch.stack([self.branch(z) for z in (*mapped, self.every_column())], dim=1)
+        mapped = (*self.mapped().values(), self.every_column())
+        encoded = torch.stack([self.branch(z) for z in mapped], dim=1)
         has = self.available.to(encoded)[:, :, None]
         return self.every_user(), (has * encoded).sum(1) / has.sum(1).clamp(min=1)
 
@@ -138,7 +122,7 @@ class Sibrar(Backbone):
             if modality is None:
                 parts.append(self.every_column().index_select(0, mine))
             else:
-                parts.append(self.maps[modality](self.features[modality](mine)))
+                parts.append(self.content[modality](self.features[modality](mine)))
             places.append(place)
         z = torch.cat(parts).index_select(0, torch.cat(places).argsort())
         if self.training and self.config.dropout > 0:
@@ -187,11 +171,3 @@ def unit_rows(matrix: sp.spmatrix) -> sp.csr_matrix:
     csr = sp.csr_matrix(matrix, dtype=np.float32)
     norms = np.sqrt(np.asarray(csr.multiply(csr).sum(axis=1)).ravel())
     return csr / max(float(norms[norms > 0].mean()) if csr.nnz else 1.0, 1e-12)
-
-
-def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """An affine map, Xavier-uniform, from zero bias."""
-    layer = Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer

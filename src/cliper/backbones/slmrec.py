@@ -39,17 +39,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import (
     embedding_table,
-    feature_tables,
+    item_table,
     projection,
     unit_scale,
+    warm_mask,
 )
-from cliper.backbones.registry import register_backbone
 from cliper.data import Interactions
 from cliper.dense import linear
 from cliper.graphs import SparseGraph, normalized_adjacency
@@ -86,33 +83,23 @@ def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, times: int) -> Tens
 
 
 @register_backbone("slmrec", SlmRecConfig, "graph channels contrasted with one another")
-class SlmRec(Backbone):
+class SlmRec(ContentBackbone):
     """One user table, one item table per channel, two fusing maps."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: SlmRecConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
-        self.config = config
-        d = config.embedding_size
-        cold = cold_items(interactions)
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, d, generator)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict(
-            {m: projection(t.width, d, generator) for m, t in tables.items()}
-        )
-        known = torch.ones(self.n_items, 1)
-        known[cold] = 0
-        self.register_buffer("known", known, persistent=False)
+        self.items = item_table(interactions, d, generator)
+        tables = self.add_features(unit_scale(features), generator)
+        self.add_maps(d, generator)
+        self.register_buffer("known", warm_mask(interactions), persistent=False)
         share = interactions.item_counts().clip(min=1) / max(len(interactions), 1)
         self.register_buffer("probability", torch.from_numpy(share).float(), persistent=False)
         self.n_channels = 1 + len(tables)
@@ -133,11 +120,6 @@ class SlmRec(Backbone):
         # G and H of the fine space, then of the coarse one.
         self.anchors = nn.ModuleList(projection(d, d, generator) for _ in range(contrasts))
         self.others = nn.ModuleList(projection(d, d, generator) for _ in range(contrasts))
-        self.noise = torch.Generator().manual_seed(0)
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the dropout and the masks."""
-        self.noise.manual_seed(int(torch.randint(2**62, (1,), generator=generator).item()))
 
     def heard(self, times: int) -> Tensor:
         """Every item's channels side by side, even powers up to 2·`times` summed: (N, C·d)."""
@@ -229,7 +211,7 @@ class SlmRec(Backbone):
 
     def masked_views(self, item: Tensor, common: Tensor) -> Tensor:
         """FM: the fused item without one channel and without another."""
-        drawn = torch.randperm(self.n_channels, generator=self.noise)[:2].tolist()
+        drawn = torch.randperm(self.n_channels, generator=self.draws)[:2].tolist()
         views = []
         for masked in drawn:
             parts = list(item.chunk(self.n_channels, dim=1))
@@ -240,8 +222,8 @@ class SlmRec(Backbone):
     def dropped_views(self, rows: Tensor, item: Tensor, common: Tensor) -> Tensor:
         """FD: the fused item under two draws of dropped features."""
         d, keep = self.config.embedding_size, 1 - self.config.feature_dropout
-        features = torch.cat([self.content[m](t()) for m, t in self.features.items()], dim=1)
-        drawn = torch.rand(2, *features.shape, generator=self.noise).to(features.device)
+        features = torch.cat(list(self.mapped().values()), dim=1)
+        drawn = torch.rand(2, *features.shape, generator=self.draws).to(features.device)
         dropped = torch.cat([features * (draw < keep).to(features) / keep for draw in drawn], dim=1)
         heard = echoes(dropped, self.to_users, self.to_items, self.times[0])
         views = [

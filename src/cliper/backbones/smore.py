@@ -32,17 +32,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import affine, node_table, projection
 from cliper.data import Interactions
-from cliper.dense import Linear
 from cliper.graphs import SparseGraph, knn_graph, layer_mean, normalized_adjacency
 from cliper.losses import bpr, dot, info_nce, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -65,17 +57,6 @@ def root_mean_square_scale(features: ItemFeatures) -> ItemFeatures:
     """Each modality's table divided by its root mean square: entries of the size Xavier expects."""
     scaled = {m: t / t.pow(2).mean().sqrt().clamp(min=1e-12) for m, t in features.tables.items()}
     return replace(features, tables=scaled)
-
-
-def affine(
-    inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True
-) -> nn.Linear:
-    """x W + b from `generator`, b at zero."""
-    linear = Linear(inputs, outputs, bias=bias)
-    nn.init.xavier_uniform_(linear.weight, generator=generator)
-    if bias:
-        nn.init.zeros_(linear.bias)
-    return linear
 
 
 class SpectralFilter(nn.Module):
@@ -102,9 +83,7 @@ class Preference(nn.Module):
         super().__init__()
         self.attention = nn.ModuleDict(
             {
-                m: nn.Sequential(
-                    affine(d, d, generator), nn.Tanh(), affine(d, d, generator, bias=False)
-                )
+                m: nn.Sequential(affine(d, d, generator), nn.Tanh(), projection(d, d, generator))
                 for m in modalities
             }
         )
@@ -126,27 +105,21 @@ class Preference(nn.Module):
 
 
 @register_backbone("smore", SmoreConfig, "modalities filtered and fused in the frequency domain")
-class Smore(Backbone):
+class Smore(ContentBackbone):
     """Behaviour from one graph, a view per modality and a fused one from others."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: SmoreConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         self.config, d = config, config.embedding_size
-        self.dropout_generator = torch.Generator().manual_seed(0)
-        cold = cold_items(interactions) + self.n_users
-        self.nodes = embedding_table(self.n_users + self.n_items, d, generator, zero=cold)
-        tables = feature_tables(root_mean_square_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
-        self.content = nn.ModuleDict({m: affine(t.width, d, generator) for m, t in tables.items()})
+        self.nodes = node_table(interactions, d, generator)
+        tables = self.add_features(root_mean_square_scale(features), generator)
+        self.add_maps(d, generator, affine)
         views = (*tables, "fused")
         self.filters = nn.ModuleDict({v: SpectralFilter(d) for v in views})
         self.gates = nn.ModuleDict({v: affine(d, d, generator) for v in views})
@@ -161,17 +134,9 @@ class Smore(Backbone):
             {v: SparseGraph(graphs[v], symmetric=False) for v in views}
         )
 
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the dropout."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
-
     def denoise(self) -> dict[str, Tensor]:
         """Ĥ of every modality and the fused one: (N, d) each."""
-        spectra = {
-            m: torch.fft.rfft(linear(self.features[m]()), dim=1, norm="ortho")
-            for m, linear in self.content.items()
-        }
+        spectra = {m: torch.fft.rfft(x, dim=1, norm="ortho") for m, x in self.mapped().items()}
         product, *others = spectra.values()
         for other in others:
             product = product * other
@@ -201,7 +166,7 @@ class Smore(Backbone):
         rate = self.config.dropout
         if rate == 0:
             return None
-        drawn = torch.rand(like.shape, generator=self.dropout_generator)
+        drawn = torch.rand(like.shape, generator=self.draws)
         return ((drawn >= rate).float() / (1 - rate)).to(like.device)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

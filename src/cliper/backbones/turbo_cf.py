@@ -17,8 +17,7 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field
 
-from cliper.backbones.base import Backbone
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import Backbone, register_backbone
 from cliper.config import StrictConfig
 from cliper.data import Interactions
 from cliper.representation.features import ItemFeatures

@@ -15,28 +15,18 @@ more inputs than there are items is a second table of free factors that nothing 
 `content_factor_l2: false` is the paper, which has λ_E ‖E‖² (`content_l2`) alone.
 """
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from cliper.backbones.base import (
-    Backbone,
-    BackboneConfig,
-    Batch,
-    cold_items,
-    embedding_table,
-    feature_tables,
-    projected_difference,
-    projection,
-    unit_scale,
-)
-from cliper.backbones.registry import register_backbone
+from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
+from cliper.backbones.layers import embedding_table, item_table, unit_scale
 from cliper.data import Interactions
 from cliper.losses import dot, shared_norm, squared_norm
-from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.representation.features import ItemFeatures
 
 
 class VbprConfig(BackboneConfig):
@@ -52,47 +42,30 @@ class VbprConfig(BackboneConfig):
 
 
 @register_backbone("vbpr", VbprConfig, "matrix factorisation plus content factors and bias")
-class Vbpr(Backbone):
+class Vbpr(ContentBackbone):
     """Free factors, content factors and a bias of each kind."""
-
-    uses_features = True
 
     def __init__(
         self,
         config: VbprConfig,
         interactions: Interactions,
-        features: ItemFeatures | None,
+        features: ItemFeatures,
         generator: torch.Generator,
     ) -> None:
         super().__init__(config, interactions, features, generator)
-        assert features is not None
         if config.modalities != "all":
             features = features.only(config.modalities)
-        self.l2, self.content_l2 = config.l2, config.content_l2
-        self.content_factor_l2 = config.content_factor_l2
-        self.id_dropout = config.id_dropout
-        self.dropout_generator = torch.Generator().manual_seed(0)
-        d = config.embedding_size
+        self.config, d = config, config.embedding_size
         self.users = embedding_table(self.n_users, 2 * d, generator)
-        cold = cold_items(interactions)
-        self.items = embedding_table(self.n_items, d, generator, zero=cold)
+        self.items = item_table(interactions, d, generator)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1))
-        tables = feature_tables(unit_scale(features), generator)
-        self.features = nn.ModuleDict(tables)
+        self.add_features(unit_scale(features), generator)
         # One map gives both E f_i and β'·f_i: its last output is the bias.
-        self.content = nn.ModuleDict(
-            {m: projection(table.width, d + 1, generator) for m, table in tables.items()}
-        )
-
-    def on_epoch_start(self, generator: torch.Generator) -> None:
-        """Reseed the drawing of the triples that see content alone."""
-        seed = int(torch.randint(2**62, (1,), generator=generator).item())
-        self.dropout_generator.manual_seed(seed)
+        self.add_maps(d + 1, generator)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """Users [γ_u, θ_u, 1] and items [γ_i, E f_i, β_i + β'·f_i]."""
-        maps = [self.content[m](table()) for m, table in self.features.items()]
-        content = torch.stack(maps).sum(0)
+        content = torch.stack(list(self.mapped().values())).sum(0)
         bias = self.item_bias + content[:, -1:]
         items = torch.cat([self.items, content[:, :-1], bias], dim=1)
         return torch.cat([self.users, self.users.new_ones(self.n_users, 1)], dim=1), items
@@ -104,26 +77,18 @@ class Vbpr(Backbone):
         free, not_free = self.items.index_select(0, items).chunk(2)
         bias, not_bias = self.item_bias.index_select(0, items)[:, 0].chunk(2)
         # Only differences of scores count, and the maps are linear: half as many rows to project.
-        differences = [
-            projected_difference(
-                cast(FeatureTable, table),
-                cast(nn.Linear, self.content[modality]),
-                batch.positives,
-                batch.negatives,
-            )
-            for modality, table in self.features.items()
-        ]
-        content = torch.stack(differences).sum(0)
+        differences = self.mapped_differences(batch.positives, batch.negatives)
+        content = torch.stack(list(differences.values())).sum(0)
         by_id = dot(gamma, free - not_free) + bias - not_bias
         by_content = dot(theta, content[:, :-1]) + content[:, -1]
-        if self.id_dropout > 0:
-            drawn = torch.rand(len(batch), generator=self.dropout_generator)
-            by_id = by_id * (drawn >= self.id_dropout).to(by_id)
+        if self.config.id_dropout > 0:
+            drawn = torch.rand(len(batch), generator=self.draws)
+            by_id = by_id * (drawn >= self.config.id_dropout).to(by_id)
         factors = [gamma, theta, free, not_free]
-        if self.content_factor_l2:
+        if self.config.content_factor_l2:
             factors.append(content[:, :-1])
         return {
             "bpr": -logsigmoid(by_id + by_content).mean(),
-            "l2": self.l2 * squared_norm(*factors),
-            "content_l2": self.content_l2 * shared_norm(*self.content.parameters()),
+            "l2": self.config.l2 * squared_norm(*factors),
+            "content_l2": self.config.content_l2 * shared_norm(*self.content.parameters()),
         }

@@ -96,6 +96,13 @@ class EdgeGraph(nn.Module):
         return weights / self.row_sum(weights).index_select(0, self.rows)
 
 
+def bipartite_edges(interactions: sp.csr_matrix) -> tuple[EdgeGraph, EdgeGraph]:
+    """The edges of R (M, N) towards users, a graph (M, N), and towards items, (N, M)."""
+    users, items = interactions.nonzero()
+    m, n = interactions.shape
+    return EdgeGraph(users, items, (m, n)), EdgeGraph(items, users, (n, m))
+
+
 def _sampled(graph: EdgeGraph, left: Tensor, right: Tensor) -> Tensor:
     pattern = graph.matrix(left.new_zeros(len(graph)))
     products = torch.sparse.sampled_addmm(pattern, left.contiguous(), right.T, beta=0.0)

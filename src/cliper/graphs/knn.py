@@ -1,5 +1,7 @@
 """Item-item graphs from content: exact cosine k-nearest neighbours in bounded memory."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -51,3 +53,17 @@ def knn_graph(features: Tensor, k: int, *, weighted: bool = False) -> sp.csr_mat
     graph.eliminate_zeros()
     scale = sp.diags(inverse_sqrt(np.asarray(graph.sum(axis=1), dtype=np.float32).ravel()))
     return sp.csr_matrix(scale @ graph @ scale, dtype=np.float32)
+
+
+def mixed_knn_graph(features: Mapping[str, Tensor], k: int, image_weight: float) -> sp.csr_matrix:
+    """S = α S_image + (1 - α) S_text of the modalities' graphs (FREEDOM, Eq. 5), or the only one.
+
+    Args:
+        features: (N, D_m) of `image`, `text` or both.
+        k: neighbours per item and modality, the item itself among them.
+        image_weight: α.
+    """
+    graphs = {modality: knn_graph(table, k) for modality, table in features.items()}
+    if len(graphs) == 1:
+        return next(iter(graphs.values()))
+    return sp.csr_matrix(image_weight * graphs["image"] + (1 - image_weight) * graphs["text"])

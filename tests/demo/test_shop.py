@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cliper.demo.drawing import Look, draw_product
+from cliper.demo.drawing import MATERIALS, Look, draw_product
 from cliper.demo.shapes import SHAPES
 from cliper.demo.shop import generate_shop
-from cliper.demo.surface import MATERIALS
 from cliper.demo.tastes import buy, utilities
 from cliper.demo.world import (
     ATTRIBUTES,

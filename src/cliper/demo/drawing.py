@@ -1,46 +1,66 @@
-"""Product pictures: a sketch, painted with colour, pattern, material, light and a backdrop."""
+"""Product pictures by Pillow: a shape filled with colour, pattern and material, in some light."""
 
-import colorsys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps, ImageStat
 
-from cliper.demo.canvas import SIZE, Part, Sketch
-from cliper.demo.shapes import SHAPES
-from cliper.demo.surface import MATERIALS, Colour, noise, pattern, texture
-from cliper.types import FloatArray
+from cliper.demo.shapes import SHAPES, Part, arc
+
+SIZE = 224
+_SIDE = 400  # of the sketch, made smaller in the end
+_ALL = (_SIDE, _SIDE)
+Colour = tuple[int, int, int]
 
 COLOURS: dict[str, Colour] = {
-    "ivory": (0.93, 0.89, 0.80),
-    "charcoal": (0.24, 0.25, 0.28),
-    "terracotta": (0.79, 0.41, 0.27),
-    "mustard": (0.88, 0.68, 0.20),
-    "sage": (0.62, 0.70, 0.56),
-    "forest green": (0.14, 0.37, 0.26),
-    "navy": (0.14, 0.21, 0.42),
-    "sky blue": (0.52, 0.73, 0.86),
-    "blush pink": (0.92, 0.70, 0.69),
-    "burgundy": (0.50, 0.13, 0.22),
-    "teal": (0.10, 0.50, 0.52),
-    "lavender": (0.69, 0.63, 0.84),
-}
+    "ivory": (237, 227, 204), "charcoal": (61, 64, 71), "terracotta": (201, 105, 69),
+    "mustard": (224, 173, 51), "sage": (158, 179, 143), "forest green": (36, 94, 66),
+    "navy": (36, 54, 107), "sky blue": (133, 186, 219), "blush pink": (235, 179, 176),
+    "burgundy": (128, 33, 56), "teal": (26, 128, 133), "lavender": (176, 161, 214),
+}  # fmt: skip
 _BACKDROPS: tuple[Colour, ...] = (
-    (0.95, 0.95, 0.94),
-    (0.93, 0.90, 0.85),
-    (0.87, 0.91, 0.94),
-    (0.95, 0.88, 0.86),
-    (0.88, 0.92, 0.86),
-    (0.83, 0.83, 0.85),
-)
-_ROLE_COLOURS: dict[str, Colour] = {
-    "face": (0.97, 0.96, 0.92),
-    "dark": (0.20, 0.18, 0.17),
-    "leaf": (0.33, 0.52, 0.30),
-    "fringe": (0.92, 0.88, 0.78),
+    (242, 242, 240), (237, 230, 217), (222, 232, 240), (242, 224, 219), (224, 235, 219),
+)  # fmt: skip
+_TRIMS: tuple[Colour, ...] = ((140, 94, 56), (199, 156, 77), (77, 71, 71))
+_STUFFS: dict[str, Colour] = {"face": (247, 245, 235), "dark": (51, 46, 43), "leaf": (84, 133, 77)}
+
+
+@dataclass(frozen=True)
+class Material:
+    """How a material changes a colour.
+
+    Attributes:
+        grain: blur of its noise along x and y in pixels: long fibres, a weave, pebbles.
+        depth: how strong the grain is, in grey levels.
+        gloss: strength of the highlight, 0 to 1.
+        tint, share: the material's own colour and how much of it shows.
+    """
+
+    grain: tuple[float, float] = (0, 0)
+    depth: float = 0
+    gloss: float = 0
+    tint: Colour = (255, 255, 255)
+    share: float = 0
+
+
+MATERIALS: dict[str, Material] = {
+    "ceramic": Material(gloss=0.5),
+    "glass": Material(gloss=0.95, tint=(217, 237, 242), share=0.4),
+    "enamel": Material(gloss=0.8, share=0.08),
+    "iron": Material((2, 2), 18, 0.25, (41, 41, 46), 0.5),
+    "wood": Material((40, 2), 26, 0.1, (158, 107, 64), 0.5),
+    "brass": Material((60, 0), 12, 0.7, (217, 168, 71), 0.55),
+    "linen": Material((5, 0), 14, 0, (217, 204, 179), 0.12),
+    "rattan": Material((8, 3), 34, 0.05, (204, 158, 97), 0.5),
+    "velvet": Material((16, 16), 22, 0.12),
+    "wool": Material((3, 3), 26),
+    "cotton": Material((0, 5), 8),
+    "jute": Material((6, 2), 30, 0, (189, 153, 102), 0.5),
+    "leather": Material((2, 3), 16, 0.25, (102, 64, 41), 0.35),
+    "nylon": Material(gloss=0.3),
 }
-_TRIMS: tuple[Colour, ...] = ((0.55, 0.37, 0.22), (0.78, 0.61, 0.3), (0.3, 0.28, 0.28))
-_Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,146 +80,126 @@ def draw_product(look: Look, rng: np.random.Generator) -> Image.Image:
     >>> draw_product(look, np.random.default_rng(0)).size
     (224, 224)
     """
-    sketch = Sketch(
-        zoom=float(rng.uniform(1.0, 1.16)),
-        shift=(float(rng.normal(0, 0.015)), float(rng.normal(0, 0.012))),
-        tilt=float(rng.normal(0, 0.025)),
-        flip=bool(rng.random() < 0.4),
-    )
-    SHAPES[look.category](sketch, rng)
-    canvas = _cast_shadow(_backdrop(rng), sketch, rng)
-    base = _jitter(COLOURS[look.colour], rng)
-    second = _second_colour(look.colour, rng)
+    parts = SHAPES[look.category](lambda low, high: float(rng.uniform(low, high)))
     trim = _TRIMS[int(rng.integers(len(_TRIMS)))]
-    light = -0.4 if rng.random() < 0.5 else 0.4
-    for part in sketch.parts:
-        border = part.role == "trim" and look.category == "Rugs"
-        if part.role in ("body", "solid", "inner") or border:
-            _paint_body(canvas, part, look, base, second, light, rng)
-        else:
-            colour = np.array(_ROLE_COLOURS.get(part.role, trim), dtype=np.float32)
-            _over(canvas, part, colour * _shade(part, light)[..., None])
-    return _photograph(canvas, rng)
-
-
-def _paint_body(
-    canvas: FloatArray,
-    part: Part,
-    look: Look,
-    base: FloatArray,
-    second: FloatArray,
-    light: float,
-    rng: np.random.Generator,
-) -> None:
+    tilt, flip, side = rng.normal(0, 1.5), rng.random() < 0.4, int(SIZE * rng.uniform(0.9, 1.05))
+    scene = _backdrop(rng)
+    plain = Image.new("RGB", _ALL, _jittered(COLOURS[look.colour], rng))
+    body = plain.copy()
+    body.paste(_second_colour(look.colour, rng), mask=_pattern(look.pattern, rng))
     material = MATERIALS[look.material]
-    x0, _, x1, _ = part.box
-    x, y = _X[part.window], _Y[part.window]
-    t = (2 * x - x0 - x1) / max(x1 - x0, 1.0)
-    u, v = x / SIZE - 0.5, y / SIZE - 0.5
-    if part.form == "round":  # the pattern runs around the solid
-        u = np.arcsin(np.clip(t, -0.97, 0.97)) * (x1 - x0) / (2 * SIZE)
-    colour = np.broadcast_to(base, (*u.shape, 3))
-    if part.role == "body":
-        share = pattern(look.pattern, u, v, rng)[..., None]
-        colour = colour * (1 - share) + second * share
-    tint = np.array(material.tint, dtype=np.float32)
-    colour = colour * (1 - material.tint_share) + tint * material.tint_share
-    colour = colour * texture(material, u, v, rng)[..., None]
-    if part.role == "inner":
-        _over(canvas, part, colour * (0.62 + 0.25 * t * light)[..., None])
-        return
-    painted = colour * _shade(part, light)[..., None]
-    if material.gloss and part.form == "round":
-        streak = np.exp(-(((t - light * 1.15) / 0.13) ** 2)) * 0.5
-        streak += np.exp(-(((t + light * 1.9) / 0.08) ** 2)) * 0.2
-        painted = painted + (material.gloss * streak)[..., None]
-    elif material.gloss:
-        shine = np.exp(-(((u + v * 0.6 - light * 0.3) / 0.12) ** 2)) * 0.22
-        painted = painted + (material.gloss * shine)[..., None]
-    opacity: FloatArray | float = material.opacity
-    if material.opacity < 1 and part.form == "round":  # glass is denser where seen edge-on
-        opacity = np.clip(material.opacity + 0.4 * t**4, 0, 1)
-    _over(canvas, part, painted, opacity)
-
-
-def _shade(part: Part, light: float) -> FloatArray:
-    """Brightness of a part's surface, the shape of its mask."""
-    x0, y0, x1, y1 = part.box
-    t = (2 * _X[part.window] - x0 - x1) / max(x1 - x0, 1.0)
-    down = (2 * _Y[part.window] - y0 - y1) / max(y1 - y0, 1.0)
-    if part.form == "round":
-        shade = 1.08 - 0.42 * np.clip(np.abs(t - light * 0.7), 0, 1.6) ** 1.8 - 0.05 * down
-    elif part.form == "flat":
-        shade = 1.0 + 0.06 * t * light - 0.03 * down
-    else:
-        height = _blur(part.mask, min(7.0, max(1.5, 0.06 * min(x1 - x0, y1 - y0))))
-        dy, dx = np.gradient(height)
-        shade = 0.8 + 0.22 * np.clip(height, 0, 1) + 2.2 * (dy * 0.7 - dx * light * -1.2)
-    return np.asarray(np.clip(shade, 0.35, 1.25), dtype=np.float32)
-
-
-def _backdrop(rng: np.random.Generator) -> FloatArray:
-    wall = np.array(_BACKDROPS[int(rng.integers(len(_BACKDROPS)))], dtype=np.float32)
-    fall = 1.03 - 0.16 * np.hypot(_X / SIZE - rng.uniform(0.3, 0.7), _Y / SIZE - 0.4)
-    canvas = wall * fall[..., None]
-    if rng.random() < 0.45:  # a table edge
-        edge = rng.uniform(0.66, 0.78) * SIZE
-        tone = np.float32(rng.uniform(0.86, 0.95))
-        canvas = np.where((edge < _Y)[..., None], canvas * tone, canvas)
-    return np.asarray(canvas, dtype=np.float32)
-
-
-def _cast_shadow(canvas: FloatArray, sketch: Sketch, rng: np.random.Generator) -> FloatArray:
-    coverage = sketch.coverage()
-    if sketch.shadow == "wall":
-        down, across = int(rng.integers(4, 9)), int(rng.integers(-5, 6))
-        shifted = np.roll(coverage, (down, across), axis=(0, 1))
-        shifted[:down] = 0  # what rolled over the edge
-        fallen = _blur(shifted, 5)
-    else:
-        rows, columns = np.nonzero(coverage > 0.5)
-        foot, centre = float(rows.max()), float(columns.mean())
-        wide = 0.5 * float(np.ptp(columns[rows > foot - 0.2 * np.ptp(rows)])) + 10
-        ball = ((_X - centre) / wide) ** 2 + ((_Y - foot + 2) / 9) ** 2
-        fallen = _blur(np.asarray(np.clip(1.5 - ball, 0, 1), dtype=np.float32), 4)
-    return canvas * (1 - np.float32(rng.uniform(0.25, 0.42)) * fallen[..., None])
-
-
-def _photograph(canvas: FloatArray, rng: np.random.Generator) -> Image.Image:
-    """Exposure, warmth and a sensor's grain."""
-    warmth = np.array([1, 0, -1], dtype=np.float32) * np.float32(rng.normal(0, 0.018))
-    picture = canvas * np.float32(rng.normal(1.0, 0.05)) + warmth
-    picture = picture + noise(rng, (SIZE, SIZE), 0)[..., None] * np.float32(rng.uniform(0, 0.014))
-    return Image.fromarray(np.asarray(np.clip(picture, 0, 1) * 255 + 0.5, dtype=np.uint8))
-
-
-def _over(
-    canvas: FloatArray, part: Part, colour: FloatArray, opacity: FloatArray | float = 1.0
-) -> None:
-    """Lay a part's colour over the canvas, in place."""
-    under = canvas[part.window]
-    under += (colour - under) * (part.mask * opacity)[..., None]
-
-
-def _blur(mask: FloatArray, radius: float) -> FloatArray:
-    picture = Image.fromarray(np.asarray(np.clip(mask, 0, 1) * 255, dtype=np.uint8))
-    return np.asarray(
-        picture.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32
-    ) / np.float32(255)
-
-
-def _jitter(colour: Colour, rng: np.random.Generator) -> FloatArray:
-    hue, saturation, value = colorsys.rgb_to_hsv(*colour)
-    jittered = colorsys.hsv_to_rgb(
-        (hue + rng.normal(0, 0.008)) % 1,
-        float(np.clip(saturation * rng.normal(1, 0.07), 0, 1)),
-        float(np.clip(value * rng.normal(1, 0.05), 0, 1)),
+    solid, body = _made_of(material, [plain, body], rng)
+    stuffs = {"body": body, "solid": solid, "inner": solid.point(lambda value: value * 0.62)}
+    product, covered = Image.new("RGB", _ALL), Image.new("L", _ALL)
+    for stuff, group in groupby(parts, lambda part: part.stuff):
+        mask = _mask(group)
+        product.paste(stuffs.get(stuff) or _STUFFS.get(stuff, trim), (0, 0), mask)
+        covered = ImageChops.lighter(covered, mask)
+    product = _lit(product, covered, material.gloss)
+    if flip:
+        product, covered = ImageOps.mirror(product), ImageOps.mirror(covered)
+    product, covered = (
+        image.resize((side, side), Image.Resampling.BOX).rotate(tilt, Image.Resampling.BILINEAR)
+        for image in (product, covered)
     )
-    return np.array(jittered, dtype=np.float32)
+    corner = (SIZE - side) // 2
+    shadow = covered.filter(ImageFilter.GaussianBlur(5)).point(lambda value: value * 0.35)
+    scene.paste((40, 36, 34), (corner + 3, corner + 6), shadow)
+    scene.paste(product, (corner, corner), covered)
+    exposure = rng.normal(1, 0.04)
+    return scene.point(lambda value: value * exposure)
 
 
-def _second_colour(name: str, rng: np.random.Generator) -> FloatArray:
+def _mask(parts: Iterable[Part]) -> Image.Image:
+    mask = Image.new("L", _ALL)
+    pen = ImageDraw.Draw(mask)
+    for part in parts:
+        if part.width:
+            pen.line(list(part.points), 255, round(part.width), "curve")
+        else:
+            pen.polygon(list(part.points), 255)
+    return mask
+
+
+def _pattern(kind: str, rng: np.random.Generator) -> Image.Image:
+    """Where the second colour shows."""
+    mask = Image.new("L", _ALL)
+    pen = ImageDraw.Draw(mask)
+    step = int(rng.integers(34, 56))
+    places = range(0, _SIDE + step, step)
+    if kind == "striped":
+        turn = rng.random() < 0.4
+        for x in places:
+            pen.rectangle((x, 0, x + step * 0.45, _SIDE), 255)
+        return mask.transpose(Image.Transpose.ROTATE_90) if turn else mask
+    if kind == "checked":
+        for x in places:
+            pen.rectangle((x, 0, x + step * 0.5, _SIDE), 128)
+        return ImageChops.add(mask, mask.transpose(Image.Transpose.ROTATE_90))
+    if kind in ("zigzag", "wavy"):
+        along = np.linspace(0, _SIDE, 161)
+        turns = along / step
+        wave = np.abs(turns % 1 - 0.5) * 1.3 if kind == "zigzag" else 0.3 * np.sin(4.5 * turns)
+        for top in places:
+            line = list(zip(along, top + wave * step, strict=True))
+            pen.line(line, 255, round(step * 0.4))
+    elif kind == "speckled":
+        for a, b, r in rng.uniform((0, 0, 2), (_SIDE, _SIDE, 6), (500, 3)):
+            pen.ellipse((a - r, b - r, a + r, b + r), 255)
+    elif kind in ("dotted", "floral"):
+        for row, y in enumerate(places):
+            for x in places:
+                middle = x + step / 2 * (row % 2)
+                petals = arc(middle, y, step * 0.2, step * 0.2)[::8] if kind == "floral" else []
+                for a, b in petals or [(middle, y)]:
+                    r = step * (0.13 if petals else 0.27)
+                    pen.ellipse((a - r, b - r, a + r, b + r), 255)
+    return mask
+
+
+def _made_of(
+    material: Material, images: list[Image.Image], rng: np.random.Generator
+) -> list[Image.Image]:
+    """The colours of some images in a material."""
+    noise = Image.fromarray(rng.integers(0, 256, _ALL, dtype=np.uint8))
+    noise = noise.filter(ImageFilter.GaussianBlur(material.grain))
+    spread = ImageStat.Stat(noise)
+    strength = material.depth / spread.stddev[0]
+    grain = noise.point(lambda value: 128 + (value - spread.mean[0]) * strength).convert("RGB")
+    tint = Image.new("RGB", _ALL, material.tint)
+    return [
+        ImageChops.add(Image.blend(image, tint, material.share), grain, 1, -128) for image in images
+    ]
+
+
+def _lit(product: Image.Image, covered: Image.Image, gloss: float) -> Image.Image:
+    """Darker towards the edges of the product, with a streak of light on its left."""
+    left, _, right, _ = covered.getbbox() or (0, 0, _SIDE, _SIDE)
+    t = (np.arange(_SIDE) - left) / (right - left)
+    shade = 255 - 100 * np.abs(t - 0.35) ** 1.6
+    streak = 110 * gloss * np.exp(-(((t - 0.25) / 0.06) ** 2))
+    rows = (Image.fromarray(row[None].clip(0, 255).astype(np.uint8)) for row in (shade, streak))
+    dark, bright = (row.resize(_ALL).convert("RGB") for row in rows)
+    return ImageChops.add(ImageChops.multiply(product, dark), bright)
+
+
+def _backdrop(rng: np.random.Generator) -> Image.Image:
+    wall = _jittered(_BACKDROPS[int(rng.integers(len(_BACKDROPS)))], rng)
+    scene = Image.new("RGB", (SIZE, SIZE), wall)
+    if rng.random() < 0.45:  # a table edge
+        tone = tuple(round(value * 0.9) for value in wall)
+        scene.paste(tone, (0, int(rng.integers(150, 176)), SIZE, SIZE))
+    return scene
+
+
+def _jittered(colour: Colour, rng: np.random.Generator) -> Colour:
+    factors = rng.normal(1, 0.03, 3) * rng.normal(1, 0.04)
+    red, green, blue = (np.array(colour) * factors).clip(0, 255)
+    return int(red), int(green), int(blue)
+
+
+def _second_colour(name: str, rng: np.random.Generator) -> Colour:
     """White on dark and coloured things, a dark or warm tone on light ones."""
-    value = sum(COLOURS[name]) / 3
-    options = ("ivory", "ivory", "mustard") if value < 0.62 else ("charcoal", "navy", "terracotta")
-    return _jitter(COLOURS[options[int(rng.integers(3))]], rng)
+    dark = sum(COLOURS[name]) / 3 < 158
+    options = ("ivory", "ivory", "mustard") if dark else ("charcoal", "navy", "terracotta")
+    return _jittered(COLOURS[options[int(rng.integers(3))]], rng)

@@ -1,262 +1,203 @@
-"""One drawing per category of the generated shop, each with its own variation."""
+"""One outline per category of the generated shop, each with its own variation.
 
-from collections.abc import Callable
+A shape is a list of parts, back to front, on a square of 400 × 400 (x right, y down).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
-from cliper.demo.canvas import Points, Sketch, arc
-
-Draw = Callable[[Sketch, np.random.Generator], None]
-
-
-def _u(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
+Points = Sequence[tuple[float, float]]
+Uniform = Callable[[float, float], float]
+MIDDLE, FLOOR = 200.0, 340.0
 
 
-def _mug(s: Sketch, rng: np.random.Generator) -> None:
-    top, w = _u(rng, 0.3, 0.42), _u(rng, 0.19, 0.24)
-    taper, reach = _u(rng, 0.0, 0.06), _u(rng, 0.11, 0.16)
-    middle = (top + 0.82) / 2
-    s.stroke(arc(0.5 + w - 0.02, middle, reach, (0.82 - top) * 0.3, -95, 95), 0.045, "solid")
-    s.lathe([(top, w), (0.7, w - taper * 0.5), (0.82, w - taper - 0.02)])
-    s.ellipse(0.5, top, w, w * 0.13, "inner", "flat")
+class Part(NamedTuple):
+    """A filled polygon, or a line where it has a width; `stuff` is what it is made of.
+
+    Stuffs: `body` carries colour, pattern and material, `solid` no pattern, `inner` is the same in
+    shade; `trim`, `dark`, `face` and `leaf` have colours of their own.
+    """
+
+    stuff: str
+    points: Points
+    width: float = 0.0
 
 
-def _teapot(s: Sketch, rng: np.random.Generator) -> None:
-    w, top = _u(rng, 0.21, 0.25), _u(rng, 0.4, 0.46)
-    s.stroke(arc(0.5 - w, 0.6, 0.13, 0.14, 80, 280), 0.04, "trim")
-    spout = [(0.5 + w * 0.8, 0.7), (0.5 + w + 0.12, 0.47), (0.5 + w + 0.19, 0.44)]
-    back = [(0.5 + w + 0.16, 0.5), (0.5 + w * 0.8, 0.56)]
-    s.polygon(np.array([*spout, back[0], (0.5 + w + 0.02, 0.72), back[1]]), "solid")
-    s.lathe([(top, w * 0.55), (0.52, w * 0.95), (0.64, w), (0.76, w * 0.8), (0.81, w * 0.55)])
-    s.lathe([(top - 0.07, w * 0.14), (top - 0.03, w * 0.45), (top, w * 0.55)])
-    s.ellipse(0.5, top - 0.1, 0.032, 0.032, "trim")
+def arc(x: float, y: float, rx: float, ry: float, start: float = 0, stop: float = 360) -> Points:
+    """Points on an ellipse, angles in degrees, clockwise on the screen from 3 o'clock.
+
+    >>> [(round(x), round(y)) for x, y in arc(0, 0, 9, 9, 0, 90)[::36]]
+    [(9, 0), (0, 9)]
+    """
+    angles = np.radians(np.linspace(start, stop, 37))
+    return list(zip(x + rx * np.cos(angles), y + ry * np.sin(angles), strict=True))
 
 
-def _bowl(s: Sketch, rng: np.random.Generator) -> None:
-    w, top, depth = _u(rng, 0.31, 0.38), _u(rng, 0.46, 0.52), _u(rng, 0.2, 0.3)
-    foot = top + depth
-    s.lathe([(top, w), (top + depth * 0.55, w * 0.82), (foot, w * _u(rng, 0.3, 0.45))], depth=0.2)
-    s.ellipse(0.5, top, w, w * 0.2, "inner", "flat")
+def turned(*profile: tuple[float, float], stuff: str = "body") -> Part:
+    """A solid of revolution: (y, half width) from top to bottom, joined smoothly."""
+    heights, widths = zip(*profile, strict=True)
+    y = np.linspace(heights[0], heights[-1], 24)
+    half = PchipInterpolator(heights, widths)(y)
+    left, right = MIDDLE - half, MIDDLE + half
+    foot = arc(MIDDLE, y[-1], half[-1], half[-1] * 0.13, 180, 0)
+    rim = arc(MIDDLE, y[0], half[0], half[0] * 0.13, 360, 180)
+    sides = zip(left, y, strict=True), zip(right[::-1], y[::-1], strict=True)
+    return Part(stuff, [*sides[0], *foot, *sides[1], *rim])
 
 
-_VASES = (
-    ((0.0, 0.28), (0.12, 0.22), (0.3, 0.55), (0.65, 1.0), (1.0, 0.5)),
-    ((0.0, 0.5), (0.15, 0.42), (0.45, 1.0), (0.8, 0.75), (1.0, 0.55)),
-    ((0.0, 0.62), (0.5, 0.72), (0.9, 0.95), (1.0, 0.8)),
-    ((0.0, 0.2), (0.4, 0.2), (0.6, 0.8), (0.8, 1.0), (1.0, 0.65)),
-)
+def box(x0: float, y0: float, x1: float, y1: float, lean: float = 0.0) -> Points:
+    """A rectangle, narrower by `lean` on both sides at the top."""
+    return [(x0 + lean, y0), (x1 - lean, y0), (x1, y1), (x0, y1)]
 
 
-def _vase(s: Sketch, rng: np.random.Generator) -> None:
-    top, w = _u(rng, 0.28, 0.4), _u(rng, 0.14, 0.2)
-    shape = _VASES[int(rng.integers(len(_VASES)))]
-    profile = [(top + y * (0.86 - top), half * w) for y, half in shape]
-    if rng.random() < 0.45:
-        for angle in rng.uniform(-0.5, 0.5, int(rng.integers(2, 5))):
-            tip = (0.5 + np.sin(angle) * 0.26, top - np.cos(angle) * 0.24)
-            s.stroke([(0.5, top + 0.02), tip], 0.01, "leaf")
-            for share in (0.45, 0.7, 1.0):
-                x, y = 0.5 + (tip[0] - 0.5) * share, top + (tip[1] - top) * share
-                s.ellipse(x, y, 0.026, 0.038, "leaf")
-    s.lathe(profile)
-    s.ellipse(0.5, top, profile[0][1], profile[0][1] * 0.13, "inner", "flat")
+def _opening(y: float, half: float, stuff: str = "inner") -> Part:
+    return Part(stuff, arc(MIDDLE, y, half, half * 0.13))
 
 
-def _lamp(s: Sketch, rng: np.random.Generator) -> None:
-    low, high = _u(rng, 0.2, 0.27), _u(rng, 0.1, 0.18)
-    top, height = _u(rng, 0.14, 0.2), _u(rng, 0.24, 0.32)
-    if rng.random() < 0.3:  # a pendant
-        s.stroke([(0.5, 0.0), (0.5, top + 0.12)], 0.012, "dark")
-        s.lathe([(top + 0.12, 0.05), (top + 0.2, high), (top + 0.2 + height, low)])
-        s.ellipse(0.5, top + 0.2 + height, low, low * 0.13, "face", "flat")
-        s.shadow = "wall"
-        return
-    foot = _u(rng, 0.1, 0.15)
-    s.stroke([(0.5, top + height), (0.5, 0.82)], _u(rng, 0.02, 0.035), "trim")
-    if rng.random() < 0.5:
-        s.lathe([(0.6, 0.03), (0.72, foot * 0.95), (0.85, foot * 0.6)], role="trim")
-    else:
-        s.lathe([(0.82, foot * 0.8), (0.86, foot)], role="trim", depth=0.2)
-    s.lathe([(top, high), (top + height, low)])
+def _mug(u: Uniform) -> list[Part]:
+    top, w, taper = u(120, 165), u(75, 95), u(0, 25)
+    handle = arc(MIDDLE + w - 8, (top + FLOOR) / 2, u(45, 65), (FLOOR - top) * 0.3, -95, 95)
+    return [Part("solid", handle, 18), turned((top, w), (FLOOR, w - taper)), _opening(top, w)]
 
 
-def _chair(s: Sketch, rng: np.random.Generator) -> None:
-    w, seat, top = _u(rng, 0.19, 0.24), _u(rng, 0.54, 0.6), _u(rng, 0.14, 0.24)
-    splay, arms = _u(rng, 0.0, 0.05), rng.random() < 0.4
-    for x in (-1, 1):
-        s.stroke([(0.5 + x * w * 0.75, seat), (0.5 + x * (w * 0.75 + splay), 0.8)], 0.026)
-    round_top = _u(rng, 0.04, 0.16)
-    back = np.concatenate(
-        [
-            arc(0.5 - w + round_top, top + round_top, round_top, round_top, 180, 270, 12),
-            arc(0.5 + w - round_top, top + round_top, round_top, round_top, 270, 360, 12),
-            [(0.5 + w * 0.92, seat), (0.5 - w * 0.92, seat)],
-        ]
-    )
-    s.polygon(back)
-    if arms:
-        for x in (-1, 1):
-            s.stroke(
-                [(0.5 + x * w, seat - 0.12), (0.5 + x * (w + 0.05), seat + 0.06)], 0.06, "solid"
-            )
-    d = 0.07
-    s.polygon(_rounded(0.5 - w - 0.03, seat - 0.02, 0.5 + w + 0.03, seat + d, 0.035))
-    for x in (-1, 1):
-        s.stroke([(0.5 + x * w, seat + d), (0.5 + x * (w + splay), 0.87)], 0.03)
+def _teapot(u: Uniform) -> list[Part]:
+    w, top = u(85, 100), u(160, 185)
+    handle = arc(MIDDLE - w, 240, 52, 56, 80, 280)
+    spout = [(200 + w, 275), (245 + w, 185), (275 + w, 175), (262 + w, 200), (210 + w, 290)]
+    body = turned((top, w * 0.5), (208, w * 0.95), (256, w), (305, w * 0.8), (325, w * 0.55))
+    lid = turned((top - 28, w * 0.14), (top - 12, w * 0.45), (top, w * 0.55))
+    knob = Part("trim", arc(MIDDLE, top - 38, 13, 13))
+    return [Part("trim", handle, 16), Part("solid", [(190, 225), *spout]), body, lid, knob]
 
 
-def _rounded(x0: float, y0: float, x1: float, y1: float, r: float) -> Points:
-    return np.concatenate(
-        [
-            arc(x0 + r, y0 + r, r, r, 180, 270, 8),
-            arc(x1 - r, y0 + r, r, r, 270, 360, 8),
-            arc(x1 - r, y1 - r, r, r, 0, 90, 8),
-            arc(x0 + r, y1 - r, r, r, 90, 180, 8),
-        ]
-    )
+def _bowl(u: Uniform) -> list[Part]:
+    w, top, depth = u(125, 150), u(185, 210), u(80, 120)
+    body = turned((top, w), (top + depth * 0.55, w * 0.82), (top + depth, w * u(0.3, 0.45)))
+    return [body, _opening(top, w)]
 
 
-def _rug(s: Sketch, rng: np.random.Generator) -> None:
-    s.shadow = "wall"
-    if rng.random() < 0.3:
-        rx, ry = _u(rng, 0.36, 0.42), _u(rng, 0.3, 0.4)
-        s.ellipse(0.5, 0.52, rx, ry, "trim", "flat")
-        s.ellipse(0.5, 0.52, rx - 0.025, ry - 0.025, "body", "flat")
-        return
-    lean, x, y = _u(rng, 0.0, 0.09), _u(rng, 0.3, 0.41), _u(rng, 0.24, 0.36)
-    corners = np.array(
-        [
-            (0.5 - x + lean, 0.52 - y),
-            (0.5 + x - lean, 0.52 - y),
-            (0.5 + x, 0.52 + y),
-            (0.5 - x, 0.52 + y),
-        ]
-    )
-    if rng.random() < 0.6:  # fringes along top and bottom
-        for a, b, out in ((corners[0], corners[1], -0.04), (corners[3], corners[2], 0.045)):
-            for share in np.linspace(0.01, 0.99, 24):
-                start = a + (b - a) * share
-                s.stroke([tuple(start), (start[0], start[1] + out)], 0.009, "fringe")
-    s.polygon(corners, "trim", "flat")
-    s.polygon(corners + (0.52 - corners) * 0.075, "body", "flat")
+def _vase(u: Uniform) -> list[Part]:
+    top, w, neck, belly = u(110, 160), u(55, 80), u(0.2, 0.6), u(0.4, 0.75)
+    height = FLOOR - top
+    parts = []
+    for angle in [u(-0.5, 0.5) for _ in range(int(u(0, 5)))]:  # flowers
+        tip = (MIDDLE + 105 * np.sin(angle), top - 95 * np.cos(angle))
+        parts += [Part("leaf", [(MIDDLE, top), tip], 4), Part("leaf", arc(*tip, 11, 16))]
+    profile = ((top, neck * w), (top + 0.15 * height, neck * w * 0.9), (top + belly * height, w))
+    return [*parts, turned(*profile, (FLOOR, 0.55 * w)), _opening(top, neck * w)]
 
 
-def _cushion(s: Sketch, rng: np.random.Generator) -> None:
-    rx, ry, pinch = _u(rng, 0.31, 0.37), _u(rng, 0.22, 0.36), _u(rng, 0.02, 0.05)
-    t = np.radians(np.linspace(0, 360, 120))
-    power = _u(rng, 0.28, 0.45)
-    x = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** power
-    y = np.sign(np.sin(t)) * np.abs(np.sin(t)) ** power
-    pull = 1 - pinch * np.cos(2 * t) ** 2
-    outline = np.stack([0.5 + rx * x * pull, 0.54 + ry * y * pull], axis=1)
-    if rng.random() < 0.4:
-        for cx, cy in ((-1, -1), (1, -1), (-1, 1), (1, 1)):
-            s.ellipse(0.5 + cx * rx * 0.95, 0.54 + cy * ry * 0.95, 0.034, 0.034, "trim")
-    s.polygon(outline)
+def _lamp(u: Uniform) -> list[Part]:
+    low, high, top, height = u(80, 108), u(40, 72), u(55, 80), u(95, 128)
+    if u(0, 1) < 0.3:  # a pendant
+        cord = Part("dark", [(MIDDLE, 0), (MIDDLE, top + 60)], 5)
+        bottom = top + 80 + height
+        shade = turned((top + 50, 20), (top + 80, high), (bottom, low))
+        return [cord, shade, _opening(bottom, low, "face")]
+    foot = u(40, 60)
+    pole = Part("trim", [(MIDDLE, top + height), (MIDDLE, FLOOR - 10)], u(8, 14))
+    stand = turned((FLOOR - u(20, 90), foot * 0.6), (FLOOR, foot), stuff="trim")
+    return [pole, stand, turned((top, high), (top + height, low))]
 
 
-def _clock(s: Sketch, rng: np.random.Generator) -> None:
-    s.shadow = "wall"
-    r, rim = _u(rng, 0.3, 0.36), _u(rng, 0.05, 0.13)
-    if rng.random() < 0.3:
-        s.polygon(_rounded(0.5 - r, 0.5 - r, 0.5 + r, 0.5 + r, 0.08))
-    else:
-        s.ellipse(0.5, 0.5, r, r)
-    inner = r - rim
-    s.ellipse(0.5, 0.5, inner, inner, "face", "flat")
-    step = 30 if rng.random() < 0.6 else 90
-    for angle in np.radians(np.arange(0, 360, step)):
-        way = np.array([np.cos(angle), np.sin(angle)])
-        s.stroke([tuple(0.5 + way * inner * 0.82), tuple(0.5 + way * inner * 0.92)], 0.012, "dark")
-    for angle, length, width in (
-        (_u(rng, 0, 6.3), 0.5, 0.022),
-        (_u(rng, 0, 6.3), 0.75, 0.015),
-    ):
-        tip = (0.5 + np.cos(angle) * inner * length, 0.5 + np.sin(angle) * inner * length)
-        s.stroke([(0.5, 0.5), tip], width, "dark")
-    s.ellipse(0.5, 0.5, 0.02, 0.02, "dark", "flat")
-
-
-def _bag(s: Sketch, rng: np.random.Generator) -> None:
-    w, top, flare = _u(rng, 0.23, 0.3), _u(rng, 0.4, 0.46), _u(rng, -0.03, 0.05)
-    grip, rise = _u(rng, 0.09, 0.14), _u(rng, 0.18, 0.26)
-    s.stroke(arc(0.5, top + 0.02, grip + 0.02, rise, 180, 360), 0.022, "dark")
-    body = np.array(
-        [
-            (0.5 - w + flare, top),
-            (0.5 + w - flare, top),
-            (0.5 + w, 0.84),
-            (0.5 + w - 0.03, 0.87),
-            (0.5 - w + 0.03, 0.87),
-            (0.5 - w, 0.84),
-        ]
-    )
-    s.polygon(body)
-    if rng.random() < 0.45:  # a satchel's flap
-        reach = _u(rng, 0.14, 0.24)
-        flap = np.array(
-            [
-                (0.5 - w + flare, top),
-                (0.5 + w - flare, top),
-                (0.5 + w * 0.85, top + reach),
-                (0.5 - w * 0.85, top + reach),
-            ]
-        )
-        s.polygon(flap, "trim")
-        s.polygon(_rounded(0.475, top + reach - 0.03, 0.525, top + reach + 0.03, 0.01), "face")
-    s.stroke(arc(0.5, top + 0.05, grip, rise, 180, 360), 0.028, "trim")
-
-
-def _planter(s: Sketch, rng: np.random.Generator) -> None:
-    top, w = _u(rng, 0.52, 0.58), _u(rng, 0.17, 0.23)
-    n, long = int(rng.integers(6, 12)), _u(rng, 0.24, 0.36)
-    for angle in np.linspace(-1.25, 1.25, n) + rng.normal(0, 0.08, n):
-        length, wide = long * _u(rng, 0.75, 1.1), _u(rng, 0.028, 0.05)
-        t = np.linspace(0, 1, 14)
-        half = wide * np.sin(np.pi * t) ** 0.8
-        along = np.stack(
-            [np.sin(angle * (0.5 + 0.6 * t)), -np.cos(angle * (0.5 + 0.6 * t))], axis=1
-        )
-        spine = np.array([0.5, top]) + along * (t * length)[:, None]
-        side = np.stack([-along[:, 1], along[:, 0]], axis=1) * half[:, None]
-        s.polygon(np.concatenate([spine + side, (spine - side)[::-1]]), "leaf")
-    s.lathe([(top, w), (0.75, w * 0.9), (0.87, w * _u(rng, 0.6, 0.85))])
-    if rng.random() < 0.5:
-        s.lathe([(top, w + 0.02), (top + 0.06, w + 0.02)])
-
-
-def _umbrella(s: Sketch, rng: np.random.Generator) -> None:
-    rx, top, base = _u(rng, 0.36, 0.42), _u(rng, 0.14, 0.2), _u(rng, 0.46, 0.52)
-    s.stroke([(0.5, top - 0.05), (0.5, 0.84)], 0.016, "dark")
-    s.stroke(arc(0.545, 0.84, 0.045, 0.05, 180, 0), 0.026, "trim")
-    dome = arc(0.5, base, rx, base - top, 180, 360, 60)
-    ribs = int(rng.integers(4, 7))
-    edge = [
-        arc(0.5 + rx - (2 * i + 1) * rx / ribs, base, rx / ribs, 0.035, 0, -180, 12)
-        for i in range(ribs)
+def _chair(u: Uniform) -> list[Part]:
+    w, seat, top, splay = u(76, 96), u(215, 240), u(55, 95), u(0, 20)
+    legs = [
+        Part("trim", [(MIDDLE + x * w * at, seat), (MIDDLE + x * (w * at + splay), foot)], 11)
+        for x in (-1, 1)
+        for at, foot in ((0.75, FLOOR - 20), (1.0, FLOOR + 5))
     ]
-    s.polygon(np.concatenate([dome, *edge]), "body", "round")
-    for i in range(1, ribs):
-        x = 0.5 - rx + 2 * i * rx / ribs
-        t = np.linspace(0, 1, 16)
-        line = np.stack(
-            [0.5 + (x - 0.5) * np.sin(t * np.pi / 2), top + (base - top) * t**1.6], axis=1
-        )
-        s.stroke(line, 0.006, "dark")
+    arch = arc(MIDDLE, top + 40, w, 40, 180, 360)
+    back = Part("body", [*arch, (MIDDLE + w, seat), (MIDDLE - w, seat)])
+    cushion = Part("body", box(MIDDLE - w - 12, seat - 8, MIDDLE + w + 12, seat + 30, 6))
+    rests = [
+        Part("solid", [(MIDDLE + x * w, seat - 48), (MIDDLE + x * (w + 20), seat + 20)], 24)
+        for x in (-1, 1)
+    ]
+    return [*legs, back, *(rests if u(0, 1) < 0.4 else ()), cushion]
 
 
-SHAPES: dict[str, Draw] = {
-    "Mugs": _mug,
-    "Teapots": _teapot,
-    "Bowls": _bowl,
-    "Vases": _vase,
-    "Lamps": _lamp,
-    "Chairs": _chair,
-    "Rugs": _rug,
-    "Cushions": _cushion,
-    "Clocks": _clock,
-    "Bags": _bag,
-    "Planters": _planter,
-    "Umbrellas": _umbrella,
-}
+def _rug(u: Uniform) -> list[Part]:
+    x, y, lean = u(125, 165), u(95, 145), u(0, 36)
+    if u(0, 1) < 0.3:
+        return [Part("trim", arc(200, 208, x, y)), Part("body", arc(200, 208, x - 10, y - 10))]
+    fringes = [
+        Part("face", [(200 + at, 208 - y - 14), (200 + at, 208 + y + 14)], 3)
+        for at in np.linspace(lean - x + 4, x - lean - 4, 24)
+    ]
+    border = Part("trim", box(200 - x, 208 - y, 200 + x, 208 + y, lean))
+    inside = Part("body", box(212 - x, 220 - y, 188 + x, 196 + y, lean))
+    return [*(fringes if u(0, 1) < 0.6 else ()), border, inside]
+
+
+def _cushion(u: Uniform) -> list[Part]:
+    x, y, pinch = u(120, 148), u(85, 145), u(0.5, 0.9)
+    unit = np.array(arc(0, 0, 1, 1))
+    outline = np.sign(unit) * np.abs(unit) ** pinch**2 * [x, y] + [MIDDLE, 215]
+    tassels = [
+        Part("trim", arc(200 + a * x, 215 + b * y, 14, 14)) for a in (-1, 1) for b in (-1, 1)
+    ]
+    body = Part("body", [(float(a), float(b)) for a, b in outline])
+    return [*(tassels if u(0, 1) < 0.4 else ()), body]
+
+
+def _clock(u: Uniform) -> list[Part]:
+    r, rim, square = u(120, 145), u(22, 52), u(0, 1) < 0.3
+    frame = Part("body", box(200 - r, 200 - r, 200 + r, 200 + r) if square else arc(200, 200, r, r))
+
+    def ray(angle: float, near: float, far: float, width: float) -> Part:
+        way = (r - rim) * np.array([np.cos(angle), np.sin(angle)])
+        (x0, y0), (x1, y1) = MIDDLE + way * near, MIDDLE + way * far
+        return Part("dark", [(x0, y0), (x1, y1)], width)
+
+    marks = [ray(angle, 0.82, 0.92, 5) for angle in np.radians(range(0, 360, 30))]
+    hands = [ray(u(0, 6.3), 0, 0.5, 9), ray(u(0, 6.3), 0, 0.75, 6)]
+    return [frame, Part("face", arc(200, 200, r - rim, r - rim)), *marks, *hands]
+
+
+def _bag(u: Uniform) -> list[Part]:
+    w, top, flare, grip, rise = u(92, 120), u(160, 185), u(-12, 20), u(36, 56), u(72, 104)
+    handles = [Part("dark", arc(MIDDLE, top + 8, grip + 8, rise, 180, 360), 9)]
+    body = Part("body", box(MIDDLE - w, top, MIDDLE + w, FLOOR + 5, flare))
+    if u(0, 1) < 0.45:  # a satchel
+        flap = Part("trim", box(MIDDLE - w + 6, top, MIDDLE + w - 6, top + u(56, 96), flare - 12))
+        return [*handles, body, flap]
+    return [*handles, body, Part("trim", arc(MIDDLE, top + 20, grip, rise, 180, 360), 11)]
+
+
+def _planter(u: Uniform) -> list[Part]:
+    top, w, long, n = u(208, 232), u(68, 92), u(95, 145), int(u(6, 12))
+    leaves = []
+    for angle in np.linspace(-1.25, 1.25, n):
+        t = np.linspace(0, 1, 12)
+        bend, length, wide = angle * (0.5 + 0.6 * t), long * u(0.75, 1.1), u(11, 20)
+        x, y = MIDDLE + np.sin(bend) * t * length, top - np.cos(bend) * t * length
+        side = wide * np.sin(np.pi * t)
+        left, right = zip(x - side, y, strict=True), zip(x + side, y, strict=True)
+        leaves.append(Part("leaf", [*left, *reversed(list(right))]))
+    pot = turned((top, w), (FLOOR + 5, w * u(0.6, 0.85)))
+    return [*leaves, pot, turned((top, w + 6), (top + 22, w + 6))]
+
+
+def _umbrella(u: Uniform) -> list[Part]:
+    rx, top, base, ribs = u(144, 168), u(56, 80), u(184, 208), int(u(4, 7))
+    stick = Part("dark", [(MIDDLE, top - 18), (MIDDLE, FLOOR - 5)], 6)
+    crook = Part("trim", arc(MIDDLE + 18, FLOOR - 5, 18, 20, 180, 0), 10)
+    dome = [*arc(MIDDLE, base, rx, base - top, 180, 360)]
+    for rib in range(ribs):  # the scalloped edge, from right to left
+        dome += arc(MIDDLE + rx - (2 * rib + 1) * rx / ribs, base, rx / ribs, 14, 0, -180)
+    spokes = [
+        Part("dark", [(MIDDLE, top), (MIDDLE - rx + 2 * rib * rx / ribs, base)], 2)
+        for rib in range(1, ribs)
+    ]
+    return [stick, crook, Part("body", dome), *spokes]
+
+
+SHAPES: dict[str, Callable[[Uniform], list[Part]]] = {
+    "Mugs": _mug, "Teapots": _teapot, "Bowls": _bowl, "Vases": _vase, "Lamps": _lamp,
+    "Chairs": _chair, "Rugs": _rug, "Cushions": _cushion, "Clocks": _clock, "Bags": _bag,
+    "Planters": _planter, "Umbrellas": _umbrella,
+}  # fmt: skip

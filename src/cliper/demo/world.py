@@ -23,15 +23,8 @@ CATEGORIES = tuple(c for group in DEPARTMENTS.values() for c in group)
 DEPARTMENT_OF = {c: name for name, group in DEPARTMENTS.items() for c in group}
 COLOUR_NAMES = tuple(COLOURS)
 PATTERNS = (
-    "plain",
-    "striped",
-    "dotted",
-    "checked",
-    "zigzag",
-    "floral",
-    "wavy",
-    "speckled",
-)
+    "plain", "striped", "dotted", "checked", "zigzag", "floral", "wavy", "speckled",
+)  # fmt: skip
 MATERIALS_OF: dict[str, tuple[str, ...]] = {
     "Mugs": ("ceramic", "glass", "enamel"),
     "Teapots": ("ceramic", "glass", "iron"),
@@ -55,23 +48,10 @@ FAMILY_OF: dict[str, str] = {
 }
 FAMILIES = ("natural", "soft", "shiny", "smooth")
 BRANDS = (
-    "Nordholm",
-    "Casa Lumbre",
-    "Fenwick & Rye",
-    "Atelier Moss",
-    "Tidewater",
-    "Kumo Works",
-    "Bramble Lane",
-    "Ottoway",
-    "Solvi",
-    "Marrow & Pine",
-    "Halcyon Goods",
-    "Pepperfield",
-    "Luma Studio",
-    "Old Quarry",
-    "Vireo",
-    "Tamsin Grey",
-)
+    "Nordholm", "Casa Lumbre", "Fenwick & Rye", "Atelier Moss", "Tidewater", "Kumo Works",
+    "Bramble Lane", "Ottoway", "Solvi", "Marrow & Pine", "Halcyon Goods", "Pepperfield",
+    "Luma Studio", "Old Quarry", "Vireo", "Tamsin Grey",
+)  # fmt: skip
 # Attribute name → its values; an item is one value of each.
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "category": CATEGORIES,

@@ -7,8 +7,8 @@ from writers import write_rows
 
 from cliper.data import prepare_files
 from cliper.data.ledger import Ledger
+from cliper.data.readers.general import file_items
 from cliper.data.readers.items import read_items
-from cliper.data.readers.rows import file_items
 
 
 def test_of_unwanted_items_the_id_alone_is_kept(tmp_path: Path) -> None:

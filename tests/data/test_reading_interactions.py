@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from writers import FIRST_ROW, FORMATS, write_rows
 
 from cliper.data.ledger import Ledger
+from cliper.data.readers.general import file_log
 from cliper.data.readers.interactions import Log, read_interactions
-from cliper.data.readers.rows import file_log
 from cliper.data.readers.values import NO_ID
 from cliper.errors import InputError
 
@@ -242,7 +242,7 @@ def test_min_rating_needs_ratings(tmp_path: Path) -> None:
 def test_a_key_that_appears_late_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cliper.data.readers.rows._LOG_CHUNK", 2)
+    monkeypatch.setattr("cliper.data.readers.general._LOG_CHUNK", 2)
     rows = [json.dumps({"user_id": "u", "item_id": "a"})] * 2
     late = json.dumps({"user_id": "u", "item_id": "a", "rating": 2})
     with pytest.raises(InputError, match="row 3 or later: the key 'rating'"):
@@ -269,14 +269,14 @@ def test_any_ids_survive_any_chunking(
     path = tmp_path_factory.mktemp("log") / f"log.{ending}"
     write_rows(path, [{"user_id": user, "item_id": item} for user, item in rows])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cliper.data.readers.rows._LOG_CHUNK", chunk)
+        patch.setattr("cliper.data.readers.general._LOG_CHUNK", chunk)
         log, dropped = read(path)
     assert pairs(log) == rows
     assert dropped == {}
 
 
 def test_row_numbers_go_on_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cliper.data.readers.rows._LOG_CHUNK", 3)
+    monkeypatch.setattr("cliper.data.readers.general._LOG_CHUNK", 3)
     text = io.StringIO()
     csv.writer(text).writerows([["user_id", "item_id"], *[["u", "a"]] * 10, ["", "a"], ["u"]])
     ledger = Ledger()

@@ -12,8 +12,8 @@ from writers import FIRST_ROW, FORMATS, write_rows
 
 from cliper.data.ledger import Ledger
 from cliper.data.readers.fields import MAX_LIST, MAX_TEXT
+from cliper.data.readers.general import file_items
 from cliper.data.readers.items import RawCatalogue, read_items
-from cliper.data.readers.rows import file_items
 from cliper.errors import InputError
 
 

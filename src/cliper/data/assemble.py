@@ -20,7 +20,7 @@ from cliper.data.kcore import k_core as core_mask
 from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.readers.interactions import Log, read_interactions
 from cliper.data.readers.items import RawCatalogue, read_items
-from cliper.data.readers.rows import ItemSource, LogSource, Wanted
+from cliper.data.readers.rows import Rows, Wanted
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import sha256_file
@@ -74,8 +74,8 @@ class Pictures:
 
 
 def assemble(
-    items: ItemSource | None,
-    log: LogSource,
+    items: Rows | None,
+    log: Rows,
     out: Path,
     filters: Filters,
     *,

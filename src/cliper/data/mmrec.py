@@ -11,9 +11,9 @@ from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable, dataset_directory
 from cliper.data.interactions import Interactions
 from cliper.data.ledger import SAMPLES, Ledger
-from cliper.data.readers.chunks import read_chunks
 from cliper.data.readers.features import copy_features
-from cliper.data.readers.formats import Source, recognise
+from cliper.data.readers.general import file_log
+from cliper.data.readers.rows import Rows
 from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
 from cliper.data.readers.values import to_numbers
 from cliper.data.vocabulary import Vocabulary
@@ -22,7 +22,6 @@ from cliper.files import sha256_file
 from cliper.types import BoolArray, FloatArray, IndexArray, JsonObject
 
 _GAPS = 1_000  # item numbers per item that occurs; more is no numbering
-_CHUNK = 65_536
 _SPELLINGS = {
     "user": ("userID", "user_id"),
     "item": ("itemID", "item_id"),
@@ -55,7 +54,7 @@ def prepare_mmrec(source: Path, out: Path, name: str | None = None) -> Dataset:
     check_replaceable(out)
     log_path = _find_log(source)
     ledger = Ledger()
-    columns, n_read, unit = _read(recognise(log_path), ledger)
+    columns, n_read, unit = _read(file_log(log_path, None), ledger)
     with dataset_directory(out) as work:
         features: JsonObject = {}
         n_items: int | None = None
@@ -99,14 +98,12 @@ def _find_log(source: Path) -> Path:
     return logs[0]
 
 
-def _read(
-    source: Source, ledger: Ledger
-) -> tuple[dict[str, npt.NDArray[Any]], int, TimeUnit | None]:
+def _read(source: Rows, ledger: Ledger) -> tuple[dict[str, npt.NDArray[Any]], int, TimeUnit | None]:
     """The kept rows, column by column, the number of rows of the file, and the unit of times."""
     parts: dict[str, list[npt.NDArray[Any]]] = {}
     times: list[Times] = []
     n_read = 0
-    for chunk in read_chunks(source, _CHUNK):
+    for chunk in source.chunks():
         plain = {column.split(":")[0]: values for column, values in chunk.columns.items()}
         found = {
             key: next((plain[name] for name in names if name in plain), None)

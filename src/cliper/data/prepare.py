@@ -6,7 +6,7 @@ from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger
-from cliper.data.readers.rows import file_items, file_log
+from cliper.data.readers.general import file_items, file_log
 from cliper.errors import InputError
 
 

@@ -1,7 +1,6 @@
 """Lines in blocks, against the simple way to read them."""
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliper.data.ledger import Ledger
-from cliper.data.readers.formats import text_lines
+from cliper.data.readers.rows import Rows
 from cliper.data.sources import lines
-from cliper.data.sources.delimited import Delimited
-from cliper.data.sources.lines import Broken, decode, line_batches, read_records
+from cliper.data.sources.amazon.items import records
+from cliper.data.sources.amazon.releases import RELEASES
+from cliper.data.sources.delimited import delimited_log
+from cliper.data.sources.lines import decode, lines_of
 from cliper.errors import InputError
 
 
@@ -21,7 +22,7 @@ from cliper.errors import InputError
 def test_blocks_do_not_matter(data: bytes, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_BLOCK", block)
-        found = [line for batch in line_batches(io.BytesIO(data)) for line in batch]
+        found = list(lines_of(io.BytesIO(data)))
     expected = data.split(b"\n")
     assert found == (expected if expected[-1] else expected[:-1])
 
@@ -33,14 +34,14 @@ def test_long_lines_are_told_and_the_next_is_whole(
     monkeypatch.setattr(lines, "_BLOCK", block)
     monkeypatch.setattr(lines, "MAX_LINE", 10)
     data = b"short\n" + b"x" * 200 + b"\nnext\n" + b"y" * 150
-    found = [line for batch in line_batches(io.BytesIO(data)) for line in batch]
+    found = list(lines_of(io.BytesIO(data)))
     assert found in ([b"short", None, b"next", None], [b"short", b"x" * 200, b"next", b"y" * 150])
     if block < 10:
         assert found[1] is None
 
 
 def test_a_byte_order_mark_is_no_text() -> None:
-    assert list(line_batches(io.BytesIO(b"\xef\xbb\xbfa\nb"))) == [[b"a"], [b"b"]]
+    assert list(lines_of(io.BytesIO(b"\xef\xbb\xbfa\nb"))) == [b"a", b"b"]
 
 
 @given(st.text(st.characters(max_codepoint=0x2FFF, exclude_categories=["Cs"])))
@@ -59,9 +60,7 @@ def test_latin_1_where_it_cannot_be_utf_8(text: str) -> None:
 
 
 def read(path: Path, ledger: Ledger) -> list[tuple[int, object]]:
-    broken = Broken(ledger, "items")
-    source = text_lines(path)
-    return list(read_records(source, json.loads, "a JSON object", broken, lambda _: None))
+    return list(records(path, RELEASES[2023], ledger, "items", lambda _: None))
 
 
 def test_records_and_broken_lines(tmp_path: Path) -> None:
@@ -93,14 +92,13 @@ def test_progress_counts_the_bytes_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(gzip.compress(b'{"a": "' + bytes(range(97, 123)) * 5_000 + b'"}\n' * 1, 1))
     seen: list[float] = []
-    broken = Broken(Ledger(), "items")
-    list(read_records(text_lines(path), json.loads, "a JSON object", broken, seen.append))
+    list(records(path, RELEASES[2023], Ledger(), "items", seen.append))
     assert sum(seen) == path.stat().st_size
 
 
-def rows(path: Path, table: Delimited) -> list[tuple[int, ...]]:
+def rows(table: Rows) -> list[tuple[int, ...]]:
     found = []
-    for chunk in table.chunks(lambda _: None):
+    for chunk in table.chunks():
         columns = [chunk.columns[name] for name in chunk.names]
         found += list(zip(chunk.numbers.tolist(), *columns, strict=True))
     return found
@@ -110,8 +108,8 @@ def test_delimited_lines(tmp_path: Path) -> None:
     path = tmp_path / "r.dat"
     path.write_bytes(b"1::a::5\n2::b\n\n3::\xe9::4::x\n4::\xe9::\r\n")
     ledger = Ledger()
-    table = Delimited(path, "::", ["user_id", "item_id", ""], ledger)
-    assert rows(path, table) == [(1, "1", "a"), (5, "4", "é")]
+    table = delimited_log(path, "::", ["user_id", "item_id", ""], ledger)
+    assert rows(table) == [(1, "1", "a"), (5, "4", "é")]
     assert ledger.dropped("rows") == {"not 3 values": 2}
     assert ledger.as_json()["samples"]["rows"]["not 3 values"] == [
         "line 2: 2::b",
@@ -123,15 +121,15 @@ def test_delimited_with_a_header_in_any_order(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("when,parent_asin,user_id\n5,a,u\n")
     names = {"user_id": "user_id", "parent_asin": "item_id"}
-    table = Delimited(path, ",", names, Ledger(), header=True)
-    assert rows(path, table) == [(2, "a", "u")]
+    table = delimited_log(path, ",", names, Ledger())
+    assert rows(table) == [(2, "a", "u")]
     path.write_text("when,asin,user_id\n5,a,u\n")
     with pytest.raises(InputError, match=r"line 1: no column 'parent_asin' \(it has: when, asin"):
-        rows(path, table)
+        rows(table)
 
 
 def test_delimited_files_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "u.data"
     path.write_text("1,2,3,4\n" * 3)
-    with pytest.raises(InputError, match=r"none of its 3 lines has 4 values \(values are parted"):
-        rows(path, Delimited(path, "\t", ["a", "b", "c", "d"], Ledger()))
+    with pytest.raises(InputError, match=r"none of its 3 lines has 4 values parted by"):
+        rows(delimited_log(path, "\t", ["a", "b", "c", "d"], Ledger()))

@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.data.ledger import SAMPLES, Ledger, Section
-from cliper.data.readers.chunks import Chunk, require
-from cliper.data.readers.rows import LOG_COLUMNS, LogSource
+from cliper.data.readers.general import require
+from cliper.data.readers.rows import LOG_COLUMNS, Chunk, Rows
 from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
 from cliper.data.readers.values import NO_ID, composed_ids, to_ids, to_numbers
 from cliper.errors import InputError
-from cliper.progress import task
 from cliper.types import BoolArray, FloatArray, IndexArray
 
 Codes = npt.NDArray[np.int32]
@@ -108,7 +107,7 @@ class _Codes:
         self._ledger.change("rows", what, len(rows), samples)
 
 
-def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | None = None) -> Log:
+def read_interactions(source: Rows, ledger: Ledger, min_rating: float | None = None) -> Log:
     """Read a log with `user_id`, `item_id` and perhaps `rating` and `timestamp`.
 
     Args:
@@ -125,40 +124,38 @@ def read_interactions(source: LogSource, ledger: Ledger, min_rating: float | Non
     first: dict[int, int] = {}
     columns: list[str] | None = None
     n_read = 0
-    path = next(iter(source.files.values()))
-    with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
-        for chunk in source.chunks(progress.advance):
-            if columns is None:
-                columns = list(chunk.columns)
-                for needed in LOG_COLUMNS[: 2 if min_rating is None else 3]:
-                    require(chunk.names, needed, source.name)
-            _refuse_late_columns(chunk, columns, source.name)
-            n_read += len(chunk.numbers) + chunk.skipped
-            keep = _Filter(chunk, ledger)
-            user_ids = to_ids(_column(chunk, "user_id"), chunk.numbers, source.name)
-            item_ids = to_ids(_column(chunk, "item_id"), chunk.numbers, source.name)
-            user = users.encode(user_ids, chunk.numbers)
-            item = items.encode(item_ids, chunk.numbers)
-            for name, ids in (("user_id", user_ids), ("item_id", item_ids)):
-                keep.drop(f"no {name}", _empty(ids))
-                keep.drop(f"{name} is a word for a missing value", _no_id(ids), ids)
-            found: dict[str, npt.NDArray[np.generic]] = {"user": user, "item": item}
-            if "rating" in columns:
-                rating = to_numbers(_column(chunk, "rating"))
-                keep.drop("rating missing or not a number", np.isnan(rating))
-                if min_rating is not None:
-                    keep.drop(f"rating below {min_rating:g}", rating < min_rating)
-                found["rating"] = rating.astype(np.float32)
-            if "timestamp" in columns:
-                read = read_times(_column(chunk, "timestamp"))
-                keep.drop("timestamp missing or not a time", ~read.known)
-                times.append(read.select(keep.mask))
-                found["number"] = chunk.numbers
-            for name, values in found.items():
-                kept.setdefault(name, []).append(values[keep.mask])
-            new, at = np.unique(item[keep.mask], return_index=True)
-            for code, row in zip(new.tolist(), chunk.numbers[keep.mask][at].tolist(), strict=True):
-                first.setdefault(code, row)
+    for chunk in source.chunks():
+        if columns is None:
+            columns = list(chunk.columns)
+            for needed in LOG_COLUMNS[: 2 if min_rating is None else 3]:
+                require(chunk.names, needed, source.name)
+        _refuse_late_columns(chunk, columns, source.name)
+        n_read += len(chunk.numbers) + chunk.skipped
+        keep = _Filter(chunk, ledger)
+        user_ids = to_ids(_column(chunk, "user_id"), chunk.numbers, source.name)
+        item_ids = to_ids(_column(chunk, "item_id"), chunk.numbers, source.name)
+        user = users.encode(user_ids, chunk.numbers)
+        item = items.encode(item_ids, chunk.numbers)
+        for name, ids in (("user_id", user_ids), ("item_id", item_ids)):
+            keep.drop(f"no {name}", _empty(ids))
+            keep.drop(f"{name} is a word for a missing value", _no_id(ids), ids)
+        found: dict[str, npt.NDArray[np.generic]] = {"user": user, "item": item}
+        if "rating" in columns:
+            rating = to_numbers(_column(chunk, "rating"))
+            keep.drop("rating missing or not a number", np.isnan(rating))
+            if min_rating is not None:
+                keep.drop(f"rating below {min_rating:g}", rating < min_rating)
+            found["rating"] = rating.astype(np.float32)
+        if "timestamp" in columns:
+            read = read_times(_column(chunk, "timestamp"))
+            keep.drop("timestamp missing or not a time", ~read.known)
+            times.append(read.select(keep.mask))
+            found["number"] = chunk.numbers
+        for name, values in found.items():
+            kept.setdefault(name, []).append(values[keep.mask])
+        new, at = np.unique(item[keep.mask], return_index=True)
+        for code, row in zip(new.tolist(), chunk.numbers[keep.mask][at].tolist(), strict=True):
+            first.setdefault(code, row)
     if not n_read:
         raise InputError("a header and no rows", where=source.name, remedy="add interactions")
     users.count_merged()

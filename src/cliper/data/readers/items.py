@@ -8,12 +8,11 @@ import pyarrow as pa
 
 from cliper.data.ledger import Ledger
 from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_path
-from cliper.data.readers.chunks import Chunk, require
 from cliper.data.readers.fields import FieldColumn
-from cliper.data.readers.rows import ItemSource, Wanted
+from cliper.data.readers.general import require
+from cliper.data.readers.rows import Chunk, Rows, Wanted
 from cliper.data.readers.values import NO_ID, composed, to_ids
 from cliper.errors import InputError
-from cliper.progress import task
 
 MAX_FIELDS = 1_000
 
@@ -39,7 +38,7 @@ class RawCatalogue:
     listed: Collection[str] = ()
 
 
-def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: True) -> RawCatalogue:
+def read_items(source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True) -> RawCatalogue:
     """Read a catalogue with `item_id`, fields, and perhaps `image` (a path or http(s) address).
 
     Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id (or
@@ -60,45 +59,43 @@ def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: Tr
     spelled: dict[str, set[str]] = {}  # as they came, of ids that came in another spelling
     fields: dict[str, FieldColumn] = {}
     n_read = 0
-    path = next(iter(source.files.values()))
-    with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
-        for chunk in source.chunks(progress.advance, wanted):
-            if not n_read:
-                require(chunk.names, "item_id", source.name)
-            n_read += len(chunk.numbers) + chunk.skipped
-            _open_fields(chunk, fields, len(ids), ledger, source.name)
-            columns = {name: _values(chunk, name) for name in fields}
-            missing: list[Any] = [None] * len(chunk.numbers)
-            found = to_ids(chunk.columns.get("item_id", missing), chunk.numbers, source.name)
-            for i, (read, row) in enumerate(
-                zip(found.to_pylist(), chunk.numbers.tolist(), strict=True)
-            ):
-                item = composed(read)
-                if not item:
-                    ledger.drop("items", "no item_id", 1, [f"row {row}"])
-                    continue
-                if item in NO_ID:
-                    what = "item_id is a word for a missing value"
-                    ledger.drop("items", what, 1, [f"row {row}: {item}"])
-                    continue
-                if item != read:
-                    what = "item_id written in Unicode's composed form (NFC)"
-                    ledger.change("items", what, 1, [f"row {row}: {item}"])
-                if item in row_of:
-                    if read in spelled.setdefault(item, {item}) or source.repeats:
-                        _again(source, item, row, row_of[item], ledger)
-                    else:
-                        what = "the same item in another Unicode spelling, its first row stays"
-                        ledger.drop("items", what, 1, [f"row {row}: {item}"])
-                        spelled[item].add(read)
+    for chunk in source.chunks(wanted):
+        if not n_read:
+            require(chunk.names, "item_id", source.name)
+        n_read += len(chunk.numbers) + chunk.skipped
+        _open_fields(chunk, fields, len(ids), ledger, source.name)
+        columns = {name: _values(chunk, name) for name in fields}
+        missing: list[Any] = [None] * len(chunk.numbers)
+        found = to_ids(chunk.columns.get("item_id", missing), chunk.numbers, source.name)
+        for i, (read, row) in enumerate(
+            zip(found.to_pylist(), chunk.numbers.tolist(), strict=True)
+        ):
+            item = composed(read)
+            if not item:
+                ledger.drop("items", "no item_id", 1, [f"row {row}"])
+                continue
+            if item in NO_ID:
+                what = "item_id is a word for a missing value"
+                ledger.drop("items", what, 1, [f"row {row}: {item}"])
+                continue
+            if item != read:
+                what = "item_id written in Unicode's composed form (NFC)"
+                ledger.change("items", what, 1, [f"row {row}: {item}"])
+            if item in row_of:
+                if read in spelled.setdefault(item, {item}) or source.repeats:
+                    _again(source, item, row, row_of[item], ledger)
                 else:
-                    row_of[item] = row
-                    if item != read:
-                        spelled[item] = {read}
-                    if wanted(item):
-                        ids.append(item)
-                        for name, column in fields.items():
-                            column.append(columns[name][i], f"row {row}")
+                    what = "the same item in another Unicode spelling, its first row stays"
+                    ledger.drop("items", what, 1, [f"row {row}: {item}"])
+                    spelled[item].add(read)
+            else:
+                row_of[item] = row
+                if item != read:
+                    spelled[item] = {read}
+                if wanted(item):
+                    ids.append(item)
+                    for name, column in fields.items():
+                        column.append(columns[name][i], f"row {row}")
     if not row_of:
         raise InputError("the file holds no items", where=source.name, remedy="add rows of items")
     image = fields.pop("image", None)
@@ -111,7 +108,7 @@ def read_items(source: ItemSource, ledger: Ledger, wanted: Wanted = lambda _: Tr
     return RawCatalogue(ids, table, images, n_read, urls, row_of.keys())
 
 
-def _again(source: ItemSource, item: str, row: int, first: int, ledger: Ledger) -> None:
+def _again(source: Rows, item: str, row: int, first: int, ledger: Ledger) -> None:
     if not source.repeats:
         raise InputError(
             f"the item id {item!r} occurs twice, first in row {first}",

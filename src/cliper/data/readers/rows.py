@@ -1,16 +1,21 @@
-"""What a source is to the back end: items and a log, in chunks under standard column names.
+"""What a source is to the back end: rows in chunks, under standard column names.
 
-A log's chunks have `user_id`, `item_id` and perhaps `rating` and `timestamp`; a catalogue's have
-`item_id`, fields, and perhaps `image`, `image_url` or `image_urls`.
+A log's rows have `user_id`, `item_id` and perhaps `rating` and `timestamp`; a catalogue's have
+`item_id`, fields, and perhaps `image`, `image_url` or `image_urls`. A layout is one function that
+makes `Rows` of a path.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from cliper.data.readers.chunks import Chunk, read_chunks
-from cliper.data.readers.formats import Source, recognise
+import numpy as np
+import pyarrow as pa
+
+from cliper.progress import task
+from cliper.types import IndexArray
 
 Advance = Callable[[float], None]
 """Told how many more bytes of the file have been read."""
@@ -19,99 +24,94 @@ Wanted = Callable[[str], bool]
 """Whether an item can stay in the dataset; what is known of the others need not be kept."""
 
 LOG_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
-_LOG_CHUNK = 65_536
-_ITEM_CHUNK = 256  # rows of text can be long
 
 
-class LogSource(Protocol):
-    """Interactions of some layout."""
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some consecutive rows.
 
-    @property
-    def name(self) -> str:
-        """What messages call it: its path."""
-        ...
+    Attributes:
+        numbers: row numbers, int64 (n,).
+        columns: name → n values: strings (CSV), JSON values (None where a row has no such key),
+            or an Arrow array (Parquet).
+        names: every column of the file (JSON Lines: of these rows), wanted or not.
+        skipped: rows among and before these that cannot be read; the reader has counted why.
+    """
 
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """Its files by role; the first is the one whose bytes are counted."""
-        ...
-
-    def chunks(self, advance: Advance) -> Iterator[Chunk]:
-        """The rows, in the file's order."""
-        ...
-
-
-class ItemSource(Protocol):
-    """A catalogue of some layout."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it: its path."""
-        ...
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """Its files by role; the first is the one whose bytes are counted."""
-        ...
-
-    @property
-    def repeats(self) -> bool:
-        """Whether an id may occur again; then its first row counts, else it is an error."""
-        ...
-
-    def chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        """The rows, in the file's order; items that are not `wanted` need no more than an id."""
-        ...
+    numbers: IndexArray
+    columns: dict[str, list[Any] | pa.Array]
+    names: list[str]
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
-class FileLog:
-    """A log in one of the general formats."""
+class Rows:
+    """A log or a catalogue of some layout.
 
-    source: Source
+    Attributes:
+        files: its files by role; the first gives the name in messages, and its bytes are counted.
+        read: gives the rows in the file's order; items that are not wanted need no more than an id.
+        repeats: whether an item may occur again; then its first row counts, else it is an error.
+    """
 
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self.source.name
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The one file."""
-        return {"interactions": self.source.path}
-
-    def chunks(self, advance: Advance) -> Iterator[Chunk]:
-        """The rows."""
-        return read_chunks(self.source, _LOG_CHUNK, list(LOG_COLUMNS), advance)
-
-
-@dataclass(frozen=True)
-class FileItems:
-    """A catalogue in one of the general formats: each id once."""
-
-    source: Source
+    files: Mapping[str, Path]
+    read: Callable[[Advance, Wanted], Iterator[Chunk]]
     repeats: bool = False
 
     @property
     def name(self) -> str:
-        """The path."""
-        return self.source.name
+        """What messages call it: its path."""
+        return str(next(iter(self.files.values())))
 
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The one file."""
-        return {"items": self.source.path}
+    def chunks(self, wanted: Wanted = lambda _: True) -> Iterator[Chunk]:
+        """The rows, with a bar of progress and the cycle collector paused.
 
-    def chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        """The rows, whether wanted or not."""
-        return read_chunks(self.source, _ITEM_CHUNK, None, advance)
+        Rows are many small containers without cycles; searching them took longer than reading.
+        """
+        path = Path(self.name)
+        with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
+            chunks = self.read(progress.advance, wanted)
+            while True:
+                paused = gc.isenabled()
+                gc.disable()
+                try:
+                    chunk = next(chunks, None)
+                finally:
+                    if paused:
+                        gc.enable()
+                if chunk is None:
+                    return
+                yield chunk
 
 
-def file_log(path: Path) -> FileLog:
-    """A log file, its format told by its name (see `recognise`)."""
-    return FileLog(recognise(path))
+def chunked(
+    rows: Iterable[tuple[int, Sequence[Any] | None]], names: Sequence[str], size: int
+) -> Iterator[Chunk]:
+    """Rows with their numbers, gathered; at least one chunk.
 
+    Args:
+        rows: number and values; None in place of a row that cannot be read and is counted.
+        names: the columns; values under "" are not needed.
+        size: rows a chunk.
+    """
+    numbers: list[int] = []
+    taken: list[Sequence[Any]] = []
+    skipped = 0
 
-def file_items(path: Path) -> FileItems:
-    """A catalogue file, its format told by its name (see `recognise`)."""
-    return FileItems(recognise(path))
+    def chunk() -> Chunk:
+        values = list(zip(*taken, strict=True)) or [()] * len(names)
+        columns: dict[str, list[Any] | pa.Array] = {
+            name: list(column) for name, column in zip(names, values, strict=True) if name
+        }
+        return Chunk(np.array(numbers, dtype=np.int64), columns, list(columns), skipped)
+
+    for number, row in rows:
+        if row is None:
+            skipped += 1
+        else:
+            numbers.append(number)
+            taken.append(row)
+        if len(taken) + skipped >= size:
+            yield chunk()
+            numbers, taken, skipped = [], [], 0
+    yield chunk()

@@ -6,12 +6,13 @@ is counted. So a line of Latin-1 comes out right, and so does one that mixes bot
 
 import codecs
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from cliper.data.ledger import Ledger, Section
-from cliper.data.readers.formats import Source, reading
+from cliper.data.readers.formats import reading, text_lines
+from cliper.data.readers.rows import Advance
 from cliper.errors import InputError
-from cliper.types import JsonObject
 
 MAX_LINE = 16 * 2**20
 """Bytes of a line; longer ones are no rows of anything."""
@@ -42,8 +43,8 @@ def decode(line: bytes) -> tuple[str, bool]:
         return line.decode("utf-8", _LATIN_1), False
 
 
-def line_batches(stream: BinaryIO) -> Iterator[list[bytes | None]]:
-    """The lines of a stream without their ends, some at a time; None for one that is too long."""
+def lines_of(stream: BinaryIO) -> Iterator[bytes | None]:
+    """The lines of a stream without their ends; None for one that is too long."""
     tail: list[bytes] = []
     size, skipping, first = 0, False, True
     while data := stream.read(_BLOCK):
@@ -56,82 +57,75 @@ def line_batches(stream: BinaryIO) -> Iterator[list[bytes | None]]:
             if size > MAX_LINE:
                 tail, skipping = [], True
         if rest:
-            yield [None if skipping else b"".join(tail), *rest[:-1]]
+            yield None if skipping else b"".join(tail)
+            yield from rest[:-1]
             tail, size, skipping = [rest[-1]], len(rest[-1]), False
     if skipping:
-        yield [None]
+        yield None
     elif any(tail):
-        yield [b"".join(tail)]
+        yield b"".join(tail)
 
 
-class Broken:
-    """Counts lines that are no rows, and lines that are not UTF-8."""
-
-    def __init__(self, ledger: Ledger, section: Section) -> None:
-        self._ledger, self._section = ledger, section
-
-    def text(self, line: bytes | None, number: int) -> str | None:
-        """The text of a line; None for one that is too long, "" for a blank one."""
-        if line is None:
-            self.drop(f"a line of more than {MAX_LINE} bytes", number)
-            return None
-        text, utf8 = decode(line)
-        if not utf8:
-            what = "bytes that are not UTF-8 read as Latin-1"
-            self._ledger.change(self._section, what, 1, [f"line {number}"])
-        return text.rstrip("\r") if text.strip() else ""
-
-    def drop(self, reason: str, number: int, sample: str = "") -> None:
-        """Count a line that is no row."""
-        shown = f"line {number}: {sample[:60]}" if sample else f"line {number}"
-        self._ledger.drop(self._section, reason, 1, [shown])
+def first_line(path: Path) -> str:
+    """The first line that holds something: of many files, the header."""
+    source = text_lines(path)
+    with reading(source.name), source.open() as stream:
+        texts = (decode(line)[0].strip() for line in lines_of(stream) if line)
+        return next((text for text in texts if text), "")
 
 
-def read_records(
-    source: Source,
+def parsed_lines(
+    path: Path,
     parse: Callable[[str], Any],
     what: str,
-    broken: Broken,
-    advance: Callable[[float], None],
-) -> Iterator[tuple[int, JsonObject | None]]:
-    """One dictionary a line, with the line's number; None where a line is none and is counted.
+    ledger: Ledger,
+    section: Section,
+    advance: Advance,
+    none: str = "",
+) -> Iterator[tuple[int, Any]]:
+    """One value a line, with the line's number; None where a line is broken and counted.
+
+    Blank lines are passed over.
 
     Args:
-        source: the file.
-        parse: text → value; a `ValueError` makes the line broken.
-        what: what a line should be, for messages ("a JSON object").
-        broken: takes the counts.
+        path: the file, gzipped if its name ends in `.gz`.
+        parse: text → value; None or a `ValueError` for a broken line.
+        what: what a line should be, for the reason ("not a JSON object").
+        ledger: takes the counts.
+        section: where broken lines count.
         advance: told how many more bytes of the file have been read.
+        none: refuse a file of broken lines alone, and say so: "none of its 3 lines …".
 
     Raises:
-        InputError: there are lines and none of them can be read, or the file itself is damaged.
+        InputError: the file itself is damaged, or `none` was given and no line can be read.
     """
-    number = found = lost = 0
+    source = text_lines(path)
+    found = lost = 0
     with reading(source.name), source.open(advance) as stream:
-        for batch in line_batches(stream):
-            for line in batch:
-                number += 1
-                text = broken.text(line, number)
-                if text == "":
+        for number, line in enumerate(lines_of(stream), 1):
+            value = None
+            if line is None:
+                reason, shown = f"a line of more than {MAX_LINE} bytes", f"line {number}"
+            else:
+                text, utf8 = decode(line)
+                if not utf8:
+                    changed = "bytes that are not UTF-8 read as Latin-1"
+                    ledger.change(section, changed, 1, [f"line {number}"])
+                if not text.strip():
                     continue
-                record = None if text is None else _parsed(text.strip(), parse)
-                if record is None:
-                    lost += 1
-                    if text is not None:
-                        broken.drop(f"not {what}", number, text.strip())
-                found += record is not None
-                yield number, record
-    if not found:
+                reason, shown = f"not {what}", f"line {number}: {text.strip()[:60]}"
+                try:
+                    value = parse(text.rstrip("\r"))
+                except (ValueError, RecursionError):
+                    value = None
+            if value is None:
+                lost += 1
+                ledger.drop(section, reason, 1, [shown])
+            found += value is not None
+            yield number, value
+    if none and not found:
         raise InputError(
-            f"none of its {lost} lines is {what}" if lost else "the file holds no rows",
+            f"none of its {lost} lines {none}" if lost else "the file holds no rows",
             where=source.name,
             remedy="is this the file, and of this release?",
         )
-
-
-def _parsed(text: str, parse: Callable[[str], Any]) -> JsonObject | None:
-    try:
-        value = parse(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -7,24 +7,20 @@ both an id and a text a line without a header. Covers lie in `MicroLens-<size>_c
 """
 
 import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger, Section
-from cliper.data.readers.chunks import Chunk
-from cliper.data.readers.formats import reading, text_lines
-from cliper.data.readers.rows import Advance, LogSource, Wanted
+from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted, chunked
 from cliper.data.readers.values import composed
 from cliper.data.sources.clean import clean_text
-from cliper.data.sources.delimited import Delimited
-from cliper.data.sources.lines import Broken, line_batches
+from cliper.data.sources.delimited import delimited_log
+from cliper.data.sources.lines import first_line, parsed_lines
 from cliper.errors import InputError
 
 _NAMES = {
@@ -32,6 +28,8 @@ _NAMES = {
     "item": "item_id", "itemid": "item_id", "item_id": "item_id", "videoid": "item_id",
     "timestamp": "timestamp",
 }  # fmt: skip
+_HEADERS = ("item", "itemid", "item_id", "videoid", "id")
+_LOG_CHUNK, _ITEM_CHUNK = 16_384, 1_024
 _TITLES = ("title_en", "titles", "title")
 _TAGS = "tags_to_summary.csv"
 
@@ -69,7 +67,7 @@ def prepare_microlens(
     size = pairs.name.removeprefix("MicroLens-").partition("_")[0]
     covers = images if images is not None else source / f"MicroLens-{size}_covers"
     return assemble(
-        Videos(_titles(source, size), _existing(source / _TAGS), ledger),
+        videos(_titles(source, size), _existing(source / _TAGS), ledger),
         _log(pairs, ledger),
         out,
         filters,
@@ -119,11 +117,10 @@ def _existing(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _log(path: Path, ledger: Ledger) -> LogSource:
+def _log(path: Path, ledger: Ledger) -> Rows:
     if path.suffix == ".tsv":
-        return Histories(path, ledger)
-    with reading(str(path)), path.open("rb") as stream:
-        header = stream.readline(4_096).decode("utf-8-sig", errors="replace")
+        return histories(path, ledger)
+    header = first_line(path)
     named = {one.strip(): _NAMES.get(one.strip().lower(), "") for one in header.split(",")}
     columns = {theirs: ours for theirs, ours in named.items() if ours}
     for needed in ("user_id", "item_id"):
@@ -133,144 +130,80 @@ def _log(path: Path, ledger: Ledger) -> LogSource:
                 where=f"{path}, line 1",
                 remedy="its first line should be user,item,timestamp",
             )
-    return Delimited(path, ",", columns, ledger, header=True)
+    return delimited_log(path, ",", columns, ledger)
 
 
-@dataclass(frozen=True)
-class Histories:
-    """The `.tsv`: a user's items in order. A pair's time is its place in that order.
+def histories(path: Path, ledger: Ledger) -> Rows:
+    """The `.tsv`: a user's items in order. A pair's time is its place in that order."""
 
-    Attributes:
-        path: the file.
-        ledger: takes broken lines.
-    """
+    def parse(line: str) -> tuple[str, list[str]] | None:
+        user, _, items = line.partition("\t")
+        return (user, items.split()) if items.strip() else None
 
-    path: Path
-    ledger: Ledger
+    def rows(advance: Advance) -> Iterator[tuple[int, tuple[str, str, str] | None]]:
+        what = "a user, a tab and items"
+        for number, found in parsed_lines(path, parse, what, ledger, "rows", advance):
+            if found is None:
+                yield number, None
+            else:
+                yield from ((number, (found[0], v, str(i))) for i, v in enumerate(found[1]))
 
-    @property
-    def name(self) -> str:
-        """The path."""
-        return str(self.path)
+    def read(advance: Advance, _: Wanted) -> Iterator[Chunk]:
+        return chunked(rows(advance), ("user_id", "item_id", "timestamp"), _LOG_CHUNK)
 
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The one file."""
-        return {"interactions": self.path}
-
-    def chunks(self, advance: Advance) -> Iterator[Chunk]:
-        """One row a pair, numbered by its line."""
-        broken = Broken(self.ledger, "rows")
-        number = 0
-        source = text_lines(self.path)
-        with reading(source.name), source.open(advance) as stream:
-            for batch in line_batches(stream):
-                rows: list[tuple[int, str, str, str]] = []
-                skipped = 0
-                for line in batch:
-                    number += 1
-                    text = broken.text(line, number)
-                    if text == "":
-                        continue
-                    user, _, items = (text or "").partition("\t")
-                    if items.strip():
-                        rows += [(number, user, v, str(i)) for i, v in enumerate(items.split())]
-                        continue
-                    skipped += 1
-                    if text is not None:
-                        broken.drop("not a user, a tab and items", number, text)
-                by_column: list[Any] = list(zip(*rows, strict=True)) or [()] * 4
-                names = ("user_id", "item_id", "timestamp")
-                columns = {n: list(v) for n, v in zip(names, by_column[1:], strict=True)}
-                yield Chunk(np.array(by_column[0], np.int64), columns, list(columns), skipped)
+    return Rows({"interactions": path}, read)
 
 
-@dataclass(frozen=True)
-class Videos:
-    """Titles, with the categories of those that have one.
+def videos(titles: Path, tags: Path | None, ledger: Ledger) -> Rows:
+    """Videos that have a title, then those that have a category alone.
 
-    Attributes:
+    Args:
         titles: the file of titles.
         tags: the file of categories, if there is one.
         ledger: takes broken lines.
     """
 
-    titles: Path
-    tags: Path | None
-    ledger: Ledger
-    repeats: bool = True
-    _size: int = field(default=1_024, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The path of the titles."""
-        return str(self.titles)
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """One or two files."""
-        return {"items": self.titles} | ({"categories": self.tags} if self.tags else {})
-
-    def chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        """Videos that have a title, then those that have a category alone."""
-        tags: dict[str, str] = {}
-        if self.tags is not None:
-            for _, item, tag in self._lines(self.tags, "fields", lambda _: None):
-                if item is not None:
-                    tags.setdefault(composed(item), tag)
-        rows: list[tuple[int, str, str, str | None]] = []
-        skipped = 0
-        untitled = dict(tags)
-        for line, item, title in self._lines(self.titles, "items", advance):
-            if item is None:
-                skipped += 1
+    def rows(advance: Advance) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
+        tag_of: dict[str, str] = {}
+        if tags is not None:
+            for _, found in _pairs_of(tags, ledger, "fields", lambda _: None):
+                if found is not None:
+                    tag_of.setdefault(composed(found[0]), found[1])
+        untitled = dict(tag_of)
+        for line, found in _pairs_of(titles, ledger, "items", advance):
+            if found is None:
+                yield line, None
             else:
-                untitled.pop(composed(item), None)
-                rows.append((line, item, clean_text(title), tags.get(composed(item))))
-            if len(rows) + skipped >= self._size:
-                yield self._chunk(rows, skipped)
-                rows, skipped = [], 0
-        rows += [(0, item, "", tag) for item, tag in untitled.items()]
-        yield self._chunk(rows, skipped)
+                item = composed(found[0])
+                untitled.pop(item, None)
+                yield line, (found[0], clean_text(found[1]), _listed(tag_of.get(item)))
+        yield from ((0, (item, "", _listed(tag))) for item, tag in untitled.items())
 
-    def _chunk(self, rows: list[tuple[int, str, str, str | None]], skipped: int) -> Chunk:
-        columns: dict[str, Any] = {
-            "item_id": [row[1] for row in rows],
-            "title": [row[2] for row in rows],
-        }
-        if self.tags is not None:
-            columns["categories"] = [[row[3]] if row[3] else None for row in rows]
-        return Chunk(np.array([row[0] for row in rows], np.int64), columns, list(columns), skipped)
+    def read(advance: Advance, _: Wanted) -> Iterator[Chunk]:
+        names = ("item_id", "title", "" if tags is None else "categories")
+        return chunked(rows(advance), names, _ITEM_CHUNK)
 
-    def _lines(
-        self, path: Path, section: Section, advance: Advance
-    ) -> Iterator[tuple[int, str | None, str]]:
-        """Line number, id (None for a broken line) and text; a text may hold bare commas."""
-        broken = Broken(self.ledger, section)
-        number = 0
-        source = text_lines(path)
-        with reading(source.name), source.open(advance) as stream:
-            for batch in line_batches(stream):
-                for line in batch:
-                    number += 1
-                    text = broken.text(line, number)
-                    if text == "" or (number == 1 and _is_header(text or "")):
-                        continue
-                    values = _values(text or "")
-                    if len(values) >= 2 and values[0].strip():
-                        yield number, values[0].strip(), ",".join(values[1:]).strip()
-                        continue
-                    if text is not None:
-                        broken.drop("not an id and a text", number, text)
-                    yield number, None, ""
+    files = {"items": titles} | ({} if tags is None else {"categories": tags})
+    return Rows(files, read, repeats=True)
 
 
-def _values(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error:
-        return []
+def _listed(tag: str | None) -> list[str] | None:
+    return [tag] if tag else None
 
 
-def _is_header(line: str) -> bool:
-    return line.partition(",")[0].strip().lower() in ("item", "itemid", "item_id", "videoid", "id")
+def _pairs_of(
+    path: Path, ledger: Ledger, section: Section, advance: Advance
+) -> Iterator[tuple[int, tuple[str, str] | None]]:
+    """Line number, id and text (None for a broken line); a text may hold bare commas."""
+
+    def parse(line: str) -> tuple[str, str] | None:
+        try:
+            values = next(csv.reader([line]), [])
+        except csv.Error:
+            return None
+        found = len(values) >= 2 and values[0].strip()
+        return (values[0].strip(), ",".join(values[1:]).strip()) if found else None
+
+    lines = parsed_lines(path, parse, "an id and a text", ledger, section, advance)
+    has_header = first_line(path).partition(",")[0].strip().lower() in _HEADERS
+    return itertools.islice(lines, int(has_header), None)

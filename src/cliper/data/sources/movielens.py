@@ -6,8 +6,7 @@ dataset has no place for it.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger
-from cliper.data.readers.chunks import Chunk
-from cliper.data.readers.rows import LOG_COLUMNS, Advance, Wanted
+from cliper.data.readers.rows import LOG_COLUMNS, Advance, Chunk, Rows, Wanted, chunked
 from cliper.data.sources.clean import clean_text
-from cliper.data.sources.delimited import Delimited
+from cliper.data.sources.delimited import delimited_log, delimited_rows
 from cliper.errors import InputError
 
 GENRES = (
@@ -28,6 +26,7 @@ GENRES = (
 )  # fmt: skip
 """Of 100k, in the order of its flags (its README)."""
 
+_CHUNK = 1_024
 _YEAR = re.compile(r"\s*\((\d{4})[^()]*\)\s*(?:\(V\)\s*)?$")
 _ARTICLE = re.compile(r"^(.+), (The|An?)$")
 
@@ -61,9 +60,9 @@ def prepare_movielens(
     check_replaceable(out)
     filters = Filters(min_rating, k_core, keep_unbought)
     ledger = Ledger()
-    release, films, log = _layout(source, ledger)
+    release, items, log = _layout(source, ledger)
     return assemble(
-        films,
+        items,
         log,
         out,
         filters,
@@ -74,19 +73,19 @@ def prepare_movielens(
     )
 
 
-def _layout(source: Path, ledger: Ledger) -> tuple[str, "Films", Delimited]:
+def _layout(source: Path, ledger: Ledger) -> tuple[str, Rows, Rows]:
     if (source / "u.data").is_file():
-        _require(source / "u.item")
-        flags = [f"genre {i}" for i in range(len(_genres(source)))]
-        columns = ["item_id", "title", "released", "", "", *flags]
-        table = Delimited(source / "u.item", "|", columns, ledger, section="items")
-        log = Delimited(source / "u.data", "\t", LOG_COLUMNS, ledger)
-        return "100k", Films(table, _genres(source)), log
+        return (
+            "100k",
+            films(_required(source / "u.item"), "|", _genres(source), ledger),
+            delimited_log(source / "u.data", "\t", LOG_COLUMNS, ledger),
+        )
     if (source / "ratings.dat").is_file():
-        _require(source / "movies.dat")
-        columns = ["item_id", "title", "genres"]
-        table = Delimited(source / "movies.dat", "::", columns, ledger, section="items")
-        return "1m", Films(table, ()), Delimited(source / "ratings.dat", "::", LOG_COLUMNS, ledger)
+        return (
+            "1m",
+            films(_required(source / "movies.dat"), "::", (), ledger),
+            delimited_log(source / "ratings.dat", "::", LOG_COLUMNS, ledger),
+        )
     raise InputError(
         "neither MovieLens 100k nor 1M",
         where=str(source),
@@ -94,9 +93,10 @@ def _layout(source: Path, ledger: Ledger) -> tuple[str, "Films", Delimited]:
     )
 
 
-def _require(path: Path) -> None:
+def _required(path: Path) -> Path:
     if not path.is_file():
         raise InputError("no such file", where=str(path), remedy="unpack the whole archive")
+    return path
 
 
 def _genres(source: Path) -> Sequence[str]:
@@ -108,74 +108,45 @@ def _genres(source: Path) -> Sequence[str]:
     return [line.partition("|")[0].strip() for line in lines if line.strip()]
 
 
-@dataclass(frozen=True)
-class Films:
+def films(path: Path, delimiter: str, genres: Sequence[str], ledger: Ledger) -> Rows:
     """The films of either release.
 
-    Attributes:
-        table: the file's columns.
+    Args:
+        path: the file of films.
+        delimiter: what parts values.
         genres: names of 100k's flags; empty for 1M, which names genres in a column.
+        ledger: takes broken lines and what was changed.
     """
+    width = 5 + len(genres) if genres else 3
 
-    table: Delimited
-    genres: Sequence[str]
-    repeats: bool = False
+    def row(values: list[str], line: int) -> tuple[Any, ...]:
+        item, text, *rest = values
+        title, year = _title(text, line, ledger)
+        if not genres:
+            return item, title, year, rest[0].split("|")
+        flags = zip(genres, rest[3:], strict=True)
+        named = [genre for genre, flag in flags if flag.strip() == "1" and genre != "unknown"]
+        return item, title, year or rest[0].strip()[-4:] or None, named
 
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self.table.name
+    def read(advance: Advance, _: Wanted) -> Iterator[Chunk]:
+        found = delimited_rows(path, delimiter, width, ledger, "items", advance)
+        rows = ((line, None if values is None else row(values, line)) for line, values in found)
+        return chunked(rows, ("item_id", "title", "year", "categories"), _CHUNK)
 
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The one file."""
-        return {"items": self.table.path}
-
-    def chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        """The films with their fields."""
-        for chunk in self.table.chunks(advance):
-            titles = [self._title(text, line) for text, line in _numbered(chunk, "title")]
-            released = chunk.columns.get("released", [""] * len(titles))
-            columns: dict[str, Any] = {
-                "item_id": chunk.columns["item_id"],
-                "title": [title for title, _ in titles],
-                "year": [
-                    year or date.strip()[-4:] or None
-                    for (_, year), date in zip(titles, released, strict=True)
-                ],
-                "categories": self._categories(chunk),
-            }
-            yield Chunk(chunk.numbers, columns, list(columns), chunk.skipped)
-
-    def _title(self, text: str, line: int) -> tuple[str | None, str | None]:
-        """The title as one says it, and the year that follows it."""
-        text = clean_text(text)
-        year = _YEAR.search(text)
-        title = text[: year.start()].strip() if year else text
-        article = _ARTICLE.match(title)
-        if article:
-            title = f"{article[2]} {article[1]}"
-            what = "title: the article put in front"
-            self.table.ledger.change("fields", what, 1, [f"line {line}: {title}"])
-        if title.lower() == "unknown":
-            what = "title: 'unknown' taken as missing"
-            self.table.ledger.drop("fields", what, 1, [f"line {line}"])
-            return None, year[1] if year else None
-        return title or None, year[1] if year else None
-
-    def _categories(self, chunk: Chunk) -> list[list[str] | None]:
-        if not self.genres:
-            return [text.split("|") for text, _ in _numbered(chunk, "genres")]
-        flags = [chunk.columns[f"genre {i}"] for i in range(len(self.genres))]
-        return [
-            [
-                genre
-                for genre, flag in zip(self.genres, row, strict=True)
-                if flag.strip() == "1" and genre != "unknown"
-            ]
-            for row in zip(*flags, strict=True)
-        ]
+    return Rows({"items": path}, read)
 
 
-def _numbered(chunk: Chunk, column: str) -> Iterator[tuple[str, int]]:
-    return zip(chunk.columns[column], chunk.numbers.tolist(), strict=True)
+def _title(text: str, line: int, ledger: Ledger) -> tuple[str | None, str | None]:
+    """The title as one says it, and the year that follows it."""
+    text = clean_text(text)
+    year = _YEAR.search(text)
+    title = text[: year.start()].strip() if year else text
+    article = _ARTICLE.match(title)
+    if article:
+        title = f"{article[2]} {article[1]}"
+        what = "title: the article put in front"
+        ledger.change("fields", what, 1, [f"line {line}: {title}"])
+    if title.lower() == "unknown":
+        ledger.drop("fields", "title: 'unknown' taken as missing", 1, [f"line {line}"])
+        title = ""
+    return title or None, year[1] if year else None

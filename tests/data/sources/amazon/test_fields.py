@@ -10,7 +10,7 @@ import pytest
 
 from cliper.data.ledger import Ledger
 from cliper.data.readers.items import RawCatalogue, read_items
-from cliper.data.sources.amazon.items import AmazonItems
+from cliper.data.sources.amazon.items import amazon_items
 from cliper.data.sources.amazon.releases import release
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -76,7 +76,7 @@ def read(tmp_path: Path, year: int, text: str) -> tuple[RawCatalogue, Ledger]:
     path = tmp_path / "meta.json.gz"
     path.write_bytes(gzip.compress(text.strip().encode()))
     ledger = Ledger()
-    return read_items(AmazonItems(path, release(year), ledger), ledger), ledger
+    return read_items(amazon_items(path, release(year), ledger), ledger), ledger
 
 
 @pytest.mark.parametrize("year", EXPECTED)

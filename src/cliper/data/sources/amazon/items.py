@@ -1,109 +1,66 @@
 """Amazon's metadata as a catalogue."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cliper.data.ledger import Ledger
-from cliper.data.readers.chunks import Chunk, next_chunk
-from cliper.data.readers.formats import text_lines
-from cliper.data.readers.rows import Advance, Wanted
+from cliper.data.ledger import Ledger, Section
+from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted, chunked
 from cliper.data.readers.values import composed
 from cliper.data.sources.amazon.fields import FIELDS, FieldReader
 from cliper.data.sources.amazon.releases import Release
-from cliper.data.sources.lines import Broken, read_records
+from cliper.data.sources.lines import parsed_lines
 from cliper.data.sources.literal import parse_literal
 from cliper.types import JsonObject
 
 _CHUNK = 1_024
 
 
-@dataclass(frozen=True)
-class AmazonItems:
+def amazon_items(path: Path, release: Release, ledger: Ledger) -> Rows:
     """The metadata file of one category: first rows of repeated items count.
 
-    Attributes:
-        path: the file.
-        release: its layout.
-        ledger: takes broken lines and what was changed in values.
+    Of items that are not wanted the id alone is read.
     """
+    key = "parent_asin" if release.parents else "asin"
+    read_fields = FieldReader(release.year, ledger)
 
-    path: Path
-    release: Release
-    ledger: Ledger
-    repeats: bool = True
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return str(self.path)
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The one file."""
-        return {"items": self.path}
-
-    def chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        """The items; of those that are not wanted the id alone."""
-        chunks = self._chunks(advance, wanted)
-        while (chunk := next_chunk(chunks)) is not None:
-            yield chunk
-
-    def _chunks(self, advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
-        parse, what = record_parser(self.release)
-        broken = Broken(self.ledger, "items")
-        read_fields = FieldReader(self.release.year, self.ledger)
-        key = "parent_asin" if self.release.parents else "asin"
-        rows = _Rows()
+    def rows(advance: Advance, wanted: Wanted) -> Iterator[tuple[int, list[Any] | None]]:
         seen: set[str] = set()
-        for line, record in read_records(text_lines(self.path), parse, what, broken, advance):
+        for line, record in records(path, release, ledger, "items", advance):
             if record is None:
-                rows.skipped += 1
-            else:
-                item = identifier(record.get(key))
-                one = "" if item is None else composed(item)
-                first = item is not None and one not in seen and wanted(one)
-                if first:
-                    seen.add(one)
-                rows.add(line, item, read_fields(record, line) if first else {})
-            if len(rows.numbers) + rows.skipped >= _CHUNK:
-                yield rows.chunk()
-                rows = _Rows()
-        yield rows.chunk()
+                yield line, None
+                continue
+            item = identifier(record.get(key))
+            one = "" if item is None else composed(item)
+            fields: JsonObject = {}
+            if item is not None and one not in seen and wanted(one):
+                seen.add(one)
+                fields = read_fields(record, line)
+            yield line, [item, *(fields.get(name) for name in FIELDS)]
+
+    def read(advance: Advance, wanted: Wanted) -> Iterator[Chunk]:
+        return chunked(rows(advance, wanted), ("item_id", *FIELDS), _CHUNK)
+
+    return Rows({"items": path}, read, repeats=True)
 
 
-class _Rows:
-    def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self.columns: dict[str, list[Any]] = {name: [] for name in ("item_id", *FIELDS)}
-        self.skipped = 0
+def records(
+    path: Path, release: Release, ledger: Ledger, section: Section, advance: Advance
+) -> Iterator[tuple[int, JsonObject | None]]:
+    """One dictionary a line, with the line's number; None where a line is none and is counted."""
+    what = "a Python dictionary or JSON object" if release.year == 2014 else "a JSON object"
 
-    def add(self, number: int, item: str | None, fields: JsonObject) -> None:
-        self.numbers.append(number)
-        self.columns["item_id"].append(item)
-        for name in FIELDS:
-            self.columns[name].append(fields.get(name))
+    def dictionary(text: str) -> JsonObject | None:
+        text = text.strip()
+        value = _json_or_literal(text) if release.year == 2014 else json.loads(text)
+        return value if isinstance(value, dict) else None
 
-    def chunk(self) -> Chunk:
-        numbers = np.array(self.numbers, dtype=np.int64)
-        return Chunk(numbers, dict(self.columns), list(self.columns), self.skipped)
-
-
-def record_parser(release: Release) -> tuple[Callable[[str], Any], str]:
-    """How a line of the release is read, and what it should be.
-
-    In 2014 a line is JSON or, in the metadata, a Python dictionary.
-    """
-    if release.year == 2014:
-        return _json_or_literal, "a Python dictionary or JSON object"
-    return json.loads, "a JSON object"
+    return parsed_lines(path, dictionary, what, ledger, section, advance, f"is {what}")
 
 
 def _json_or_literal(text: str) -> Any:
+    """In 2014 a line is JSON or, in the metadata, a Python dictionary."""
     if text.startswith('{"'):
         try:
             return json.loads(text)

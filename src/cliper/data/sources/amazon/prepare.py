@@ -7,7 +7,7 @@ from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger
 from cliper.data.sources.amazon.files import MAX_BYTES, fetch, find, present
-from cliper.data.sources.amazon.items import AmazonItems
+from cliper.data.sources.amazon.items import amazon_items
 from cliper.data.sources.amazon.logs import amazon_log
 from cliper.data.sources.amazon.releases import LOG_KINDS, LogKind, release
 from cliper.data.sources.amazon.table_1 import compare_with_table_1
@@ -75,7 +75,7 @@ def prepare_amazon(
         files = fetch(found_release, category, address, log, kept)
     ledger = Ledger()
     return assemble(
-        AmazonItems(files.meta, found_release, ledger),
+        amazon_items(files.meta, found_release, ledger),
         amazon_log(files.log, found_release, ledger),
         out,
         filters,

@@ -1,16 +1,16 @@
-"""One way to read every format: pieces of a file, column by column.
+"""The general formats, CSV, JSON Lines and Parquet, as rows.
 
 Rows are counted as a person sees them: from 1, and the header of a CSV file is row 1.
 """
 
 import csv
-import gc
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,46 +18,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.config import nearest
-from cliper.data.readers.formats import Source, not_utf8, reading
+from cliper.data.readers.formats import Source, not_utf8, reading, recognise
+from cliper.data.readers.rows import LOG_COLUMNS, Advance, Chunk, Rows, Wanted
 from cliper.errors import InputError
 from cliper.files import each_once
 from cliper.types import IndexArray
 
 MAX_VALUE = 64 * 2**20  # characters of one CSV value, bytes of one JSON line
-_Advance = Callable[[float], None]
+_LOG_CHUNK = 65_536
+_ITEM_CHUNK = 256  # rows of text can be long
 
 
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Some consecutive rows.
-
-    Attributes:
-        numbers: row numbers, int64 (n,).
-        columns: name → n values: strings (CSV), JSON values (None where a row has no such key),
-            or an Arrow array (Parquet).
-        names: every column of the file (JSON Lines: of these rows), wanted or not.
-        skipped: rows among and before these that cannot be read; the reader has counted why.
-    """
-
-    numbers: IndexArray
-    columns: dict[str, list[Any] | pa.Array]
-    names: list[str]
-    skipped: int = 0
-
-
-def read_chunks(
-    source: Source,
-    size: int,
-    columns: list[str] | None = None,
-    advance: Callable[[float], None] = lambda _: None,
-) -> Iterator[Chunk]:
-    """The file's rows in chunks of at most `size`.
+def file_log(path: Path, columns: Sequence[str] | None = LOG_COLUMNS) -> Rows:
+    """A log file, its format told by its name (see `recognise`).
 
     Args:
-        source: what to read.
-        size: rows held at a time.
+        path: the file.
         columns: the wanted ones (those that exist are returned), or None for all.
-        advance: told how many more bytes of the file have been read (compressed, if it is).
+    """
+    return Rows({"interactions": path}, partial(_read, recognise(path), _LOG_CHUNK, columns))
+
+
+def file_items(path: Path) -> Rows:
+    """A catalogue file, its format told by its name (see `recognise`): each id once."""
+    return Rows({"items": path}, partial(_read, recognise(path), _ITEM_CHUNK, None))
+
+
+def _read(
+    source: Source, size: int, columns: Sequence[str] | None, advance: Advance, _: Wanted
+) -> Iterator[Chunk]:
+    """The file's rows in chunks of at most `size`.
 
     Raises:
         InputError: the structure is broken; the message names the file and the row.
@@ -65,25 +55,9 @@ def read_chunks(
     readers = {"csv": _csv_chunks, "jsonl": _json_chunks, "parquet": _parquet_chunks}
     with reading(source.name):
         try:
-            chunks = readers[source.kind](source, size, columns, advance)
-            while (chunk := next_chunk(chunks)) is not None:
-                yield chunk
+            yield from readers[source.kind](source, size, columns, advance)
         except UnicodeDecodeError:
             raise not_utf8(source) from None
-
-
-def next_chunk(chunks: Iterator[Chunk]) -> Chunk | None:
-    """The next chunk, with the cycle collector paused.
-
-    Rows are many small containers without cycles; searching them took longer than reading them.
-    """
-    paused = gc.isenabled()
-    gc.disable()
-    try:
-        return next(chunks, None)
-    finally:
-        if paused:
-            gc.enable()
 
 
 def require(columns: list[str], needed: str, where: str) -> None:
@@ -117,7 +91,7 @@ def _long_values() -> Iterator[None]:
 
 
 def _csv_chunks(
-    source: Source, size: int, columns: list[str] | None, advance: _Advance
+    source: Source, size: int, columns: Sequence[str] | None, advance: Advance
 ) -> Iterator[Chunk]:
     with source.open(advance) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -169,7 +143,7 @@ def _check_widths(
 
 
 def _json_chunks(
-    source: Source, size: int, columns: list[str] | None, advance: _Advance
+    source: Source, size: int, columns: Sequence[str] | None, advance: Advance
 ) -> Iterator[Chunk]:
     with source.open(advance) as stream:
         numbers: list[int] = []
@@ -212,7 +186,9 @@ def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
     return row
 
 
-def _transposed(rows: list[dict[str, Any]], numbers: list[int], columns: list[str] | None) -> Chunk:
+def _transposed(
+    rows: list[dict[str, Any]], numbers: list[int], columns: Sequence[str] | None
+) -> Chunk:
     names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
     wanted = [name for name in names if columns is None or name in columns]
     values = {name: [row.get(name) for row in rows] for name in wanted}
@@ -220,7 +196,7 @@ def _transposed(rows: list[dict[str, Any]], numbers: list[int], columns: list[st
 
 
 def _parquet_chunks(
-    source: Source, size: int, columns: list[str] | None, advance: _Advance
+    source: Source, size: int, columns: Sequence[str] | None, advance: Advance
 ) -> Iterator[Chunk]:
     with pq.ParquetFile(source.path) as file:
         names = list(file.schema_arrow.names)

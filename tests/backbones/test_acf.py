@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cliper.backbones import Batch, acf, create_backbone
-from cliper.backbones.acf import segment_softmax, without
+from cliper.backbones.acf import without
 from cliper.testing.conformance import BackboneConformance
 
 D = 3
@@ -119,19 +119,6 @@ def test_a_positive_outside_the_history_changes_nothing(tiny) -> None:
         batch = Batch(torch.tensor([0, 4]), torch.tensor([4, 5]), torch.tensor([5, 0]))
         losses.append(model.loss(batch)["bpr"])
     assert torch.equal(*losses)
-
-
-def test_softmax_of_segments_takes_any_size_of_logit() -> None:
-    rows = torch.tensor([0, 0, 2, 2, 2])
-    logits = torch.tensor([1000.0, 999.0, -1000.0, -1000.0, -1001.0], requires_grad=True)
-    found = segment_softmax(logits, rows, 3)
-    expected = torch.cat([logits[:2].softmax(0), logits[2:].softmax(0)])
-    torch.testing.assert_close(found, expected)
-    weight = torch.arange(5.0)
-    torch.testing.assert_close(
-        torch.autograd.grad((found * weight).sum(), logits),
-        torch.autograd.grad((expected * weight).sum(), logits),
-    )
 
 
 def test_a_history_that_was_all_positive_is_empty_and_without_gradient() -> None:

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from cliper.graphs import EdgeGraph, SparseGraph
+from cliper.graphs.edges import segment_softmax
 from cliper.graphs.sparse import product
 
 ROWS, COLUMNS = np.array([2, 0, 0, 3, 2, 1]), np.array([4, 1, 0, 2, 0, 3])  # row 4 is empty
@@ -28,10 +29,9 @@ def test_edges_are_sorted_and_complete(graph: EdgeGraph) -> None:
     assert pairs == sorted(zip(ROWS.tolist(), COLUMNS.tolist(), strict=True))
 
 
-def test_product_softmax_and_sums_are_those_of_the_dense_matrix(graph: EdgeGraph) -> None:
+def test_product_and_softmax_are_those_of_the_dense_matrix(graph: EdgeGraph) -> None:
     values, x = torch.randn(6), torch.randn(6, 3)
     torch.testing.assert_close(graph(values, x), dense(graph, values) @ x)
-    torch.testing.assert_close(graph.row_sum(values), dense(graph, values).sum(1))
     left = torch.randn(5, 3)
     products = torch.stack([left[r] @ x[c] for r, c in zip(graph.rows, graph.columns, strict=True)])
     torch.testing.assert_close(graph.dot(left, x), products)
@@ -65,3 +65,16 @@ def test_a_product_ignores_what_its_memory_held() -> None:
         torch.testing.assert_close(product(csr, x), csr.to_dense() @ x)
     nan = torch.full((50, 3), torch.nan)
     torch.testing.assert_close(torch.addmm(nan, csr, x, beta=0), csr.to_dense() @ x)
+
+
+def test_softmax_of_segments_takes_any_size_of_logit() -> None:
+    rows = torch.tensor([0, 0, 2, 2, 2])
+    logits = torch.tensor([1000.0, 999.0, -1000.0, -1000.0, -1001.0], requires_grad=True)
+    found = segment_softmax(logits, rows, 3)
+    expected = torch.cat([logits[:2].softmax(0), logits[2:].softmax(0)])
+    torch.testing.assert_close(found, expected)
+    weight = torch.arange(5.0)
+    torch.testing.assert_close(
+        torch.autograd.grad((found * weight).sum(), logits),
+        torch.autograd.grad((expected * weight).sum(), logits),
+    )

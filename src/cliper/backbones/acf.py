@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
 from cliper.backbones.layers import embedding_table, item_table, projection, unit_scale
 from cliper.data import Interactions
+from cliper.graphs.edges import segment_softmax
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
 
@@ -172,15 +173,6 @@ class Attention(nn.Module):
         """Of hidden (E, d) before φ: (E,)."""
         result: Tensor = self.out(hidden.relu())[:, 0]
         return result
-
-
-def segment_softmax(logits: Tensor, rows: Tensor, n: int) -> Tensor:
-    """Softmax of logits (E,) over the edges of each row; `rows` (E,) are below n."""
-    peak = logits.new_full((n,), -torch.inf)
-    peak = peak.scatter_reduce(0, rows, logits.detach(), "amax")
-    exponential = (logits - peak[rows]).exp()
-    total = logits.new_zeros(n).index_add(0, rows, exponential)
-    return exponential / total[rows]
 
 
 def without(history: Tensor, share: Tensor, p: Tensor) -> Tensor:

@@ -79,10 +79,6 @@ class EdgeGraph(nn.Module):
         product: Tensor = _EdgeProduct.apply(self, values, x)  # type: ignore[no-untyped-call]
         return product
 
-    def row_sum(self, values: Tensor) -> Tensor:
-        """Sum of each row's values (E,): (m,)."""
-        return values.new_zeros(self.shape[0]).index_add(0, self.rows, values)
-
     def dot(self, left: Tensor, right: Tensor) -> Tensor:
         """One inner product per edge, of left (m, d) at its row and right (n, d) at its column."""
         product: Tensor = _EdgeDot.apply(self, left, right)  # type: ignore[no-untyped-call]
@@ -90,10 +86,16 @@ class EdgeGraph(nn.Module):
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax over each row's own edges: (E,)."""
-        top = logits.new_full((self.shape[0],), -torch.inf)
-        top = top.scatter_reduce(0, self.rows, logits.detach(), "amax")
-        weights = (logits - top.index_select(0, self.rows)).exp()
-        return weights / self.row_sum(weights).index_select(0, self.rows)
+        return segment_softmax(logits, self.rows, self.shape[0])
+
+
+def segment_softmax(logits: Tensor, rows: Tensor, n: int) -> Tensor:
+    """Softmax of logits (E,) over the edges of each of n rows; `rows` (E,) are below n."""
+    top = logits.new_full((n,), -torch.inf)
+    top = top.scatter_reduce(0, rows, logits.detach(), "amax")
+    weights = (logits - top.index_select(0, rows)).exp()
+    total = logits.new_zeros(n).index_add(0, rows, weights)
+    return weights / total.index_select(0, rows)
 
 
 def bipartite_edges(interactions: sp.csr_matrix) -> tuple[EdgeGraph, EdgeGraph]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cliper.data.interactions import Interactions
 from cliper.errors import InputError
 from cliper.metrics import mean_over_users, per_user
-from cliper.ranking.pairs import Pairs
+from cliper.ranking.pairs import PairsByUser
 from cliper.ranking.rank import CHUNK_SIZE, rank
 from cliper.scoring import FactorScorer, ScoreFunction
 from cliper.types import BoolArray, IndexArray
@@ -66,8 +66,8 @@ def evaluate(
     if columns is not None and ((columns < 0) | (columns >= relevant.n_items)).any():
         raise InputError(f"a candidate is not one of the {relevant.n_items} items")
     exclude = [part for part in (train, valid) if part is not None]
-    Pairs.check([relevant, *exclude])
-    targets = Pairs([relevant], columns)
+    PairsByUser.check([relevant, *exclude])
+    targets = PairsByUser([relevant], columns)
     users = np.flatnonzero(targets.counts)
     if not len(users):
         raise InputError("no user has a relevant item to be found", where="evaluation")
@@ -76,7 +76,7 @@ def evaluate(
     ranking = rank(
         scorer, users, max(ks), exclude=exclude, candidates=columns, chunk_size=chunk_size
     )
-    hits = find_hits(ranking.items, users, Pairs([relevant]), chunk_size)
+    hits = find_hits(ranking.items, users, PairsByUser([relevant]), chunk_size)
     n_relevant = targets.counts[users]
     values = per_user(hits, n_relevant, ks, names)
     means = {key: mean_over_users(value, n_relevant) for key, value in values.items()}
@@ -84,7 +84,7 @@ def evaluate(
 
 
 def find_hits(
-    items: IndexArray, users: IndexArray, relevant: Pairs, chunk_size: int = CHUNK_SIZE
+    items: IndexArray, users: IndexArray, relevant: PairsByUser, chunk_size: int = CHUNK_SIZE
 ) -> BoolArray:
     """Which ranked items are relevant: bool (U, K).
 

@@ -11,7 +11,7 @@ from cliper.errors import MismatchError
 from cliper.types import IndexArray
 
 
-class Pairs:
+class PairsByUser:
     """The union of some interactions, grouped by user.
 
     Args:

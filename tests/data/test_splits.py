@@ -18,7 +18,9 @@ from cliper.data import (
 from cliper.data.split import SplitKind
 from cliper.errors import InputError
 
-KINDS: list[SplitKind] = ["random", "user-time", "global-time", "leave-one-out", "cold-item"]
+KINDS: list[SplitKind] = [
+    "random", "user-time", "global-time", "leave-one-out", "cold-item", "new-user",
+]  # fmt: skip
 
 
 def make_dataset(pairs: list[tuple[int, int]], times: list[int] | None) -> Dataset:
@@ -36,6 +38,10 @@ def random_dataset(seed: int, moments: int = 40, n: int = 600) -> Dataset:
     unique = sorted({(int(u), int(i)) for u, i in zip(users, pairs % 30, strict=True)})
     unique = [unique[i] for i in rng.permutation(len(unique))]
     return make_dataset(unique, rng.integers(0, moments, len(unique)).tolist())
+
+
+def given_rows(split: Split) -> set[tuple[int, int]]:
+    return set() if split.given is None else rows(split.given)
 
 
 def rows(part: Interactions) -> set[tuple[int, int]]:
@@ -61,12 +67,14 @@ def histories(dataset: Dataset) -> dict[int, list[tuple[int, int]]]:
 def test_parts_are_disjoint_and_every_row_is_in_one_or_counted(kind: SplitKind, seed: int) -> None:
     dataset = random_dataset(seed)
     split = make_split(dataset, kind, seed)
-    train, valid, test = parts(split)
-    assert not (train & valid or train & test or valid & test)
-    assert train | valid | test <= rows(dataset.interactions)
-    lost = len(rows(dataset.interactions)) - len(train | valid | test)
+    every = [*parts(split), given_rows(split)]
+    together = set[tuple[int, int]]().union(*every)
+    assert sum(map(len, every)) == len(together)
+    assert together <= rows(dataset.interactions)
+    lost = len(rows(dataset.interactions)) - len(together)
     assert lost == sum(split.dropped.values())
-    assert len(split.train) + len(split.valid) + len(split.test) + lost == len(dataset.interactions)
+    counted = [split.train, split.valid, split.test, *([split.given] if split.given else [])]
+    assert sum(map(len, counted)) + lost == len(dataset.interactions)
     assert split.train.users is dataset.users
     assert split.test.items is dataset.items
 
@@ -311,3 +319,35 @@ def test_amazon_baby_has_the_published_sizes(shared_data: Path, tmp_path: Path) 
     split = make_split(dataset, "random", 0)
     assert (len(dataset.users), len(dataset.items)) == (19_445, 7_050)
     assert (len(split.train), len(split.valid), len(split.test)) == (118_551, 20_559, 21_682)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_new_users_are_withheld_whole_and_half_of_each_is_given(timed: bool) -> None:
+    dataset = random_dataset(7)
+    if not timed:
+        log = dataset.interactions
+        dataset = make_dataset(list(zip(log.user_index, log.item_index, strict=True)), None)
+    split = make_split(dataset, "new-user", 1)
+    assert split.given is not None
+    occurring = set(dataset.interactions.user_index.tolist())
+    trained, valid, test, given_users = (
+        set(part.user_index.tolist())
+        for part in (split.train, split.valid, split.test, split.given)
+    )
+    assert not trained & given_users
+    assert (valid | test) <= given_users
+    assert not valid & test
+    assert len(given_users) == len(occurring) // 5 + len(occurring) // 10
+    held = Counter(dataset.interactions.user_index.tolist())
+    shown = Counter(split.given.user_index.tolist())
+    asked = Counter([*split.valid.user_index.tolist(), *split.test.user_index.tolist()])
+    for user in given_users:
+        assert shown[user] == -(-held[user] // 2)
+        assert shown[user] + asked[user] == held[user]
+    assert split.taken.joined(split.valid).joined(split.test).matrix().nnz == sum(held.values())
+    if timed:
+        time = {pair: t for u, h in histories(dataset).items() for t, i in h for pair in [(u, i)]}
+        for user in valid | test:
+            latest = max(time[p] for p in given_rows(split) if p[0] == user)
+            ranked = rows(split.valid) | rows(split.test)
+            assert all(latest <= time[p] for p in ranked if p[0] == user)

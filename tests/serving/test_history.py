@@ -3,30 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
+from small_shop import KINDS, PRICES, N, shop
 
 import cliper
-from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
 from cliper.experiments.run import Run
+from cliper.scoring import FactorFoldIn, LeastSquares
 from cliper.serving import Recommender
-
-M, N = 40, 60
-KINDS = [["bag", "shoe", "hat"][i % 3] for i in range(N)]
-PRICES = [str(5 + 7 * i % 100) for i in range(N)]
-
-
-def shop(catalogue: bool = True) -> Dataset:
-    rng = np.random.default_rng(3)
-    users = Vocabulary([f"u{i}" for i in range(M)])
-    items = Vocabulary([f"i{i}" for i in range(N)])
-    user, item = np.nonzero(rng.random((M, N)) < np.linspace(0.5, 0.1, N))
-    log = Interactions(users, items, user, item, timestamp=rng.permutation(len(user)))
-    table = pa.table({"kind": KINDS, "price": PRICES})
-    described = Catalogue(items, table, (None,) * N, Path())
-    return Dataset("shop", log, described if catalogue else None)
 
 
 def trained(backbone: str, out: Path, catalogue: bool = True, **options: object) -> Run:
@@ -127,3 +112,61 @@ def test_a_run_without_fields_or_without_fold_in_says_so(tmp_path: Path) -> None
     with pytest.raises(InputError, match="cannot recommend from a history"):
         neural.recommend(history=["i1"])
     assert len(neural.recommend(["u1"], 3, where={"kind": "bag"})) == 3
+
+
+def test_shares_are_of_the_items_of_the_history_and_sum_to_one(run: Run) -> None:
+    model = run.recommender
+    history = [30, 4, 12]
+    for row in model.recommend(history=[f"i{i}" for i in history], k=5, explain=True):
+        assert row.reasons is not None
+        found = {h.item_id: h.share for h in row.reasons.history}
+        assert sum(found.values()) == pytest.approx(1, abs=1e-6)
+        parts = by_hand(model, history, int(row.item_id[1:]))
+        if sum(parts) <= 0:  # nothing to have a share of: sizes
+            parts = [abs(part) for part in parts]
+        expected = {f"i{i}": part / sum(parts) for i, part in zip(history, parts, strict=True)}
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        is_sequence = run.results.backbone == "sasrec"
+        assert row.reasons.method == ("leave-one-out" if is_sequence else "sum")
+
+
+def by_hand(model: Recommender, history: list[int], item: int) -> list[float]:
+    """What each item of the history puts into the score, by another way than `parts`."""
+    fold_in = model._shelf.fold_in
+    assert fold_in is not None
+
+    def score(taken: list[int]) -> float:
+        return float(fold_in.scorer([np.array(taken, dtype=np.int64)])(torch.tensor([0]))[0, item])
+
+    if not isinstance(fold_in, FactorFoldIn):  # linear in the history, or left out of it
+        if fold_in.is_sum:
+            return [score([one]) for one in history]
+        return [score(history) - score([i for i in history if i != one]) for one in history]
+    y = fold_in.known.items.detach().double().numpy()
+    equation = fold_in.equation
+    assert isinstance(equation, LeastSquares)
+    a = y.T @ y
+    a += equation.ridge * (np.diag(a).mean() if equation.relative else 1) * np.eye(len(a))
+    for j in history:
+        a += equation.confidence * np.outer(y[j], y[j])
+    return [(1 + equation.confidence) * y[item] @ np.linalg.inv(a) @ y[j] for j in history]
+
+
+def test_a_known_users_history_is_what_they_took_in_order(run: Run) -> None:
+    row = run.recommender.recommend(["u7"], 1, explain=True)[0]
+    assert row.reasons is not None
+    taken = run.recommender.items.ids(run.recommender.seen(7))
+    assert sorted(h.item_id for h in row.reasons.history) == sorted(taken)
+    if run.results.backbone == "sasrec":  # the trained state is the state after that history
+        again = run.recommender.recommend(history=taken, k=1)[0]
+        assert again.item_id == row.item_id
+        assert again.score == pytest.approx(row.score, rel=1e-4)
+
+
+def test_nothing_rests_on_a_history_that_does_not_count(tmp_path: Path) -> None:
+    model = trained("popularity", tmp_path / "run").recommender
+    found = model.recommend(history=["i1"], k=2, explain=True) + model.recommend(
+        history=[], k=2, explain=True
+    )
+    assert [row.reasons.history for row in found if row.reasons] == [()] * 4

@@ -50,6 +50,8 @@ class AcfConfig(BackboneConfig):
 class Acf(ContentBackbone):
     """U, V and P; attention over whole histories, as ragged segments without padding."""
 
+    items_interact = False
+
     offsets: Tensor
     taken: Tensor
 

@@ -78,6 +78,8 @@ class Backbone(nn.Module):
             (`cliper.representation.AugmentedUsers`).
         by_sequence: its loss wants all of a user's pairs in one batch.
         is_trained: it has parameters and a loss (false for popularity).
+        items_interact: what an item is may depend on which other items there are; False lets many
+            new items be embedded at once (`cliper.backbones.new_items`).
 
     Attributes:
         draws: source of what `loss` draws, such as dropout; reseeded at the start of each epoch.
@@ -88,6 +90,7 @@ class Backbone(nn.Module):
     extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
     by_sequence: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
+    items_interact: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -67,6 +67,8 @@ def unlike(prediction: Tensor, target: Tensor) -> Tensor:
 class Bm3(ContentBackbone):
     """One node table, one map per modality, one predictor for all."""
 
+    items_interact = False
+
     known: Tensor
 
     def __init__(

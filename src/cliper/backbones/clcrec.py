@@ -44,6 +44,8 @@ class ClcRecConfig(BackboneConfig):
 class ClcRec(ContentBackbone):
     """Free users and items, and an encoder that stands in for a cold item."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: ClcRecConfig,

@@ -39,6 +39,8 @@ class DeepStyleConfig(BackboneConfig):
 class DeepStyle(ContentBackbone):
     """Users, free item factors, a map per modality, and a row per category."""
 
+    items_interact = False
+
     extra_inputs = ("fields",)
 
     def __init__(

@@ -50,6 +50,8 @@ class DualGnnConfig(BackboneConfig):
 class DualGnn(ContentBackbone):
     """Preferences per modality, weights per user, and two fixed graphs."""
 
+    items_interact = False
+
     neighbours: Tensor
     neighbour_weights: Tensor
 

@@ -45,6 +45,8 @@ class FmConfig(BackboneConfig):
 class Fm(Backbone):
     """Factors and a linear weight for every user, item and token (none for users)."""
 
+    items_interact = False
+
     extra_inputs = ("fields",)
 
     def __init__(

@@ -48,6 +48,8 @@ class GrcnConfig(BackboneConfig):
 class Grcn(ContentBackbone):
     """Prototypes of users per modality, edges weighted by them, identifiers convolved."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: GrcnConfig,

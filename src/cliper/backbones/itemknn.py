@@ -42,6 +42,8 @@ class ItemKnnConfig(StrictConfig):
 class ItemKnn(Backbone):
     """One sparse matrix (N, N) of at most k similarities per item and modality."""
 
+    items_interact = False
+
     uses_features = True
     features_optional = True
     is_trained = False

@@ -70,7 +70,7 @@ def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 def unit_scale(features: ItemFeatures) -> ItemFeatures:
     """Each modality's table divided by its mean row norm: encoders differ in scale by tenfold."""
-    scaled = {m: t / t.norm(dim=1).mean().clamp(min=1e-12) for m, t in features.tables.items()}
+    scaled = {m: t / features.mean_length(m).clamp(min=1e-12) for m, t in features.tables.items()}
     return replace(features, tables=scaled)
 
 

@@ -65,6 +65,8 @@ class LlmRecConfig(BackboneConfig):
 class LlmRec(ContentBackbone):
     """Free rows and projected features on one graph; users first."""
 
+    items_interact = False
+
     extra_inputs = ("augmentation",)
 
     def __init__(

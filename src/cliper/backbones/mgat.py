@@ -103,6 +103,8 @@ class GatedAttention(nn.Module):
 class Mgat(ContentBackbone):
     """One table of identifiers, and per modality user preferences, a projection and layers."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: MgatConfig,

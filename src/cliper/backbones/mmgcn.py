@@ -52,6 +52,8 @@ class MmgcnConfig(BackboneConfig):
 class Mmgcn(ContentBackbone):
     """Users and items are one node set, in one copy of the graph per modality."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: MmgcnConfig,

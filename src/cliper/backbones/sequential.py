@@ -42,6 +42,8 @@ class Sequential(ContentBackbone):
     A subclass says `network`, which turns embedded sequences into states, and `pair_loss`.
     """
 
+    items_interact = False
+
     features_optional = True
     extra_inputs = ("timestamps",)
     by_sequence = True

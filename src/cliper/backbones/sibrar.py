@@ -53,6 +53,8 @@ class SibrarConfig(BackboneConfig):
 class Sibrar(ContentBackbone):
     """A map per modality, one branch for all, and users by what they took."""
 
+    items_interact = False
+
     available: Tensor
 
     def __init__(

@@ -86,6 +86,8 @@ def echoes(x: Tensor, there: SparseGraph, back: SparseGraph, times: int) -> Tens
 class SlmRec(ContentBackbone):
     """One user table, one item table per channel, two fusing maps."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: SlmRecConfig,

@@ -45,6 +45,8 @@ class VbprConfig(BackboneConfig):
 class Vbpr(ContentBackbone):
     """Free factors, content factors and a bias of each kind."""
 
+    items_interact = False
+
     def __init__(
         self,
         config: VbprConfig,

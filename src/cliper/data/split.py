@@ -7,7 +7,9 @@ from typing import Literal
 from cliper.data.interactions import Interactions
 from cliper.types import IndexArray
 
-SplitKind = Literal["given", "random", "user-time", "global-time", "leave-one-out", "cold-item"]
+SplitKind = Literal[
+    "given", "random", "user-time", "global-time", "leave-one-out", "cold-item", "new-user"
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,8 @@ class Split:
         dropped: rows that belong to no part, counted by reason.
         withheld: training rows that were taken out (`thin`), None where none were. They have
             happened: they are masked in rankings.
+        given: histories of users without training rows, which are folded in before their other
+            rows are ranked (the new-user split); None for the other kinds.
         equal_times: rows of the dataset that share user and time with another; their order is
             drawn by the seed.
     """
@@ -35,9 +39,13 @@ class Split:
     test_candidates: IndexArray | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     withheld: Interactions | None = None
+    given: Interactions | None = None
     equal_times: int = 0
 
     @property
     def taken(self) -> Interactions:
-        """All that counts as training when items are masked: `train` and what was withheld."""
-        return self.train if self.withheld is None else self.train.joined(self.withheld)
+        """What has happened when items are masked: `train`, what was withheld or given."""
+        taken = self.train
+        for part in (self.withheld, self.given):
+            taken = taken if part is None else taken.joined(part)
+        return taken

@@ -89,6 +89,11 @@ class ExperimentConfig(StrictConfig):
         return {k: v for k, v in self.backbone.items() if k != "name"}
 
     @property
+    def own_settings(self) -> StrictConfig:
+        """The backbone's own settings, defaults filled in."""
+        return backbone_entry(self.backbone_name).config.parse(self.backbone_options)
+
+    @property
     def split_seed(self) -> int:
         """Seed of the split: its own, or the training's."""
         return self.training.seed if self.split.seed is None else self.split.seed

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from cliper import __version__
+from cliper.backbones.new_users import final_scorer
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
@@ -83,7 +84,13 @@ def _finish(
     split, backbone, directory = ready.split, ready.backbone, ready.directory
     backbone.eval()
     with torch.inference_mode():
-        scorers = {mask: backbone.scorer(known_history(split, mask)) for mask in get_args(Mask)}
+        own_settings, train = config.own_settings, split.train
+        scorers = {
+            mask: final_scorer(
+                backbone, own_settings, train, known_history(split, mask), split.given
+            )
+            for mask in get_args(Mask)
+        }
     own = scorers[config.evaluation.mask]
     test = score_part(own, split, "test", config.evaluation)
     everything = None

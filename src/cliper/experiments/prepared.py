@@ -12,6 +12,8 @@ import torch
 
 from cliper import __version__
 from cliper.backbones import Backbone, backbone_entry, create_backbone
+from cliper.backbones.new_users import final_scorer
+from cliper.config import StrictConfig
 from cliper.data import Dataset, ItemFields, Split, item_fields
 from cliper.experiments.config import EvaluationSection, ExperimentConfig
 from cliper.experiments.split import experiment_split, known_history
@@ -105,7 +107,8 @@ def prepare_training(
     seconds = time.perf_counter() - start
 
     def validate(model: Backbone) -> dict[str, float]:
-        return dict(evaluate_part(model, split, "valid", config.evaluation).metrics)
+        own = config.own_settings
+        return dict(evaluate_part(model, own, split, "valid", config.evaluation).metrics)
 
     trainer = Trainer(
         backbone,
@@ -121,13 +124,18 @@ def prepare_training(
 
 @torch.inference_mode()
 def evaluate_part(
-    backbone: Backbone, split: Split, part: str, evaluation: EvaluationSection
+    backbone: Backbone,
+    settings: StrictConfig,
+    split: Split,
+    part: str,
+    evaluation: EvaluationSection,
 ) -> Evaluation:
     """Rank validation or test with the backbone as it is, in evaluation mode."""
     backbone.eval()
     is_test = part == "test"
     history = known_history(split, evaluation.mask) if is_test else split.train
-    return score_part(backbone.scorer(history), split, part, evaluation)
+    scorer = final_scorer(backbone, settings, split.train, history, split.given)
+    return score_part(scorer, split, part, evaluation)
 
 
 def score_part(

@@ -1,7 +1,7 @@
 """`ItemFeatures`: what a backbone sees of the items, whatever made it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
@@ -26,6 +26,8 @@ class ItemFeatures:
         kind: `cliper` or `vanilla`; encoder, views, fusion, temperature, threshold: as in
             `results.json`.
         touched: how many items each rule for missing data touched (method, rule 2).
+        lengths: mean row length of each modality in the catalogue that a model was trained on;
+            None where that is this one.
     """
 
     items_hash: str
@@ -38,6 +40,14 @@ class ItemFeatures:
     temperature: float | None = None
     touched: Mapping[str, int] | None = None
     threshold: float | None = None
+    lengths: Mapping[Modality, Tensor] | None = None
+
+    def mean_length(self, modality: Modality) -> Tensor:
+        """Mean row length of a modality in the catalogue that a model was (or is) trained on."""
+        if self.lengths is not None:
+            return self.lengths[modality]
+        length: Tensor = self.tables[modality].norm(dim=1).mean()
+        return length
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -64,18 +74,7 @@ class ItemFeatures:
         if missing:
             raise InputError(f"no {missing[0]} features", remedy=f"there are: {self.modalities}")
         tables = {m: self.tables[m] for m in self.modalities if m in modalities}
-        return ItemFeatures(
-            self.items_hash,
-            tables,
-            self.mlp_width if "text" in tables else None,
-            self.kind,
-            self.encoder,
-            self.views,
-            self.fusion,
-            self.temperature,
-            self.touched,
-            self.threshold,
-        )
+        return replace(self, tables=tables, mlp_width=self.mlp_width if "text" in tables else None)
 
 
 class FeatureTable(nn.Module):

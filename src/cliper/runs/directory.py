@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ class RunDirectory:
             raise InputError(f"cannot be read: {error}", where=str(self.path / name)) from None
 
     def write_vocabulary(self, train: Interactions, masked: list[Interactions]) -> None:
-        """Write ids (`vocabulary.parquet`) and what each user has already (`seen.parquet`)."""
+        """Write ids (`vocabulary.parquet`) and what each user has, by time (`seen.parquet`)."""
         columns = [("user", train.users.array), ("item", train.items.array)]
         kind = np.repeat([c[0] for c in columns], [len(c[1]) for c in columns])
         counts = np.concatenate([train.user_counts(), train.item_counts()])
@@ -178,12 +179,10 @@ class RunDirectory:
         )
         with atomic_path(self.path / "vocabulary.parquet") as temporary:
             pq.write_table(table, temporary)
-        seen = pa.table(
-            {
-                "user_index": np.concatenate([m.user_index for m in masked]),
-                "item_index": np.concatenate([m.item_index for m in masked]),
-            }
-        )
+        taken = reduce(Interactions.joined, masked)
+        if taken.timestamp is not None:  # so that a user's rows are a history to go on from
+            taken = taken.select(taken.by_time())
+        seen = pa.table({"user_index": taken.user_index, "item_index": taken.item_index})
         with atomic_path(self.path / "seen.parquet") as temporary:
             pq.write_table(seen, temporary)
 

@@ -116,7 +116,7 @@ class LeastSquares(UserEquation):
     """
 
     confidence: float = 40.0
-    ridge: float = 0.1
+    ridge: float = 1.0
     relative: bool = True
     gram: Tensor | None = None
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Method = Literal["sum", "leave-one-out"]
+
 
 @dataclass(frozen=True)
 class HistoryShare:
@@ -34,7 +36,7 @@ class Reasons:
 
     history: tuple[HistoryShare, ...]
     views: tuple[ViewShare, ...] = ()
-    method: Literal["sum", "leave-one-out"] = "sum"
+    method: Method = "sum"
 
     def json_object(self) -> dict[str, Any]:
         """As `cliper serve` answers."""

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cliper.data import Vocabulary
+from cliper.data import Dataset, Vocabulary
 from cliper.errors import InputError
 from cliper.ranking.rank import CHUNK_SIZE
 from cliper.ranking.topk import top_k
 from cliper.runs import RunDirectory
 from cliper.scoring import FoldIn, Scorer
-from cliper.serving.answer import Recommendation
+from cliper.serving.answer import Reasons, Recommendation
+from cliper.serving.new_items import NewItems
+from cliper.serving.reasons import history_reasons
 from cliper.serving.restore import restore_fold_in
 from cliper.serving.shelf import Shelf
 from cliper.serving.where import Fields
@@ -34,6 +37,7 @@ class Recommender:
         train_counts: training interactions per item (N,); 0 marks a cold item.
         fields: the items' fields, for `where`; None where they are not known.
         fold_in: how a history becomes a user; None where the model cannot.
+        new_items: makes what `add_items` needs, when it is first called; None where nothing can.
     """
 
     def __init__(
@@ -46,16 +50,25 @@ class Recommender:
         train_counts: IndexArray,
         fields: Fields | None = None,
         fold_in: FoldIn | None = None,
+        new_items: Callable[[], NewItems] | None = None,
     ) -> None:
         self.users = users
         order = np.argsort(seen_user, kind="stable")
         self._seen_item = seen_item[order]
         self._seen_start = np.searchsorted(seen_user[order], np.arange(len(users) + 1))
+        self._load_new_items = new_items
+        self._new_items: NewItems | None = None
+        self._adding = Lock()
         self._shelf = Shelf(items, scorer, train_counts, fields, fold_in)
 
     @classmethod
-    def load(cls, path: Path | str) -> "Recommender":
+    def load(cls, path: Path | str, dataset: Path | str | None = None) -> "Recommender":
         """Read a finished run; a model that goes on from a history has read all that is hidden.
+
+        Args:
+            path: the run directory.
+            dataset: the dataset directory, which `add_items` alone reads; where the run says it
+                was if None.
 
         Raises:
             InputError: there is no finished run there.
@@ -67,7 +80,12 @@ class Recommender:
         table = run.read_items()
         fields = None if table is None else Fields(table.drop_columns(["item_id", "image"]))
         fold_in = restore_fold_in(run, scorer, counts)
-        return cls(users, items, scorer, *run.read_seen(), counts, fields, fold_in)
+
+        def new_items() -> NewItems:
+            where = run.read_config()["dataset"]["path"] if dataset is None else dataset
+            return NewItems(run, Dataset.load(where))
+
+        return cls(users, items, scorer, *run.read_seen(), counts, fields, fold_in, new_items)
 
     @property
     def items(self) -> Vocabulary:
@@ -97,6 +115,7 @@ class Recommender:
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
+        explain: bool = False,
     ) -> list[Recommendation]:
         """The k best items for known users, or for anyone with a history; best first.
 
@@ -111,6 +130,8 @@ class Recommender:
             candidates: item ids to choose among; all items when None.
             where: conditions on the items' fields (`cliper.serving.where`); the k best are chosen
                 among the items that meet them.
+            explain: say why, as `Recommendation.reasons`. For a known user it is the history that
+                is explained, not the trained vector.
 
         Raises:
             InputError: an unknown user or item id, k below 1, both or neither of `users` and
@@ -126,12 +147,55 @@ class Recommender:
         if history is not None:
             taken = shelf.history(history)
             scorer = shelf.visitors([taken])
-            return _answer(shelf, scorer, [""], np.zeros(1, np.int64), [taken], k, pool,
-                           exclude_seen)  # fmt: skip
-        asked = [users] if isinstance(users, str) else list(users or ())
-        rows = self.users.indices(asked, "user")
-        seen = [self.seen(int(row)) for row in rows]
-        return _answer(shelf, shelf.scorer, asked, rows, seen, k, pool, exclude_seen)
+            rows, asked, seen = np.zeros(1, np.int64), [""], [taken]
+        else:
+            scorer = shelf.scorer
+            asked = [users] if isinstance(users, str) else list(users or ())
+            rows = self.users.indices(asked, "user")
+            seen = [self.seen(int(row)) for row in rows]
+        offered = scorer if pool is None else scorer.restrict(pool)
+
+        def score(part: slice) -> Tensor:
+            return offered(torch.from_numpy(rows[part]))
+
+        best = _best(shelf, score, len(rows), seen if exclude_seen else None, k, pool)
+        reasons = None
+        if explain:
+            pairs = zip(seen, best, strict=True)
+            reasons = [history_reasons(shelf.fold_in, shelf.items, h, b.items) for h, b in pairs]
+        return _rows(shelf.items, asked, best, reasons)
+
+    def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Make new items recommendable by their fields and pictures; nothing is trained.
+
+        Views, encoder, similarity, fusion and backbone are the run's. An added item scores what
+        the model gives a cold item of its training catalogue, and may be in a history from now on.
+        Items are added all or none. The first call loads the encoder.
+
+        Args:
+            items: of each its `item_id`, the fields of the training catalogue that it has, and
+                under `image` the path of its picture, if there is one.
+
+        Raises:
+            InputError: an id that is there already, an unknown field, a picture that cannot be
+                used, a model that knows items by who took them alone, or no dataset.
+
+        >>> shop.add_items([{"item_id": "sku-99", "title": "A red bag"}])  # doctest: +SKIP
+        """
+        with self._adding:
+            if self._new_items is None:
+                if self._load_new_items is None:
+                    raise InputError("items are added to a loaded run", where="items")
+                self._new_items = self._load_new_items()
+            new = self._new_items.described(items)
+            known = self._shelf.items.find(new.items.array) >= 0
+            if known.any():
+                twice = new.items.ids([int(known.argmax())])[0]
+                raise InputError(f"the item {twice!r} is there already", where="items")
+            shelf = self._shelf
+            for part, grown in self._new_items.grown(new):
+                shelf = shelf.with_items(part, grown, len(self._new_items.dataset.items))
+            self._shelf = shelf
 
     def similar_items(
         self,
@@ -155,38 +219,35 @@ class Recommender:
             scores = shelf.scorer.similarities(torch.from_numpy(rows[part]))
             return scores if pool is None else scores[:, pool]
 
-        own = [row[None] for row in rows]
-        return _best(shelf, asked, score, own, k, pool)
+        best = _best(shelf, score, len(rows), [row[None] for row in rows], k, pool)
+        return _rows(shelf.items, asked, best)
 
 
-def _answer(
-    shelf: Shelf,
-    scorer: Scorer,
-    queries: list[str],
-    rows: IndexArray,
-    seen: Sequence[IndexArray],
-    k: int,
-    pool: Tensor | None,
-    exclude_seen: bool,
-) -> list[Recommendation]:
-    """The best of the scorer's users `rows`."""
-    offered = scorer if pool is None else scorer.restrict(pool)
+class _Best(NamedTuple):
+    """The best items of one query, best first."""
 
-    def score(part: slice) -> Tensor:
-        return offered(torch.from_numpy(rows[part]))
-
-    return _best(shelf, queries, score, seen if exclude_seen else None, k, pool)
+    items: IndexArray
+    scores: list[float]
 
 
 def _best(
     shelf: Shelf,
-    queries: list[str],
     score: Callable[[slice], Tensor],
+    count: int,
     hidden: Sequence[IndexArray] | None,
     k: int,
     pool: Tensor | None,
-) -> list[Recommendation]:
-    """The best of each query, some at a time; ties as in evaluation, lower index first."""
+) -> list[_Best]:
+    """The best of each query, some at a time; ties as in evaluation, lower index first.
+
+    Args:
+        shelf: the items.
+        score: scores of a slice of the queries for the pool, in memory that may be written to.
+        count: of the queries.
+        hidden: item indices that each query must not get.
+        k: at most so many.
+        pool: sorted item indices; None for all.
+    """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k is {k}", where="k", remedy="at least 1")
     n = len(shelf.items) if pool is None else len(pool)
@@ -194,8 +255,8 @@ def _best(
     if pool is not None:
         column = np.full(len(shelf.items), -1)
         column[pool.numpy()] = np.arange(n)
-    found: list[Recommendation] = []
-    for start in range(0, len(queries), CHUNK_SIZE):
+    found: list[_Best] = []
+    for start in range(0, count, CHUNK_SIZE):
         part = slice(start, start + CHUNK_SIZE)
         scores = score(part)
         if hidden is not None:
@@ -204,12 +265,23 @@ def _best(
             keep = hide >= 0
             scores[torch.from_numpy(at[keep]), torch.from_numpy(hide[keep])] = -torch.inf
         values, columns = top_k(scores, min(k, n))
-        best = columns.clamp(min=0) if pool is None else pool[columns.clamp(min=0)]
-        for query, items, row in zip(queries[part], best, values.tolist(), strict=True):
-            names = shelf.items.ids(items.numpy())
-            found += [
-                Recommendation(query, place, name, value)
-                for place, (name, value) in enumerate(zip(names, row, strict=True), 1)
-                if value > -float("inf")
-            ]
+        for row, places in zip(values, columns, strict=True):
+            there = places[places >= 0]
+            items = there if pool is None else pool[there]
+            found.append(_Best(items.numpy(), row[: len(there)].tolist()))
     return found
+
+
+def _rows(
+    ids: Vocabulary,
+    queries: Sequence[str],
+    best: Sequence[_Best],
+    reasons: Sequence[Sequence[Reasons]] | None = None,
+) -> list[Recommendation]:
+    """Answers in outside ids."""
+    rows = []
+    for at, (query, (items, scores)) in enumerate(zip(queries, best, strict=True)):
+        why = [None] * len(scores) if reasons is None else reasons[at]
+        named = zip(ids.ids(items), scores, why, strict=True)
+        rows += [Recommendation(query, n, *one) for n, one in enumerate(named, 1)]
+    return rows

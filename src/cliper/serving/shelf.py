@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
-from cliper.data import Vocabulary
+from cliper.backbones.new_items import extended
+from cliper.data import Catalogue, Vocabulary
 from cliper.errors import InputError
 from cliper.scoring import FactorScorer, FoldIn, Scorer
 from cliper.serving.where import Fields
@@ -32,6 +34,23 @@ class Shelf:
     train_counts: IndexArray
     fields: Fields | None
     fold_in: FoldIn | None
+
+    def with_items(self, new: Catalogue, grown: Scorer, trained: int) -> "Shelf":
+        """A shelf with more items behind.
+
+        Args:
+            new: n items, in the columns of the fields.
+            grown: the model over the `trained` items and these.
+            trained: N of the training catalogue.
+        """
+        scorer = extended(self.scorer, grown, trained)
+        counts = np.concatenate([self.train_counts, np.zeros(len(new.items), np.int64)])
+        fields = self.fields
+        if fields is not None:
+            fields = Fields(pa.concat_tables([fields.table, new.table.cast(fields.table.schema)]))
+        items = Vocabulary(pa.concat_arrays([self.items.array, new.items.array]))
+        fold_in = None if self.fold_in is None else self.fold_in.extended(scorer)
+        return Shelf(items, scorer, counts, fields, fold_in)
 
     def pool(
         self, candidates: Sequence[str] | None, where: Mapping[str, Any] | None

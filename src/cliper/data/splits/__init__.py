@@ -11,6 +11,7 @@ from cliper.data.split import Split, SplitKind
 from cliper.data.splits.cold_item import cold_item
 from cliper.data.splits.given import given
 from cliper.data.splits.global_time import global_time
+from cliper.data.splits.new_user import new_user
 from cliper.data.splits.parts import Parts
 from cliper.data.splits.per_user import leave_one_out, random_per_user, user_time
 from cliper.errors import InputError
@@ -33,6 +34,9 @@ _KINDS: dict[SplitKind, _Kind] = {
     ),
     "leave-one-out": _Kind(
         leave_one_out, "each user's last row is the test, the one before validation"
+    ),
+    "new-user": _Kind(
+        new_user, "20 % of the users are the test's and 10 % validation's; half of each is given"
     ),
     "cold-item": _Kind(cold_item, "20 % of the items are the test's and 10 % validation's alone"),
 }
@@ -84,6 +88,7 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
         parts.valid_candidates,
         parts.test_candidates,
         parts.dropped,
+        given=log.select(parts.mask("given")) if parts.count("given") else None,
         equal_times=log.equal_times(),
     )
 

@@ -10,14 +10,14 @@ from cliper.data.dataset import Dataset
 from cliper.errors import InputError
 from cliper.types import BoolArray, IndexArray
 
-Part = Literal["train", "valid", "test"]
-TRAIN, VALID, TEST, DROPPED = 0, 1, 2, -1
-_CODES: dict[Part, int] = {"train": TRAIN, "valid": VALID, "test": TEST}
+Part = Literal["train", "valid", "test", "given"]
+TRAIN, VALID, TEST, GIVEN, DROPPED = 0, 1, 2, 3, -1
+_CODES: dict[Part, int] = {"train": TRAIN, "valid": VALID, "test": TEST, "given": GIVEN}
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Part of each row, int8 (n,): 0 train, 1 valid, 2 test, -1 dropped; and what is ranked."""
+    """Part of each row, int8 (n,): 0 train … 3 given, -1 dropped; and what is ranked."""
 
     part: np.ndarray[Any, np.dtype[np.int8]]
     dropped: Mapping[str, int] = field(default_factory=dict)

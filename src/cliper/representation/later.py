@@ -1,0 +1,142 @@
+"""Features of items that came later, by what was fitted on the catalogue of the run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cliper.data import Catalogue, Dataset
+from cliper.encoders.base import DualEncoder
+from cliper.encoders.encode_content import store_root
+from cliper.encoders.fitted import encode_items, encode_some, fitted_encoder
+from cliper.encoders.unimodal import Unimodal
+from cliper.encoders.vanilla import encode_vanilla
+from cliper.errors import InputError
+from cliper.representation.features import ItemFeatures, Modality
+from cliper.representation.from_encodings import as_tensor, cliper_features, vanilla_features
+from cliper.representation.represent import encodings_of, rendered_views, represent_dataset
+from cliper.representation.settings import RepresentationSettings
+from cliper.types import BoolArray, FloatArray
+from cliper.views import RenderedViews, render
+
+Present = dict[Modality, Tensor]
+"""Which items have a picture, and which any text: bool (N,) each."""
+
+
+class LaterItems:
+    """The representation of a dataset's items, ready for more of them; nothing is fitted.
+
+    Views, encoder, similarity and fusion are the dataset's; what is missing of a new item is
+    filled with the mean of the dataset's items, as it is for those.
+
+    Args:
+        dataset: with a catalogue and its encoding store.
+        settings: as the run had them.
+
+    Raises:
+        InputError: the features did not come from the dataset's fields and pictures.
+    """
+
+    def __init__(self, dataset: Dataset, settings: RepresentationSettings) -> None:
+        self.dataset, self.settings = dataset, settings
+        kind = settings.features.kind
+        if kind not in ("cliper", "vanilla") or "features" in dataset.about:
+            what = "were brought by the dataset" if "features" in dataset.about else f"are {kind}"
+            raise InputError(
+                f"the run's features {what}, no encoder can make them of a new item",
+                where="items",
+                remedy="train with --features cliper or vanilla on a catalogue with fields",
+            )
+
+    @cached_property
+    def features(self) -> ItemFeatures:
+        """Of the dataset's own items."""
+        features = represent_dataset(self.dataset, self.settings)
+        assert features is not None
+        return features
+
+    def of(self, catalogue: Catalogue) -> ItemFeatures:
+        """Of n new items, in the modalities of the run.
+
+        Args:
+            catalogue: with the fields that the dataset has.
+
+        Raises:
+            InputError: a picture cannot be used.
+        """
+        views = render(catalogue, self._views.templates, self._views.names)
+        made = self._vanilla if self.settings.features.kind == "vanilla" else self._cliper
+        features, present = made(catalogue, views)
+        tables = {m: self._filled(features, m, present[m]) for m in self.features.modalities}
+        return replace(self.features, items_hash=catalogue.items.hash, tables=tables, touched=None)
+
+    def _cliper(self, catalogue: Catalogue, views: RenderedViews) -> tuple[ItemFeatures, Present]:
+        ids, fusion = catalogue.items.ids(), self.settings.fusion
+        encodings = encode_items(self._encoder, views, catalogue.image_paths(), ids)
+        by_attention = fusion.kind == "attention"
+        features = cliper_features(
+            encodings,
+            fusion.kind,
+            float(fusion.temperature) if by_attention else None,
+            self.settings.features.normalize_views,
+            threshold=fusion.threshold if by_attention else None,
+        )
+        return features, _present(encodings.image_present, encodings.text_present)
+
+    def _vanilla(self, catalogue: Catalogue, views: RenderedViews) -> tuple[ItemFeatures, Present]:
+        networks, ids = self._networks, catalogue.items.ids()
+
+        def encode_image(paths: Sequence[Path]) -> FloatArray:
+            return networks.encode_image(paths)[0]
+
+        paths = catalogue.image_paths()
+        text, has_text = encode_some(networks.encode_text, networks.text.width, views.whole)
+        image, has_image = encode_some(encode_image, networks.image.width, paths, ids)
+        features = vanilla_features("", image, has_image, text, has_text)
+        return features, _present(has_image, has_text[None])
+
+    def _filled(self, features: ItemFeatures, modality: Modality, present: Tensor) -> Tensor:
+        """Rows of the new items, the mean of the dataset's where one has nothing to go by."""
+        table = features.tables[modality]
+        if bool(present.all()):
+            return table
+        own, there = self.features.tables[modality], self._present[modality]
+        some = bool(there.any())
+        mean = own[there].double().mean(0).float() if some else own.new_zeros(own.shape[1])
+        return torch.where(present[:, None], table, mean)
+
+    @cached_property
+    def _views(self) -> RenderedViews:
+        views = self.settings.views
+        return rendered_views(self.dataset, views.templates, views.include)
+
+    @cached_property
+    def _encoder(self) -> DualEncoder:
+        return fitted_encoder(self.dataset, self._views, self.settings.encoder)
+
+    @cached_property
+    def _networks(self) -> Unimodal:
+        encoder = self.settings.encoder
+        root = store_root(self.dataset)
+        return Unimodal(root, encoder.device, encoder.dtype, encoder.batch_size)
+
+    @cached_property
+    def _present(self) -> Present:
+        """Of the dataset's items."""
+        if self.settings.features.kind == "vanilla":
+            encoder = self.settings.encoder
+            v = encode_vanilla(
+                self.dataset, self._views, device=encoder.device, dtype=encoder.dtype,
+                batch_size=encoder.batch_size,
+            )  # fmt: skip
+            return _present(v.image_present, v.text_present[None])
+        encodings = encodings_of(self.dataset, self.settings)
+        return _present(encodings.image_present, encodings.text_present)
+
+
+def _present(image: BoolArray, text: BoolArray) -> Present:
+    """From a mask of pictures (N,), and one of views (C, N)."""
+    return {"image": as_tensor(image), "text": as_tensor(text).any(0)}

@@ -1,0 +1,145 @@
+"""Items that came after the training: what the run's model makes of their fields and pictures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from cliper.backbones import backbone_entry
+from cliper.backbones.new_items import embed_items, refuse_new_items
+from cliper.config import nearest
+from cliper.data import Catalogue, Dataset, ItemFields, Split, Vocabulary, item_fields
+from cliper.errors import InputError
+from cliper.representation.augmented import augmented_users
+from cliper.representation.later import LaterItems
+from cliper.representation.settings import RepresentationSettings
+from cliper.runs import RunDirectory
+from cliper.scoring import Scorer
+
+
+class NewItems:
+    """A run's representation and backbone, loaded when the first item comes; nothing is trained.
+
+    Args:
+        run: finished.
+        dataset: what it was trained on, with its encoding store.
+
+    Raises:
+        InputError: another dataset, or a model or features that cannot take new items.
+    """
+
+    def __init__(self, run: RunDirectory, dataset: Dataset) -> None:
+        self.run, self.dataset = run, dataset
+        tree = run.read_config()
+        self._options = dict(tree["backbone"])
+        self._entry = backbone_entry(str(self._options.pop("name")))
+        sections = ("views", "encoder", "features", "fusion", "split")
+        kept = {name: tree[name] for name in sections if name in tree}
+        self._settings = RepresentationSettings.parse(kept)
+        refuse_new_items(self._entry, self._settings.features.kind != "none")
+        if dataset.catalogue is None or dataset.hash != run.read_results().dataset.hash:
+            raise InputError(
+                "not the dataset that the run was trained on",
+                where=str(dataset.path or dataset.name),
+                remedy="give that one: Recommender.load(run, dataset=…)",
+            )
+        self.catalogue = dataset.catalogue
+        with_features = self._settings.features.kind != "none"
+        self._later = LaterItems(dataset, self._settings) if with_features else None
+
+    def described(self, items: Sequence[Mapping[str, Any]]) -> Catalogue:
+        """Items as they were given, in the columns of the training catalogue.
+
+        Raises:
+            InputError: no id, an unknown field, or a value of another type.
+        """
+        table, known = self.catalogue.table, (*self.catalogue.fields, "item_id", "image")
+        ids = []
+        for at, item in enumerate(items):
+            if not isinstance(item.get("item_id"), str) or not item["item_id"]:
+                raise InputError("no item_id", where=f"items[{at}]", remedy="a text, once each")
+            ids.append(item["item_id"])
+            for name in item:
+                if name not in known:
+                    where = f"item {ids[-1]!r}"
+                    remedy = nearest(name, list(known))
+                    raise InputError(f"unknown field {name!r}", where=where, remedy=remedy)
+        columns = {
+            field.name: [_value(item.get(field.name), field, item["item_id"]) for item in items]
+            for field in table.schema
+        }
+        images = [item.get("image") for item in items]
+        described = pa.table(columns, schema=table.schema)
+        names = tuple(None if image is None else str(image) for image in images)
+        return Catalogue(Vocabulary(ids), described, names, Path())
+
+    def grown(self, new: Catalogue) -> Iterator[tuple[Catalogue, Scorer]]:
+        """New items and the model over the training catalogue with them behind it.
+
+        All at once where items do not see each other; else one by one, so that what an item gets
+        does not depend on which others came with it.
+        """
+        step = 1 if self._entry.backbone.items_interact else max(1, len(new.items))
+        for start in range(0, len(new.items), step):
+            rows = slice(start, start + step)
+            part = Catalogue(
+                Vocabulary(new.items.array[rows]),
+                new.table[rows],
+                new.images[rows],
+                new.image_root,
+            )
+            yield part, self._scorer(part)
+
+    @torch.inference_mode()
+    def _scorer(self, new: Catalogue) -> Scorer:
+        """The model over the training catalogue with the new items behind it."""
+        features = None if self._later is None else (self._later.features, self._later.of(new))
+        fields = None if self._fields is None else self._fields.with_items(new)
+        augmented = None
+        if "augmentation" in self._entry.backbone.extra_inputs:
+            augmented = augmented_users(self.dataset, self._settings, self._split)
+        return embed_items(
+            self._entry,
+            self._options,
+            self._split.train,
+            self._state,
+            new.items,
+            features,
+            fields,
+            augmented,
+        )
+
+    @cached_property
+    def _state(self) -> dict[str, torch.Tensor]:
+        return self.run.read_tensors("model.safetensors")
+
+    @cached_property
+    def _split(self) -> Split:
+        return self._settings.split.of(self.dataset)
+
+    @cached_property
+    def _fields(self) -> ItemFields | None:
+        wanted = "fields" in self._entry.backbone.extra_inputs
+        return item_fields(self.catalogue) if wanted else None
+
+
+def _value(value: Any, field: pa.Field, item: str) -> Any:
+    """One value in its column's type; a number as the text that it would be written as."""
+    is_list = pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
+    if value is None:
+        return None
+    if is_list and isinstance(value, list | tuple):
+        return [_text(part, field.name, item) for part in value]
+    text = _text(value, field.name, item)
+    return [text] if is_list else text
+
+
+def _text(value: Any, field: str, item: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise InputError(f"not a text or a number: {value!r}", where=f"item {item!r}, field {field!r}")

@@ -1,0 +1,128 @@
+"""Items that came later, through the packaged encoder: against a cold item of the catalogue."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+import cliper
+from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
+from cliper.errors import InputError
+from cliper.scoring import FactorScorer
+from cliper.serving import Recommender
+
+M, N = 20, 14
+COLD, BARE = N - 1, N - 2  # nobody took them; the second has neither picture nor colour
+COLOURS = ["red", "green", "blue", "grey"]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("shop") / "dataset"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    images = []
+    for item in range(N):
+        name = f"images/{item}.png"
+        shade = rng.integers(0, 255, (12, 12, 3)).astype(np.uint8)
+        Image.fromarray(shade).resize((64, 64)).save(folder / name)
+        images.append(None if item == BARE else name)
+    users = Vocabulary([f"u{i}" for i in range(M)])
+    items = Vocabulary([f"i{i}" for i in range(N)])
+    user, item = np.nonzero(rng.random((M, BARE)) < 0.5)
+    log = Interactions(users, items, user, item, timestamp=rng.permutation(len(user)))
+    titles = [f"a {COLOURS[i % 4]} thing of kind {i % 5}" for i in range(N)]
+    colours = [None if i == BARE else [COLOURS[i % 4], "bright"] for i in range(N)]
+    table = pa.table({"title": titles, "colour": pa.array(colours, pa.list_(pa.string()))})
+    return Dataset("shop", log, Catalogue(items, table, tuple(images), folder)).save(folder)
+
+
+def recommender(dataset: Dataset, out: Path, backbone: str = "vbpr", **made: object) -> Recommender:
+    """With a scorer that can be looked into."""
+    features = None if backbone == "bpr" else cliper.represent(dataset, **made)  # type: ignore[arg-type]
+    quick = {"max_epochs": 2, "batch_size": 64}
+    cliper.fit(dataset, backbone, features, out=out, training=quick)
+    return Recommender.load(out)
+
+
+def copy_of(dataset: Dataset, item: int, name: str) -> dict[str, object]:
+    catalogue = dataset.catalogue
+    assert catalogue is not None
+    values = {field: catalogue.values(field)[item] for field in catalogue.fields}
+    return {"item_id": name, "image": catalogue.image_paths()[item], **values}
+
+
+def vector(model: Recommender, name: str) -> torch.Tensor:
+    assert isinstance(model.scorer, FactorScorer)
+    return model.scorer.items[int(model.items.indices([name])[0])].detach()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [{"fusion": "attention"}, {"fusion": "concat"}, {"fusion": "mlp"}, {"kind": "vanilla"}],
+    ids=str,
+)
+def test_a_copy_of_a_cold_item_gets_its_vector(
+    dataset: Dataset, tmp_path: Path, made: dict[str, object]
+) -> None:
+    model = recommender(dataset, tmp_path / "run", **made)
+    model.add_items([copy_of(dataset, COLD, "new"), copy_of(dataset, BARE, "bare")])
+    torch.testing.assert_close(vector(model, "new"), vector(model, f"i{COLD}"), rtol=0, atol=1e-5)
+    torch.testing.assert_close(vector(model, "bare"), vector(model, f"i{BARE}"), rtol=0, atol=1e-5)
+    both = model.recommend(["u1"], N + 2, candidates=["new", f"i{COLD}"])
+    assert [r.item_id for r in both] in (["new", f"i{COLD}"], [f"i{COLD}", "new"])
+    assert both[0].score == pytest.approx(both[1].score, abs=1e-5)
+
+
+def test_an_added_item_is_an_item_like_any(dataset: Dataset, tmp_path: Path) -> None:
+    model = recommender(dataset, tmp_path / "run", "freedom")
+    before = {r.item_id: r.score for r in model.recommend(["u1"], N)}
+    model.add_items([{"item_id": "new", "title": "a violet thing", "colour": ["violet"]}])
+    model.add_items([{"item_id": "newer", "title": "a red thing", "colour": "red"}])
+    after = {r.item_id: r.score for r in model.recommend(["u1"], N + 2)}
+    assert {k: after[k] for k in before} == before
+    assert set(after) - set(before) == {"new", "newer"}
+    assert [r.item_id for r in model.recommend(["u1"], where={"colour": "violet"})] == ["new"]
+    assert [
+        r.item_id for r in model.recommend(["u1"], where={"colour": "red"}, candidates=["newer"])
+    ]
+    assert model.recommend(history=["new", "i3"], k=3, explain=True)[0].reasons is not None
+    assert "new" not in [r.item_id for r in model.recommend(history=["new"], k=N + 2)]
+    assert model.train_counts[-2:].tolist() == [0, 0]
+    assert len(model.similar_items(["new"], 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"title": "x"}, "no item_id"),
+        ({"item_id": "i3", "title": "x"}, "'i3' is there already"),
+        ({"item_id": "n", "titel": "x"}, "unknown field 'titel'.*did you mean 'title'"),
+        ({"item_id": "n", "title": {"a": 1}}, "field 'title'"),
+        ({"item_id": "n", "image": "nowhere.png"}, "item 'n'.*picture cannot be used"),
+    ],
+)
+def test_what_cannot_be_added_leaves_all_as_it_was(
+    dataset: Dataset, tmp_path: Path, item: dict[str, object], message: str
+) -> None:
+    model = recommender(dataset, tmp_path / "run")
+    with pytest.raises(InputError, match=message):
+        model.add_items([{"item_id": "fine", "title": "y"}, item] if "title" in item else [item])
+    assert len(model.items) == N
+
+
+def test_who_cannot_says_why(dataset: Dataset, tmp_path: Path) -> None:
+    new = [{"item_id": "n", "title": "x"}]
+    with pytest.raises(InputError, match="bpr knows items by who took them alone"):
+        recommender(dataset, tmp_path / "bpr", "bpr").add_items(new)
+    recommender(dataset, tmp_path / "run")
+    with pytest.raises(InputError, match="not a dataset directory"):
+        Recommender.load(tmp_path / "run", dataset=tmp_path / "gone").add_items(new)
+    log = dataset.interactions
+    other = Dataset("other", log.select(np.arange(len(log) - 1)), dataset.catalogue)
+    other.save(tmp_path / "other")
+    with pytest.raises(InputError, match="not the dataset that the run was trained on"):
+        Recommender.load(tmp_path / "run", dataset=tmp_path / "other").add_items(new)

@@ -29,8 +29,9 @@ import pyarrow as pa
 from PIL import Image
 
 from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
-from cliper.encoders.encode import encode_dataset, load_encodings
+from cliper.encoders.encode import encode_dataset
 from cliper.encoders.registry import register_encoder
+from cliper.encoders.settings import EncoderSettings
 from cliper.views import render
 
 LIMIT_GIB, LIMIT_OPEN = 2.0, 1.0
@@ -104,10 +105,7 @@ def child(dataset: Path, width: int, job: str) -> None:
         views = render(loaded.catalogue, include=VIEWS)
         rendered = time.perf_counter() - start
         start = time.perf_counter()
-        if job == "find":
-            load_encodings(loaded, "content", views)
-        else:
-            encode_dataset(loaded, "content", views)
+        encode_dataset(loaded, views, EncoderSettings(name="content"))
         facts = {"render": rendered, "seconds": time.perf_counter() - start, "base_gib": base}
     print(json.dumps({**facts, "peak_gib": peak_gib()}))
 

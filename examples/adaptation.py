@@ -21,6 +21,7 @@ from cliper.encoders.adaptation import adaptation_config
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.families.clip_tokenizer import vocabulary_of
+from cliper.encoders.settings import EncoderSettings
 from cliper.experiments.adaptation import with_figure
 from cliper.representation.represent import rendered_views
 
@@ -37,10 +38,8 @@ def main(folder: Path) -> None:
         ("lora", {"learning_rate": 5e-3, "max_epochs": 20}),
     ):
         reports: list[EncodeReport] = []
-        encode_dataset(
-            dataset, str(encoder), views,
-            adapt=adaptation_config(kind, **settings), on_report=with_figure(reports.append),
-        )  # fmt: skip
+        chosen = EncoderSettings(name=str(encoder), adapt=adaptation_config(kind, **settings))
+        encode_dataset(dataset, views, chosen, on_report=with_figure(reports.append))
         adaptation = reports[0].adaptation
         assert adaptation is not None
         print(adaptation.markdown())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cliper.config import StrictConfig
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig, assign, load_experiment
+from cliper.experiments.config import ExperimentConfig, load_experiment
 from cliper.files import read_json
-from cliper.strict_yaml import read_yaml, write_yaml
+from cliper.strict_yaml import assign, read_yaml, write_yaml
 
 TWICE = """\
 dataset: {path: shop/ds}

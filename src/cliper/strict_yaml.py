@@ -6,6 +6,7 @@ a name is wanted they are that name. `1e-3` is a number, as everybody means it.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -89,3 +90,28 @@ def write_yaml(tree: Any) -> str:
     """A YAML text that `read_yaml`, and a reader of YAML 1.1, read as the same tree."""
     text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def assign(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Apply `key=value` assignments (`--set`); values are read as YAML scalars or lists.
+
+    >>> assign({"training": {"seed": 0}}, ["training.seed=3", "evaluation.k=[10, 20]"])
+    {'training': {'seed': 3}, 'evaluation': {'k': [10, 20]}}
+    """
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise InputError(f"not key=value: {assignment!r}", where="--set")
+        *parents, last = key.strip().split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise InputError(f"{parent!r} is no section", where=f"--set {key}")
+        node[last] = parse_value(text, key)
+    return tree
+
+
+def parse_value(text: str, key: str) -> Any:
+    """One value as written on a command line (see `read_yaml`)."""
+    return read_yaml(text, f"--set {key}")

@@ -6,7 +6,11 @@ import sys
 
 import pytest
 
-HEAVY = ("optuna", "matplotlib", "ray", "transformers", "implicit", "cliper.backbones.freedom")
+HEAVY = (
+    *("optuna", "matplotlib", "ray", "transformers", "implicit", "imagehash"),
+    "cliper.backbones.freedom",
+)
+NO_BACKBONE = ("cliper.backbones", "cliper.experiments.config")
 SCRIPT = """
 import json, sys
 {statement}
@@ -14,8 +18,8 @@ print(json.dumps([name for name in {heavy!r} if name in sys.modules]))
 """
 
 
-def imported(statement: str) -> list[str]:
-    script = SCRIPT.format(statement=statement, heavy=HEAVY)
+def imported(statement: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
+    script = SCRIPT.format(statement=statement, heavy=heavy)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
@@ -26,9 +30,8 @@ def imported(statement: str) -> list[str]:
     "statement",
     [
         "from cliper.cli import main; main(['--help'])",
-        "from cliper.encoders.encode import encode_dataset; "
         "from cliper.experiments.adaptation import with_figure; "
-        "from cliper.representation.represent import rendered_views",
+        "from cliper.representation.represent import encode_catalogue",
         "from cliper.serving import Recommender",
         "from cliper.experiments.experiment import run_experiment; "
         "from cliper.backbones import backbone_entry; backbone_entry('vbpr')",
@@ -37,6 +40,11 @@ def imported(statement: str) -> list[str]:
 )
 def test_nothing_heavy_comes_along(statement: str) -> None:
     assert imported(statement) == []
+
+
+def test_encoding_knows_no_backbones() -> None:
+    statement = "import cliper.cli.encode, cliper.representation.represent"
+    assert imported(statement, NO_BACKBONE) == []
 
 
 def test_the_check_sees_an_import() -> None:

@@ -13,7 +13,12 @@ from cliper.data.dataset import Dataset
 from cliper.data.interactions import Interactions
 from cliper.data.vocabulary import Vocabulary
 from cliper.encoders.images import ImageFailure
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import content_key
+
+
+def choose(name: str = "embedded", **more: object) -> EncoderSettings:
+    return EncoderSettings.parse({"name": name, **more}, where="encoder")
 
 
 @dataclass

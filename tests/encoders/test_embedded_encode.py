@@ -5,17 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cliper.data.dataset import Dataset
 from cliper.encoders.alignment import Alignment
+from cliper.encoders.content import Content
 from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.embedded import EmbeddedEncoder
-from cliper.encoders.encode import encode_dataset, load_encodings
+from cliper.encoders.embedded_fit import FittedEmbedded
+from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.registry import create_encoder
 from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
 
-from .encode_world import CountingEncoder, dataset_of, paint, row, views_of
+from .encode_world import CountingEncoder, FakeViews, choose, dataset_of, paint, row, views_of
 
 N = 90
 
@@ -43,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def test_both_sides_are_the_stored_rows_projected(tmp_path: Path, asked: dict[str, int]) -> None:
     views = views_of(N)
-    got = encode_dataset(dataset_of(tmp_path, N), "embedded", views)
+    got = encode_dataset(dataset_of(tmp_path, N), views)
     alignment = Alignment.load(next(tmp_path.rglob("alignment.safetensors")))
     title = views.texts[0][7]
     assert title is not None
@@ -62,25 +65,29 @@ def test_fit_once_then_reuse_and_a_new_seed_encodes_nothing(
 ) -> None:
     dataset, views = dataset_of(tmp_path, N), views_of(N)
     reports: list[EncodeReport] = []
-    first = encode_dataset(dataset, "embedded", views, on_report=reports.append)
+    first = encode_dataset(dataset, views, on_report=reports.append)
     assert reports[0].retrieval_recall_at_10 is not None
     assert reports[0].retrieval_chance == pytest.approx(1.0)  # nine held out: says nothing here
     assert reports[0].failed_images == {"no such file": 1, "not an image": 1}
     asked.update(texts=0, images=0)
-    again = encode_dataset(dataset, "embedded", views, on_report=reports.append)
-    other = encode_dataset(dataset, "embedded", views, seed=1)
+    again = encode_dataset(dataset, views, on_report=reports.append)
+    other = fitted(dataset, views, seed=1)
     assert asked == {"texts": 0, "images": 0}
-    assert again.key == first.key != other.key
+    assert again.key == first.key != other
     assert reports[1].retrieval_recall_at_10 == reports[0].retrieval_recall_at_10
-    assert load_encodings(dataset, "embedded", views).key == first.key
-    assert load_encodings(dataset, "embedded", views, seed=1).key == other.key
-    with pytest.raises(InputError, match=r"cliper encode .* --encoder embedded"):
-        load_encodings(dataset, "embedded", views, seed=2)
+    assert fitted(dataset, views, seed=0) == first.key
+    assert fitted(dataset, views, seed=1) == other
+
+
+def fitted(dataset: Dataset, views: FakeViews, seed: int) -> str:
+    content = Content.of(dataset, views.names, views.texts)
+    space = FittedEmbedded(choose(), seed).encode(content, EncodeReport("embedded"))
+    return space.content.key(space.digest)
 
 
 def test_two_stores_same_seed_same_bytes(tmp_path: Path, asked: dict[str, int]) -> None:
-    one = encode_dataset(dataset_of(tmp_path / "a", N), "embedded", views_of(N), seed=5)
-    two = encode_dataset(dataset_of(tmp_path / "b", N), "embedded", views_of(N), seed=5)
+    one = encode_dataset(dataset_of(tmp_path / "a", N), views_of(N))
+    two = encode_dataset(dataset_of(tmp_path / "b", N), views_of(N))
     assert one.text.tobytes() == two.text.tobytes()
     assert one.image.tobytes() == two.image.tobytes()
     assert one.key == two.key
@@ -88,12 +95,12 @@ def test_two_stores_same_seed_same_bytes(tmp_path: Path, asked: dict[str, int]) 
 
 def test_one_changed_text_is_encoded_alone(tmp_path: Path, asked: dict[str, int]) -> None:
     dataset = dataset_of(tmp_path, N)
-    encode_dataset(dataset, "embedded", views_of(N))
+    encode_dataset(dataset, views_of(N))
     asked.update(texts=0, images=0)
     views = views_of(N)
     views.texts[0][9] = "another title"
     paint(tmp_path, 9, (9, 9, 9))
-    encode_dataset(dataset, "embedded", views)
+    encode_dataset(dataset, views)
     assert asked == {"texts": 1, "images": 1}
 
 
@@ -101,7 +108,7 @@ def test_vanilla_is_the_unprojected_rows_and_shares_the_pictures(
     tmp_path: Path, asked: dict[str, int]
 ) -> None:
     dataset, views = dataset_of(tmp_path, N), views_of(N)
-    encode_dataset(dataset, "embedded", views)
+    encode_dataset(dataset, views)
     asked.update(texts=0, images=0)
     got = encode_vanilla(dataset, views)
     assert asked["images"] == 0
@@ -124,16 +131,16 @@ def test_embedded_stands_on_a_catalogue_only() -> None:
 
 
 def test_an_unknown_dtype_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown dtype 'int3'"):
-        encode_dataset(dataset_of(tmp_path, 8), "embedded", views_of(8), dtype="int3")
+    with pytest.raises(InputError, match="'torch' does not compute in int8"):
+        encode_dataset(dataset_of(tmp_path, 8), views_of(8), choose(dtype="int8"))
 
 
 def test_bfloat16_is_refused_for_the_packaged_image_network(tmp_path: Path) -> None:
     dataset = dataset_of(tmp_path, 8)
     with pytest.raises(InputError, match=r"encoder.dtype: bfloat16 is too coarse .*float16"):
-        encode_dataset(dataset, "embedded", views_of(8), dtype="bfloat16")
+        encode_dataset(dataset, views_of(8), choose(dtype="bfloat16"))
     with pytest.raises(InputError, match=r"encoder.dtype: bfloat16 is too coarse .*float16"):
-        encode_vanilla(dataset, views_of(8), dtype="bfloat16")
+        encode_vanilla(dataset, views_of(8), choose(dtype="bfloat16"))
 
 
 def test_fitted_by_hand_with_the_real_networks(tmp_path: Path) -> None:

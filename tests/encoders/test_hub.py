@@ -12,7 +12,7 @@ from cliper.encoders import create_encoder, hub, list_encoders
 from cliper.encoders.encode import encode_dataset
 from cliper.errors import InputError
 
-from .encode_world import dataset_of, views_of
+from .encode_world import choose, dataset_of, views_of
 
 OLD, NEW = "1" * 40, "2" * 40
 
@@ -93,7 +93,7 @@ def test_a_revision_that_is_not_there_is_named(cache, make_small):
 def test_the_commit_is_recorded_beside_the_encodings(cache, make_small, tmp_path):
     put(cache, "org/model", make_small("siglip2").folder, NEW, refs=("main",))
     dataset, views = dataset_of(tmp_path / "data", 6), views_of(6)
-    encode_dataset(dataset, "hf:org/model@main", views)
+    encode_dataset(dataset, views, choose("hf:org/model@main"))
     (path,) = (tmp_path / "data" / "encodings").glob("hf-org-model-main-*/*/about.json")
     about = json.loads(path.read_text())
     assert about["source"] == {"repository": "org/model", "revision": "main", "commit": NEW}
@@ -105,12 +105,14 @@ def test_weights_stand_in_for_the_hub_and_share_its_rows(cache, make_small, tmp_
     folder = make_small("siglip2").folder
     dataset, views = dataset_of(tmp_path / "data", 6), views_of(6)
     reports = []
-    first = encode_dataset(dataset, "siglip2-b-16", views, weights=folder, on_report=reports.append)
+    first = encode_dataset(
+        dataset, views, choose("siglip2-b-16", weights=folder), on_report=reports.append
+    )
     put(cache, "google/siglip2-base-patch16-224", folder, NEW, refs=("main",))
-    second = encode_dataset(dataset, "siglip2-b-16", views, on_report=reports.append)
+    second = encode_dataset(dataset, views, choose("siglip2-b-16"), on_report=reports.append)
     assert first.key == second.key and reports[1].encoded_texts == 0
     with pytest.raises(InputError, match="'embedded' brings its own weights"):
-        encode_dataset(dataset, "embedded", views, weights=folder)
+        encode_dataset(dataset, views, choose(weights=folder))
     with pytest.raises(InputError, match="is a path itself, other weights would have no effect"):
         create_encoder(str(folder), weights=folder)
 

@@ -133,11 +133,11 @@ def test_a_repository_name_must_be_one(no_hub):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float64"}, "unknown dtype 'float64' .one of float32"),
-        ({"long_text": "sum"}, "unknown long_text 'sum' .one of truncate, chunk-mean"),
-        ({"device": "gpu"}, "unknown device 'gpu'"),
-        ({"device": "meta"}, "device 'meta' is not available"),
-        ({"batch_size": 0}, "batch_size is 0"),
+        ({"dtype": "float64"}, r"encoder.dtype: .*'float32'.*got 'float64'"),
+        ({"long_text": "sum"}, r"encoder.long_text: .*'truncate' or 'chunk-mean', got 'sum'"),
+        ({"device": "gpu"}, r"encoder.device: .*auto\|cpu\|cuda.*got 'gpu'"),
+        ({"device": "meta"}, r"encoder.device: .*got 'meta'"),
+        ({"batch_size": 0}, r"encoder.batch_size.*greater than or equal to 1, got 0"),
     ],
 )
 def test_options_out_of_range_are_refused(clip_folder, options, message):
@@ -147,7 +147,7 @@ def test_options_out_of_range_are_refused(clip_folder, options, message):
 
 def test_registering_a_new_encoder(monkeypatch, clip_folder):
     list_encoders()  # the named ones register once a process, so before the copy
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry.ENCODERS, "entries", dict(registry.ENCODERS.entries))
 
     @register_encoder("mine", "a test's own")
     def make(options):
@@ -156,7 +156,7 @@ def test_registering_a_new_encoder(monkeypatch, clip_folder):
 
     assert create_encoder("mine", dtype="bfloat16").width == 24
     assert list_encoders()[-1] == {"name": "mine", "summary": "a test's own", "available": True}
-    with pytest.raises(ValueError, match="exists"):
+    with pytest.raises(ValueError, match="two encoders are named"):
         register_encoder("mine", "again")(make)
 
 

@@ -12,13 +12,13 @@ from cliper.data.dataset import Dataset
 from cliper.data.vocabulary import Vocabulary
 from cliper.encoders import encode, encode_fill
 from cliper.encoders.base import Encodings
-from cliper.encoders.encode_content import encoder_folder
+from cliper.encoders.content import encoder_folder
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.store import KEY, RowStore, content_key
 from cliper.errors import InputError, MismatchError
 
-from .encode_world import CountingEncoder, FakeViews, dataset_of, paint, row, views_of
+from .encode_world import CountingEncoder, FakeViews, choose, dataset_of, paint, row, views_of
 
 N = 12
 
@@ -39,9 +39,9 @@ class Runner:
         self, dataset: Dataset, views: FakeViews, stop_after: int | None = None
     ) -> Encodings:
         self.encoder = CountingEncoder(stop_after)
-        self.patch.setattr(encode, "create_encoder", lambda *_, **__: self.encoder)
+        self.patch.setattr(encode, "open_encoder", lambda _: self.encoder)
         return encode.encode_dataset(
-            dataset, "counting", views, on_report=lambda r: setattr(self, "report", r)
+            dataset, views, choose("counting"), on_report=lambda r: setattr(self, "report", r)
         )
 
 
@@ -191,17 +191,12 @@ def test_a_damaged_chunk_is_encoded_again(tmp_path: Path, run: Runner) -> None:
     np.testing.assert_array_equal(again.text, before.text)
 
 
-def test_load_names_the_command_until_it_has_run(tmp_path: Path, run: Runner) -> None:
+def test_what_was_assembled_is_mapped_and_not_read(tmp_path: Path, run: Runner) -> None:
     dataset, views = dataset_of(tmp_path, N), views_of(N)
-    run.patch.setattr(encode, "create_encoder", lambda *_, **__: CountingEncoder())
-    with pytest.raises(InputError, match=r"not encoded .*cliper encode .* --encoder counting"):
-        encode.load_encodings(dataset, "counting", views)
     made = run(dataset, views)
-    loaded = encode.load_encodings(dataset, "counting", views)
-    assert loaded.key == made.key
-    assert isinstance(loaded.text, np.memmap)
-    with pytest.raises(InputError, match="not encoded"):
-        encode.load_encodings(dataset, "counting", views_of(N, title="{}"))
+    again = run(dataset, views)
+    assert run.encoder.texts == [] and again.key == made.key
+    assert isinstance(again.text, np.memmap)
 
 
 def test_damaged_arrays_are_refused(tmp_path: Path, run: Runner) -> None:
@@ -210,7 +205,7 @@ def test_damaged_arrays_are_refused(tmp_path: Path, run: Runner) -> None:
     text = next((tmp_path / "encodings").rglob("text.npy"))
     text.write_bytes(text.read_bytes()[:200])
     with pytest.raises(InputError, match=r"damaged encodings .*delete this folder"):
-        encode.load_encodings(dataset, "counting", views)
+        run(dataset, views)
 
 
 def test_what_cannot_be_encoded_is_said(tmp_path: Path, run: Runner) -> None:
@@ -248,8 +243,5 @@ def test_renamed_items_find_what_their_content_gave(tmp_path: Path, run: Runner)
 
 def test_the_embedded_encoder_refuses_what_would_have_no_effect(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no effect on 'embedded'"):
-        encode.encode_dataset(
-            dataset_of(tmp_path, N), "embedded", views_of(N), long_text="chunk-mean"
-        )
-    with pytest.raises(InputError, match="unknown device 'banana'"):
-        encode.encode_dataset(dataset_of(tmp_path, N), "embedded", views_of(N), device="banana")
+        settings = choose(long_text="chunk-mean")
+        encode.encode_dataset(dataset_of(tmp_path, N), views_of(N), settings)

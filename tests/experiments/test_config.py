@@ -3,7 +3,8 @@
 import pytest
 
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig, assign
+from cliper.experiments.config import ExperimentConfig
+from cliper.strict_yaml import assign
 
 DATA = {"dataset": {"path": "d"}}
 FREEDOM = {**DATA, "backbone": {"name": "freedom"}}

@@ -1,53 +1,17 @@
-"""What `cliper encode --adapt` reads and shows."""
+"""What `cliper encode --adapt` shows."""
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cliper.cli.output import percent, print_facts, print_table
-from cliper.errors import InputError
 
 if TYPE_CHECKING:
-    from cliper.encoders.adaptation import AdaptationConfig, AdaptationReport
+    from cliper.encoders.adaptation import AdaptationReport
 
 
-def adaptation_settings(kind: str | None, sets: Sequence[str]) -> "AdaptationConfig | None":
-    """The settings of `--adapt KIND` and `--set encoder.adapt.KEY=VALUE`.
-
-    Raises:
-        InputError: a setting of something else, or one without a kind.
-    """
-    from cliper.encoders.adaptation import adaptation_config
-    from cliper.experiments.config import assign
-
-    tree = assign({}, sets)
-    section = tree.get("encoder", {})
-    settings = section.get("adapt", {}) if isinstance(section, dict) else None
-    others = [key for key in tree if key != "encoder"]
-    others += [key for key in section if key != "adapt"] if isinstance(section, dict) else []
-    if others or not isinstance(settings, dict):
-        raise InputError(
-            "only encoder.adapt.KEY=VALUE has an effect here",
-            where="--set",
-            remedy="use this command's options for the rest",
-        )
-    given = settings.pop("kind", None)
-    if given is not None and kind is not None and given != kind:
-        raise InputError(f"{kind!r} and {given!r} are given", where="encoder.adapt.kind")
-    kind = kind or given
-    if kind is None:
-        if settings:
-            raise InputError(
-                "has no effect without an adaptation",
-                where=f"encoder.adapt.{next(iter(settings))}",
-                remedy="add --adapt projection or --adapt lora",
-            )
-        return None
-    return adaptation_config(str(kind), **settings)
-
-
-def show_adaptation(report: "AdaptationReport", folder: str) -> None:
+def show_adaptation(report: "AdaptationReport", folder: Path) -> None:
     """Print retrieval before and after, and where the files are."""
     facts = [
         ("fitted on", f"{report.train:,} items"),
@@ -75,4 +39,5 @@ def show_adaptation(report: "AdaptationReport", folder: str) -> None:
     ]
     title = "\nmean cosine of a text with its own picture, and with others'"
     print_table(["view", "matched", "unmatched"], cosines, title=title, right=(1, 2))
-    click.echo(f"\nwritten: {folder}/report.json, report.md, retrieval.svg")
+    written = [n for n in ("report.json", "report.md", "retrieval.svg") if (folder / n).is_file()]
+    click.echo(f"\nwritten: {folder}/{', '.join(written)}")

@@ -7,13 +7,15 @@ from typing import Any
 import click
 
 from cliper.cli.options import (
-    encoding_options,
+    PATH,
+    dataset_argument,
+    many_experiments_options,
     names,
     pairs,
     processes_option,
-    protocol_options,
     search_options,
-    set_option,
+    searching,
+    seeds_option,
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
@@ -23,25 +25,19 @@ from cliper.errors import InputError
 
 
 @verb("compare")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@dataset_argument
 @click.option("--backbones", required=True, metavar="A,B", help="See `cliper list backbones`.")
 @click.option("--features", default="vanilla,cliper", show_default=True, metavar="A,B")
 @click.option("--fusions", metavar="A,B", help="Of cliper features; attention by default.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True,
-              help="How many; each seeds split, weights and negatives.")  # fmt: skip
-@encoding_options
-@click.option("--temperature", metavar="T", help="Of the attention; 0.1 by default.")
-@protocol_options
-@click.option("--epochs", type=int, help="At most so many; validation may stop earlier.")
+@seeds_option(1)
+@many_experiments_options
 @click.option("--grid", "grids", multiple=True, metavar="KEY=V1,V2",
               help="Search these on validation, the same for every variant.")  # fmt: skip
 @search_options
 @click.option("--set-for", "own", multiple=True, metavar="NAME:KEY=VALUE",
               help="A setting of one backbone, kind of features or variant alone.")  # fmt: skip
-@set_option
-@click.option("--metric", default="recall@20", show_default=True, help="Of lift and significance.")
 @processes_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Results and runs.")
+@click.option("--out", type=PATH, required=True, help="Results and runs.")
 @json_option
 def command(
     dataset: Path,
@@ -49,28 +45,13 @@ def command(
     features: str,
     fusions: str | None,
     seeds: int,
-    encoder: str | None,
-    weights: str | None,
-    adapt: str | None,
-    views: str | None,
-    templates: tuple[str, ...],
-    temperature: str | None,
-    split: str | None,
-    mask: str | None,
-    epochs: int | None,
     grids: tuple[str, ...],
-    preset: str | None,
-    spaces: tuple[str, ...],
-    trials: int | None,
-    sampler: str | None,
-    prune: str | None,
-    warmup: int | None,
     own: tuple[str, ...],
-    sets: tuple[str, ...],
     metric: str,
     processes: int | None,
     out: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """The paper's Table 2 for any dataset: mean, deviation, lift, significance.
 
@@ -95,28 +76,12 @@ def command(
         "fusions": names(fusions, "--fusions") if fusions is not None else None,
         "seeds": seeds,
         "grid": parse_grid(grids),
-        "space": pairs(spaces, "--space"),
-        "preset": preset,
-        "trials": trials,
-        "sampler": sampler,
-        "prune": prune,
-        "warmup": warmup,
         "set_for": parse_own(own),
         "metric": metric,
+        **searching(**options),
     }
     plan = CompareSettings.parse({k: v for k, v in given.items() if v is not None}, where="compare")
-    base = settings(
-        encoder=encoder,
-        weights=weights,
-        adapt=adapt,
-        views=views,
-        templates=templates,
-        temperature=temperature,
-        split=split,
-        mask=mask,
-        epochs=epochs,
-        sets=sets,
-    )
+    base = settings()
     plan.check(base)
     loaded = Dataset.load(dataset)
     keeps(f"finished runs are kept in {out}; the same command goes on")
@@ -139,7 +104,7 @@ def parse_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
     >>> parse_grid(["training.learning_rate=1e-3,1e-4"])
     {'training.learning_rate': [0.001, 0.0001]}
     """
-    from cliper.experiments.config import parse_value
+    from cliper.strict_yaml import parse_value
 
     return {
         key: [parse_value(value, key) for value in names(text, f"--grid {key}")]
@@ -153,7 +118,7 @@ def parse_own(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     >>> parse_own(["freedom:backbone.neighbours=20"])
     {'freedom': {'backbone.neighbours': 20}}
     """
-    from cliper.experiments.config import parse_value
+    from cliper.strict_yaml import parse_value
 
     result: dict[str, dict[str, Any]] = {}
     for text in texts:

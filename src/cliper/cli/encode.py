@@ -2,42 +2,46 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.adaptation import adaptation_settings, show_adaptation
-from cliper.cli.options import batch_size, encoding_options, names, pairs
+from cliper.cli.adaptation import show_adaptation
+from cliper.cli.options import dataset_argument, encoding_options, set_option, setting, settings
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 from cliper.errors import InputError
 
+if TYPE_CHECKING:
+    from cliper.representation.settings import RepresentationSettings
+
 
 @verb("encode")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@dataset_argument
 @encoding_options
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="float32", show_default=True)
-@click.option(
+@setting("--device", "encoder.device", default="cpu", show_default=True)
+@setting("--dtype", "encoder.dtype", default="float32", show_default=True)
+@setting(
     "--batch-size",
+    "encoder.batch_size",
+    lambda text: text if text == "auto" else click.IntRange(min=1).convert(text, None, None),
     metavar="N|auto",
-    callback=batch_size,
     default="auto",
     show_default=True,
     help="Images at once; auto goes by the memory there is.",
 )
-@click.option(
-    "--runtime", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True,
-    help="What computes; onnx needs 'cliper[onnx]' and has --dtype int8.",
+@setting(
+    "--runtime", "encoder.runtime", type=click.Choice(["torch", "onnx"]), default="torch",
+    show_default=True, help="What computes; onnx needs 'cliper[onnx]' and has --dtype int8.",
 )  # fmt: skip
-@click.option(
-    "--long-text", type=click.Choice(["truncate", "chunk-mean"]), default="truncate",
-    show_default=True, help="What becomes of texts over the encoder's limit.",
+@setting(
+    "--long-text", "encoder.long_text", type=click.Choice(["truncate", "chunk-mean"]),
+    default="truncate", show_default=True, help="What becomes of texts over the encoder's limit.",
 )  # fmt: skip
-@click.option("--set", "sets", metavar="encoder.adapt.KEY=VALUE", multiple=True,
-              help="A setting of the adaptation, e.g. encoder.adapt.max_epochs=20.")  # fmt: skip
-@click.option("--download", is_flag=True, help="Fetch a hub model that is not in the local cache.")
+@setting("--download", "encoder.allow_download", is_flag=True,
+         help="Fetch a hub model that is not in the local cache.")  # fmt: skip
+@set_option
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
     help="Who encodes: this process, or workers under Ray.",
@@ -48,18 +52,6 @@ from cliper.errors import InputError
 @json_option
 def command(
     dataset: Path,
-    encoder: str | None,
-    weights: str | None,
-    adapt: str | None,
-    views: str | None,
-    templates: tuple[str, ...],
-    device: str,
-    dtype: str,
-    batch_size: int | Literal["auto"],
-    runtime: str,
-    long_text: Literal["truncate", "chunk-mean"],
-    sets: tuple[str, ...],
-    download: bool,
     engine: str,
     workers: int | None,
     ray_address: str | None,
@@ -77,40 +69,24 @@ def command(
     """
     cluster = _cluster(engine, workers=workers, ray_address=ray_address, gpus_each=gpus_each)
     from cliper.data import Dataset
-    from cliper.encoders.encode import encode_dataset
+    from cliper.encoders.content import Content
+    from cliper.encoders.distributed import DistributedReport, encode_on_ray
     from cliper.encoders.encode_report import EncodeReport
+    from cliper.encoders.settings import EncoderSettings
     from cliper.experiments.adaptation import with_figure
-    from cliper.representation.represent import rendered_views
+    from cliper.representation.represent import encode_catalogue
 
+    chosen = _encoding_settings()
     loaded = Dataset.load(dataset)
-    include = names(views, "--views") if views is not None else None
-    rendered = rendered_views(loaded, pairs(templates, "--template") or None, include)
-    adaptation = adaptation_settings(adapt, sets)
     keeps("what was encoded is kept; the same command goes on from there")
     reports: list[EncodeReport] = []
-    name = encoder or "embedded"
-    how: dict[str, Any] = {
-        "weights": None if weights is None else Path(weights),
-        "device": device,
-        "dtype": dtype,
-        "batch_size": batch_size,
-        "runtime": runtime,
-        "long_text": long_text,
-        "allow_download": download,
-    }
-    elsewhere = None
-    if engine == "ray":
-        from cliper.encoders.distributed import encode_on_ray
+    elsewhere: list[DistributedReport] = []
 
-        if adapt == "lora":  # its rows are those of towers that were trained in this process
-            raise InputError(
-                "lora is fitted and encoded in one process",
-                where="--engine ray",
-                remedy="leave one of them out; --adapt projection works under Ray",
-            )
-        elsewhere = encode_on_ray(loaded, name, rendered, **cluster, **how)
-    encodings = encode_dataset(
-        loaded, name, rendered, adapt=adaptation, on_report=with_figure(reports.append), **how
+    def on_ray(content: Content, encoder: EncoderSettings) -> None:
+        elsewhere.append(encode_on_ray(content, encoder, **cluster))
+
+    rendered, encodings = encode_catalogue(
+        loaded, chosen, with_figure(reports.append), on_ray if engine == "ray" else None
     )
     report = reports[0]
     _, n_items, width = encodings.text.shape
@@ -132,14 +108,28 @@ def command(
         "missing_images": int(n_items - encodings.image_present.sum()),
         "key": encodings.key,
     }
-    if elsewhere is not None:
-        facts["distributed"] = {**asdict(elsewhere), "workers": sorted(elsewhere.workers)}
+    for done in elsewhere:
+        facts["distributed"] = {**asdict(done), "workers": sorted(done.workers)}
     if as_json:
         print_json({"dataset": str(dataset), **facts})
         return
     print_facts(_rows(facts), title=f"{loaded.name} through {report.encoder}")
-    if adapted is not None:
-        show_adaptation(adapted, str(folder))
+    if adapted is not None and folder is not None:
+        show_adaptation(adapted, folder)
+
+
+def _encoding_settings() -> "RepresentationSettings":
+    """What was given; a setting that only a training has is refused."""
+    from cliper.representation.settings import RepresentationSettings
+
+    tree = settings()
+    if others := tree.keys() - {"views", "encoder"}:
+        raise InputError(
+            "has no effect on what is encoded",
+            where=min(others),
+            remedy="only settings of views and encoder have",
+        )
+    return RepresentationSettings.parse(tree)
 
 
 def _cluster(engine: str, **options: Any) -> dict[str, Any]:

@@ -1,16 +1,23 @@
-"""Options that several verbs share, and the settings tree that they write into."""
+"""The options that several verbs share, each written once, and the settings tree that they make.
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+An option that is short for a setting says which; `settings()` is then the tree of what was typed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from cliper.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Any], Any]
+
+_GIVEN, _SETS = "cliper.given", "cliper.sets"
 
 
-def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+def several(*decorators: Decorator) -> Callable[[F], F]:
     """Apply decorators as if they were written one below the other."""
 
     def apply(function: F) -> F:
@@ -21,55 +28,212 @@ def several(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
     return apply
 
 
+def setting(
+    option: str, key: str, read: Callable[[Any], Any] | None = None, **attributes: Any
+) -> Decorator:
+    """An option that is short for `--set KEY=VALUE`; `settings()` has what was given.
+
+    Args:
+        option: e.g. `--encoder`.
+        key: of the settings tree, e.g. `encoder.name`.
+        read: makes the setting of what was typed.
+        attributes: of `click.option`.
+    """
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False and value != ():
+            given = context.meta.setdefault(_GIVEN, {})
+            given[key] = value if read is None else read(value)
+
+    return click.option(option, expose_value=False, callback=keep, **attributes)
+
+
+def settings(base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The tree of what the running command was given, and of nothing else; `--set` is last.
+
+    Args:
+        base: a tree to write into instead of an empty one.
+    """
+    from cliper.strict_yaml import assign
+
+    tree, meta = dict(base or {}), click.get_current_context().meta
+    for key, value in meta.get(_GIVEN, {}).items():
+        *sections, name = key.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[name] = value
+    return assign(tree, meta.get(_SETS, ()))
+
+
+def names(text: str, option: str) -> list[str]:
+    """The parts of `a,b,c`.
+
+    Raises:
+        InputError: there is none.
+
+    >>> names("a, b", "--views")
+    ['a', 'b']
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise InputError("names nothing", where=option, remedy="name one or more, with commas")
+    return parts
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """`key=value` texts as a mapping.
+
+    Raises:
+        InputError: one has no `=`, or a key comes twice.
+    """
+    result: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise InputError(f"not key=value: {text!r}", where=option)
+        if key in result:
+            raise InputError(f"{key!r} is given twice", where=option)
+        result[key] = value
+    return result
+
+
+def _number(text: str) -> Any:
+    from cliper.strict_yaml import parse_value
+
+    return parse_value(text, "fusion.temperature")
+
+
+def _keep_sets(context: click.Context, _: click.Parameter, sets: tuple[str, ...]) -> None:
+    context.meta[_SETS] = sets
+
+
+PATH = click.Path(path_type=Path)
+
+dataset_argument = click.argument("dataset", type=PATH)
+
+tracking_option = setting(
+    "--track",
+    "tracking.to",
+    lambda text: names(text, "--track"),
+    metavar="A,B",
+    help="Beside metrics.jsonl, tell tensorboard or mlflow.",
+)
+
+set_option = click.option(
+    "--set",
+    metavar="KEY=VALUE",
+    multiple=True,
+    expose_value=False,
+    callback=_keep_sets,
+    help="Any setting, e.g. training.patience=5 or encoder.adapt.rank=16.",
+)
+
 encoding_options = several(
-    click.option("--encoder", metavar="NAME", help="Dual encoder, or a path of weights."),
-    click.option("--weights", metavar="PATH", help="Weights of --encoder, instead of the hub's."),
-    click.option(
-        "--adapt", metavar="KIND", help="Adapt the encoder to the catalogue: projection or lora."
+    setting(
+        "--encoder", "encoder.name", metavar="NAME", help="Dual encoder, or a path of weights."
     ),
-    click.option("--views", metavar="A,B,C", help="Views to use, `global` among them if wanted."),
-    click.option(
-        "--template", "templates", metavar="FIELD=TEXT", multiple=True, help="Prompt of a field."
+    setting(
+        "--weights",
+        "encoder.weights",
+        metavar="PATH",
+        help="Weights of --encoder, instead of the hub's.",
     ),
-)
-protocol_options = several(
-    click.option("--split", metavar="KIND", help="See `cliper list splits`; random by default."),
-    click.option("--mask", metavar="PARTS", help="train or train+valid (the default)."),
-)
-
-
-def _with_tracking(
-    context: click.Context, _: click.Parameter, sets: tuple[str, ...]
-) -> tuple[str, ...]:
-    """`--track a,b` is short for `--set tracking.to=[a,b]`."""
-    track = context.meta.pop(_TRACK, None)
-    return sets if track is None else (*sets, f"tracking.to=[{','.join(names(track, '--track'))}]")
-
-
-def _keep_tracking(context: click.Context, _: click.Parameter, track: str | None) -> None:
-    if track is not None:
-        context.meta[_TRACK] = track
-
-
-_TRACK = "cliper.track"
-set_option = several(
-    click.option(
-        "--track",
-        metavar="A,B",
-        is_eager=True,  # before --set, which takes it along
-        expose_value=False,
-        callback=_keep_tracking,
-        help="Beside metrics.jsonl, tell tensorboard or mlflow.",
+    setting(
+        "--adapt",
+        "encoder.adapt.kind",
+        metavar="KIND",
+        help="Adapt the encoder to the catalogue: projection or lora.",
     ),
-    click.option(
-        "--set",
-        "sets",
-        metavar="KEY=VALUE",
+    setting(
+        "--views",
+        "views.include",
+        lambda text: names(text, "--views"),
+        metavar="A,B,C",
+        help="Views to use, `global` among them if wanted.",
+    ),
+    setting(
+        "--template",
+        "views.templates",
+        lambda texts: pairs(texts, "--template"),
+        metavar="FIELD=TEXT",
         multiple=True,
-        callback=_with_tracking,
-        help="Any setting, e.g. training.patience=5.",
+        help="Prompt of a field.",
     ),
 )
+
+_experiment_options = several(
+    setting(
+        "--temperature",
+        "fusion.temperature",
+        _number,
+        metavar="T",
+        help="Of the attention; 0.1 by default, inf allowed.",
+    ),
+    setting(
+        "--split",
+        "split.kind",
+        metavar="KIND",
+        help="See `cliper list splits`; random by default.",
+    ),
+    setting(
+        "--mask", "evaluation.mask", metavar="PARTS", help="train or train+valid (the default)."
+    ),
+    setting(
+        "--epochs",
+        "training.max_epochs",
+        type=int,
+        help="At most so many; validation may stop earlier.",
+    ),
+)
+
+one_experiment_options = several(
+    setting(
+        "--features",
+        "features.kind",
+        metavar="KIND",
+        help="cliper, vanilla or none; what the backbone can use if not given.",
+    ),
+    encoding_options,
+    setting(
+        "--fusion",
+        "fusion.kind",
+        metavar="KIND",
+        help="attention (the default), sum, concat or mlp.",
+    ),
+    _experiment_options,
+    setting(
+        "--seed", "training.seed", type=int, help="Of draws, weights and negatives, and the split."
+    ),
+    tracking_option,
+    set_option,
+)
+
+many_experiments_options = several(
+    encoding_options,
+    _experiment_options,
+    tracking_option,
+    set_option,
+    click.option(
+        "--metric",
+        default="recall@20",
+        show_default=True,
+        help="Of differences, intervals and tests.",
+    ),
+)
+
+
+def seeds_option(default: int) -> Decorator:
+    """`--seeds`, of which a comparison and a study want different numbers."""
+    return click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="How many; each seeds split, weights and negatives.",
+    )
+
 
 processes_option = click.option(
     "--processes",
@@ -108,95 +272,22 @@ search_options = several(
 )
 
 
-def batch_size(
-    context: click.Context, parameter: click.Parameter, value: str
-) -> int | Literal["auto"]:
-    """`auto`, or a number of at least 1."""
-    if value == "auto":
-        return "auto"
-    number: Any = click.IntRange(min=1)
-    return int(number.convert(value, parameter, context))
+def searching(spaces: Sequence[str], **options: Any) -> dict[str, Any]:
+    """What was said of `search_options`, as sections of an experiment file say it."""
+    given = {**options, "space": pairs(spaces, "--space")}
+    return {key: value for key, value in given.items() if value is not None}
 
 
-def names(text: str, option: str) -> list[str]:
-    """The parts of `a,b,c`.
+def experiment_tree(dataset: Path) -> dict[str, Any]:
+    """`settings()` of one experiment on a dataset that was named as an argument.
 
     Raises:
-        InputError: there is none.
-
-    >>> names("a, b", "--views")
-    ['a', 'b']
+        InputError: it is named by `--set` as well.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError("names nothing", where=option, remedy="name one or more, with commas")
-    return parts
-
-
-def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """`key=value` texts as a mapping.
-
-    Raises:
-        InputError: one has no `=`, or a key comes twice.
-    """
-    result: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise InputError(f"not key=value: {text!r}", where=option)
-        if key in result:
-            raise InputError(f"{key!r} is given twice", where=option)
-        result[key] = value
-    return result
-
-
-def settings(
-    *,
-    encoder: str | None = None,
-    weights: str | None = None,
-    adapt: str | None = None,
-    views: str | None = None,
-    templates: Sequence[str] = (),
-    backbone: str | None = None,
-    features: str | None = None,
-    fusion: str | None = None,
-    temperature: str | None = None,
-    split: str | None = None,
-    mask: str | None = None,
-    seed: int | None = None,
-    epochs: int | None = None,
-    sets: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The settings tree of what was given, and of nothing else; `--set` has the last word."""
-    from cliper.experiments.config import assign, parse_value
-
-    given: dict[str, Any] = {
-        "views.include": names(views, "--views") if views is not None else None,
-        "views.templates": pairs(templates, "--template") or None,
-        "encoder.name": encoder,
-        "encoder.weights": weights,
-        "encoder.adapt.kind": adapt,
-        "features.kind": features,
-        "fusion.kind": fusion,
-        "fusion.temperature": (
-            None if temperature is None else parse_value(temperature, "fusion.temperature")
-        ),
-        "split.kind": split,
-        "backbone.name": backbone,
-        "training.seed": seed,
-        "training.max_epochs": epochs,
-        "evaluation.mask": mask,
-    }
-    tree: dict[str, Any] = {}
-    for key, value in given.items():
-        if value is not None:
-            *sections, name = key.split(".")
-            node = tree
-            for section in sections:
-                node = node.setdefault(section, {})
-            node[name] = value
-    return assign(tree, sets)
+    tree = settings()
+    if "dataset" in tree:
+        raise InputError("is the argument DATASET", where="--set dataset", remedy="leave it out")
+    return with_default_features({**tree, "dataset": {"path": str(dataset)}})
 
 
 def with_default_features(tree: dict[str, Any]) -> dict[str, Any]:

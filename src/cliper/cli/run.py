@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.options import set_option, with_default_features
+from cliper.cli.options import (
+    set_option,
+    settings,
+    tracking_option,
+    with_default_features,
+)
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.results import show_results
 from cliper.cli.state import keeps, state
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
 @verb("run")
 @click.argument("experiment", type=click.Path(path_type=Path))
+@tracking_option
 @set_option
 @click.option("--out", type=click.Path(path_type=Path), required=True,
               help="Run directory; with stages, the directory of all of them.")  # fmt: skip
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 @json_option
 def command(
     experiment: Path,
-    sets: tuple[str, ...],
     out: Path,
     resume: bool,
     dry_run: bool,
@@ -46,12 +51,12 @@ def command(
       cliper run examples/paper/table2-baby.yaml --dry-run --out out/baby
       cliper run examples/paper/table2-baby.yaml --out out/baby
     """
-    from cliper.experiments.config import assign, load_experiment
+    from cliper.experiments.config import load_experiment
     from cliper.experiments.pipeline.sections import KEYS
 
     tree = load_experiment(experiment)
     tree.pop("identity", None)  # a run's config.yaml carries what it hashed to
-    tree = with_default_features(assign(tree, sets))
+    tree = with_default_features(settings(tree))
     if any(key in KEYS for key in tree):
         _stages(tree, out, dry_run, as_json)
     else:

@@ -6,50 +6,35 @@ from typing import Any
 import click
 
 from cliper.cli.options import (
-    encoding_options,
-    pairs,
+    PATH,
+    dataset_argument,
+    experiment_tree,
+    one_experiment_options,
     processes_option,
-    protocol_options,
     search_options,
-    set_option,
-    settings,
-    with_default_features,
+    searching,
+    setting,
 )
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
-from cliper.errors import InputError
 
 
 @verb("search")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--backbone", required=True, metavar="NAME", help="See `cliper list backbones`.")
-@click.option("--features", metavar="KIND", help="As in train; what the backbone can use if not.")
-@encoding_options
-@click.option("--fusion", metavar="KIND", help="attention (the default), sum, concat or mlp.")
-@click.option("--temperature", metavar="T", help="Of the attention, where it is not searched.")
-@protocol_options
-@click.option("--seed", type=int, help="Of draws, weights and negatives, and of the split.")
-@click.option("--epochs", type=int, help="At most so many a configuration.")
+@dataset_argument
+@setting(
+    "--backbone",
+    "backbone.name",
+    required=True,
+    metavar="NAME",
+    help="See `cliper list backbones`.",
+)
+@one_experiment_options
 @search_options
 @processes_option
-@set_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Study and results.")
+@click.option("--out", type=PATH, required=True, help="Study and results.")
 @json_option
-def command(
-    dataset: Path,
-    backbone: str,
-    preset: str | None,
-    spaces: tuple[str, ...],
-    trials: int | None,
-    sampler: str | None,
-    prune: str | None,
-    warmup: int | None,
-    processes: int | None,
-    out: Path,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(dataset: Path, processes: int | None, out: Path, as_json: bool, **options: Any) -> None:
     """Search hyper-parameters on validation; train and test the best once.
 
     An interrupted search goes on with the same command. Writes search.json, trials.csv,
@@ -66,20 +51,9 @@ def command(
     from cliper.experiments.search import SearchSettings
     from cliper.experiments.search.write import search_table
 
-    tree = settings(backbone=backbone, **options)
-    if "dataset" in tree:
-        raise InputError("is the argument DATASET", where="--set dataset", remedy="leave it out")
-    tree["dataset"] = {"path": str(dataset)}
-    ExperimentConfig.build(with_default_features(tree))
-    given: dict[str, Any] = {
-        "preset": preset,
-        "space": pairs(spaces, "--space"),
-        "trials": trials,
-        "sampler": sampler,
-        "prune": prune,
-        "warmup": warmup,
-    }
-    plan = SearchSettings.parse({k: v for k, v in given.items() if v is not None}, where="search")
+    tree = experiment_tree(dataset)
+    ExperimentConfig.build(tree)
+    plan = SearchSettings.parse(searching(**options), where="search")
     plan.space_of(tree)
     loaded = Dataset.load(dataset)
     keeps(f"finished trials are kept in {out}; the same command goes on")

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from cliper.cli.options import (
-    encoding_options,
+    PATH,
+    dataset_argument,
+    many_experiments_options,
     names,
     processes_option,
-    protocol_options,
-    set_option,
+    seeds_option,
     settings,
 )
 from cliper.cli.output import json_option, print_json, print_table
@@ -22,44 +23,27 @@ KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "import
 
 @verb("study")
 @click.argument("kind", metavar="|".join(KINDS))
-@click.argument("dataset", type=click.Path(path_type=Path))
+@dataset_argument
 @click.option("--backbone", default="freedom", show_default=True, metavar="NAME")
-@click.option("--fusion", metavar="KIND", help="Attention by default.")
+@click.option("--fusion", default="attention", show_default=True, metavar="KIND")
 @click.option(
     "--values",
     metavar="A,B,C",
     help="What to vary over: temperatures, sizes, encoders, thresholds, shares.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True,
-              help="How many; each seeds split, weights and negatives.")  # fmt: skip
-@encoding_options
-@click.option("--temperature", metavar="T", help="Of the attention; 0.1 by default.")
-@protocol_options
-@click.option("--epochs", type=int, help="At most so many; validation may stop earlier.")
-@set_option
-@click.option("--metric", default="recall@20", show_default=True,
-              help="Of differences, intervals and tests.")  # fmt: skip
+@seeds_option(5)
+@many_experiments_options
 @processes_option
-@click.option("--out", type=click.Path(path_type=Path), required=True,
+@click.option("--out", type=PATH, required=True,
               help="Tables, figures, and the runs that all studies in it share.")  # fmt: skip
 @json_option
 def command(
     kind: str,
     dataset: Path,
     backbone: str,
-    fusion: str | None,
+    fusion: str,
     values: str | None,
     seeds: int,
-    encoder: str | None,
-    weights: str | None,
-    adapt: str | None,
-    views: str | None,
-    templates: tuple[str, ...],
-    temperature: str | None,
-    split: str | None,
-    mask: str | None,
-    epochs: int | None,
-    sets: tuple[str, ...],
     metric: str,
     processes: int | None,
     out: Path,
@@ -82,25 +66,14 @@ def command(
     from cliper.experiments.variants import Variant
 
     study = find_study(kind)
-    base = settings(
-        encoder=encoder,
-        weights=weights,
-        adapt=adapt,
-        views=views,
-        templates=templates,
-        temperature=temperature,
-        split=split,
-        mask=mask,
-        epochs=epochs,
-        sets=sets,
-    )
-    shared = [Variant(backbone, "cliper", fusion or "attention")]
+    base = settings()
+    shared = [Variant(backbone, "cliper", fusion)]
     check_comparison(shared, base, {}, metric, fusions_given=False)
     setting = Setting.make(
         Dataset.load(dataset),
         base,
         backbone=backbone,
-        fusion=fusion or "attention",
+        fusion=fusion,
         seeds=range(seeds),
         metric=metric,
         values=None if values is None else names(values, "--values"),

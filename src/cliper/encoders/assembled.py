@@ -3,50 +3,73 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from cliper.encoders.base import Encodings
+from cliper.encoders.content import Content
+from cliper.encoders.encode_report import EncodeReport
+from cliper.encoders.rows import Rows
 from cliper.encoders.store import ABSENT, KeyArray, RowStore
 from cliper.errors import InputError
 from cliper.files import read_json, write_json
-from cliper.types import FloatArray
+from cliper.types import FloatArray, JsonObject
 
 _BLOCK = 32768
 
 Project = Callable[[FloatArray], FloatArray]
 
 
-def assemble(
-    folder: Path,
-    text: tuple[RowStore, KeyArray, Project],
-    image: tuple[RowStore, KeyArray, Project],
-    width: int,
-    about: Mapping[str, Any],
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Space:
+    """A catalogue's content in an encoder's space: stored rows, and what each goes through.
+
+    Attributes:
+        encoder: the name.
+        digest: the encoder's hash, of a fitted one with its fit.
+        width: D.
+        folder: where the assembled arrays belong.
+        content: without the pictures that have no row.
+        rows: hold all of it.
+        text, image: rows (n, W) to (n, D); None where they are in the space already.
+        source: where the weights came from (`TwoTowerEncoder.source`).
+    """
+
+    encoder: str
+    digest: str
+    width: int
+    folder: Path
+    content: Content
+    rows: Rows
+    text: Project | None = None
+    image: Project | None = None
+    source: JsonObject = field(default_factory=dict)
+
+
+def assemble(space: Space, report: EncodeReport) -> Path:
     """Write `text.npy` (C, N, D), `image.npy` (N, D) and `about.json`: the folder whole or not.
 
+    If it exists already it is left as it is.
+
     Args:
-        folder: where to; if it exists already it is left as it is.
-        text: rows, keys (C, N) and what to do with rows before they are written.
-        image: the same with keys (N,).
-        width: D.
-        about: kept beside the arrays.
+        space: what to write.
+        report: of the run that filled it.
     """
+    folder, content, rows = space.folder, space.content, space.rows
     if folder.exists():
-        return
+        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        _write(temporary / "text.npy", *text, width)
-        np.save(temporary / "text_present.npy", text[1] != ABSENT)
-        _write(temporary / "image.npy", *image, width)
-        np.save(temporary / "image_present.npy", image[1] != ABSENT)
-        write_json(temporary / "about.json", dict(about))
+        _write(temporary / "text.npy", rows.text_rows, content.keys, space.text, space.width)
+        np.save(temporary / "text_present.npy", content.keys != ABSENT)
+        _write(temporary / "image.npy", rows.image_rows, content.image, space.image, space.width)
+        np.save(temporary / "image_present.npy", content.image != ABSENT)
+        write_json(temporary / "about.json", _about(space, report))
         temporary.chmod(0o755)
         try:
             os.rename(temporary, folder)  # noqa: PTH104 (Path.replace means the same)
@@ -55,6 +78,21 @@ def assemble(
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _about(space: Space, report: EncodeReport) -> JsonObject:
+    return {
+        "encoder": space.encoder,
+        "encoder_hash": space.digest,
+        "source": space.source,
+        "key": space.content.key(space.digest),
+        "items_hash": space.content.items_hash,
+        "views": list(space.content.names),
+        "failed_images": report.failed_images,
+        "retrieval_recall_at_10": report.retrieval_recall_at_10,
+        "retrieval_chance": report.retrieval_chance,
+    }
 
 
 def load_assembled(folder: Path) -> Encodings:
@@ -81,7 +119,9 @@ def load_assembled(folder: Path) -> Encodings:
         ) from None
 
 
-def _write(path: Path, store: RowStore, keys: KeyArray, project: Project, width: int) -> None:
+def _write(
+    path: Path, store: RowStore, keys: KeyArray, project: Project | None, width: int
+) -> None:
     """Rows of `keys` (…, N) as a .npy file of shape (…, N, width), block after block.
 
     Written through a file and not through a memory map: dirty pages of a map count as this
@@ -93,7 +133,8 @@ def _write(path: Path, store: RowStore, keys: KeyArray, project: Project, width:
         for view in keys.reshape(-1, keys.shape[-1]):
             for start in range(0, len(view), _BLOCK):  # bounded memory, whatever N
                 part = view[start : start + _BLOCK]
-                rows = project(store.read(part))
+                rows = store.read(part)
+                rows = rows if project is None else project(rows)
                 rows[part == ABSENT] = 0.0
                 np.ascontiguousarray(rows, dtype="<f4").tofile(stream)
 

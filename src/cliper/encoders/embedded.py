@@ -16,12 +16,9 @@ import torch
 
 from cliper.encoders.alignment import Alignment, AlignmentConfig
 from cliper.encoders.alignment_fit import fit_alignment
-from cliper.encoders.base import DualEncoder
 from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.pairs import choose_pairs
-from cliper.encoders.registry import EncoderOptions
-from cliper.errors import InputError
 from cliper.types import FloatArray
 
 
@@ -105,15 +102,3 @@ def embedded_hash(text: MiniLM, image: EfficientNetLite, alignment: Alignment) -
     for array in (alignment.text, alignment.image_mean, alignment.image_scale, alignment.image):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def create(options: EncoderOptions) -> DualEncoder:
-    """What the registry calls; there is no embedded encoder without a catalogue.
-
-    Raises:
-        InputError: always.
-    """
-    raise InputError(
-        "the encoder 'embedded' is fitted on a catalogue, it does not exist without one",
-        remedy="run 'cliper encode DATASET --encoder embedded', or EmbeddedEncoder.fit(…)",
-    )

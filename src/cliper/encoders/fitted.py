@@ -8,14 +8,11 @@ import numpy as np
 import torch
 
 from cliper.data.dataset import Dataset
-from cliper.encoders.alignment import Alignment
 from cliper.encoders.base import DualEncoder, Encodings
-from cliper.encoders.embedded import EmbeddedEncoder
-from cliper.encoders.encode_content import GRAPHS, Views, content, store_root
-from cliper.encoders.encode_embedded import find_embedded
-from cliper.encoders.registry import create_encoder
+from cliper.encoders.catalogue_encoder import CatalogueEncoder
+from cliper.encoders.content import GRAPHS, Content, Views
+from cliper.encoders.registry import open_encoder
 from cliper.encoders.settings import EncoderSettings
-from cliper.encoders.unimodal import Unimodal
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
 
@@ -33,31 +30,10 @@ def fitted_encoder(dataset: Dataset, views: Views, settings: EncoderSettings) ->
     Raises:
         InputError: the store does not hold the fit, or the encoder was adapted.
     """
-    root = store_root(dataset)
-    if settings.adapt is not None:
-        raise InputError(
-            "an adapted encoder cannot take new items yet",
-            where="encoder.adapt",
-            remedy="train again on a dataset with the new items",
-        )
-    if settings.name != "embedded":
-        return create_encoder(
-            settings.name, weights=settings.weights_path, device=settings.device,
-            dtype=settings.dtype, batch_size=settings.batch_size, runtime=settings.runtime,
-            graphs=root / GRAPHS, long_text=settings.long_text,
-            allow_download=settings.allow_download,
-        )  # fmt: skip
-    keys, image, _, _ = content(dataset, views.texts)
-    folder = find_embedded(root, views.names, keys, image, dtype=settings.dtype, seed=0).parent
-    path = folder / "alignment.safetensors"
-    if not path.is_file():
-        raise InputError(
-            "the dataset's store no longer holds the encoder that was fitted to it",
-            where=str(root),
-            remedy=f"run 'cliper encode {dataset.path}' again",
-        )
-    both = Unimodal(root, settings.device, settings.dtype, settings.batch_size)
-    return EmbeddedEncoder(both.text, both.image, Alignment.load(path))
+    content = Content.of(dataset, views.names, views.texts)
+    graphs = settings.graphs or content.root / GRAPHS
+    encoder = open_encoder(settings.model_copy(update={"graphs": graphs}))
+    return encoder.fitted(content) if isinstance(encoder, CatalogueEncoder) else encoder
 
 
 def encode_items(

@@ -7,7 +7,7 @@ from cliper.encoders.families import load_folder
 from cliper.encoders.families.clip import check_tokenizer
 from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
 from cliper.encoders.families.openai_layout import OPEN_CLIP_WEIGHTS, load_openai_layout
-from cliper.encoders.registry import EncoderOptions
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
@@ -17,19 +17,19 @@ from cliper.files import read_json
 TOKENIZER_REPOSITORY = "openai/clip-vit-large-patch14"
 
 
-def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEncoder:
-    """A model of the hub, or `options.weights` in its place, under `name`.
+def from_hub(name: str, repository: str, settings: EncoderSettings) -> TwoTowerEncoder:
+    """A model of the hub, or `settings.weights` in its place, under `name`.
 
     Args:
         name: what the user calls it.
         repository: `ORG/NAME` or `ORG/NAME@REVISION`.
-        options: what a person chose.
+        settings: what a person chose.
     """
-    if options.weights is not None:
-        return from_path(name, options.weights, options)
+    if settings.weights is not None:
+        return from_path(name, settings.weights, settings)
     wanted = hub.parse_repository(repository)
-    folder = hub.fetch_model(wanted, allow_download=options.allow_download)
-    encoder = from_path(name, folder, options)
+    folder = hub.fetch_model(wanted, allow_download=settings.allow_download)
+    encoder = from_path(name, folder, settings)
     encoder.source = {
         "repository": wanted.name,
         "revision": wanted.revision,
@@ -38,7 +38,7 @@ def from_hub(name: str, repository: str, options: EncoderOptions) -> TwoTowerEnc
     return encoder
 
 
-def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
+def from_path(name: str, path: Path, settings: EncoderSettings) -> TwoTowerEncoder:
     """A folder in `transformers`' layout, or a file in OpenAI's (or a folder with one in it).
 
     Raises:
@@ -46,14 +46,14 @@ def from_path(name: str, path: Path, options: EncoderOptions) -> TwoTowerEncoder
     """
     if path.is_dir():
         if _in_transformers_layout(path):
-            return _encoder(name, load_folder(path), path, options)
+            return _encoder(name, load_folder(path), path, settings)
         path = _only_file(path)
     if not path.is_file():
         raise InputError("no such file or folder", where=str(path))
     towers, text_config, preprocessing = load_openai_layout(path)
-    tokenizer = _tokenizer_for(path, allow_download=options.allow_download)
+    tokenizer = _tokenizer_for(path, allow_download=settings.allow_download)
     check_tokenizer(tokenizer, text_config, where=str(path))
-    return _encoder(name, Parts(towers, tokenizer, preprocessing), path, options)
+    return _encoder(name, Parts(towers, tokenizer, preprocessing), path, settings)
 
 
 def _in_transformers_layout(folder: Path) -> bool:
@@ -84,14 +84,14 @@ def _only_file(folder: Path) -> Path:
 
 
 def long_clip(
-    name: str, repository: str, file: str, positions: int, options: EncoderOptions
+    name: str, repository: str, file: str, positions: int, settings: EncoderSettings
 ) -> TwoTowerEncoder:
-    """A Long-CLIP, from `options.weights` in either layout or from its `.pt` on the hub."""
-    path = options.weights or hub.fetch_file(
-        repository, file, allow_download=options.allow_download
+    """A Long-CLIP, from `settings.weights` in either layout or from its `.pt` on the hub."""
+    path = settings.weights or hub.fetch_file(
+        repository, file, allow_download=settings.allow_download
     )
-    encoder = from_path(name, path, options)
-    if options.weights is None:
+    encoder = from_path(name, path, settings)
+    if settings.weights is None:
         encoder.source = {
             "repository": repository,
             "revision": None,
@@ -118,16 +118,16 @@ def _tokenizer_for(path: Path, *, allow_download: bool) -> ClipTokenizer:
     return load_tokenizer(folder)
 
 
-def _encoder(name: str, parts: Parts, path: Path, options: EncoderOptions) -> TwoTowerEncoder:
+def _encoder(name: str, parts: Parts, path: Path, settings: EncoderSettings) -> TwoTowerEncoder:
     encoder = TwoTowerEncoder(
         name,
         *parts,
-        device=options.device,
-        dtype=options.dtype,
-        batch_size=options.batch_size,
-        long_text=options.long_text,
-        runtime=options.runtime,
-        graphs=options.graphs,
+        device=settings.device,
+        dtype=settings.dtype,
+        batch_size=settings.batch_size,
+        long_text=settings.long_text,
+        runtime=settings.runtime,
+        graphs=settings.graphs,
     )
     encoder.source = {"path": str(path.absolute())}
     return encoder

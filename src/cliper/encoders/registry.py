@@ -1,56 +1,50 @@
 """Encoders by name: what there is, what is available here, and how to make one."""
 
 import difflib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import entry_points
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 
 from cliper.encoders.base import DualEncoder
-from cliper.encoders.limits import LONG_TEXT_RULES, LongText
-from cliper.encoders.runtime.batching import BatchSize, checked_batch_size
+from cliper.encoders.catalogue_encoder import CatalogueEncoder
 from cliper.encoders.runtime.choice import check_runtime
+from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
+from cliper.registry import Registry
 from cliper.types import JsonObject
 
-ENTRY_POINTS = "cliper.encoders"
+AnyEncoder = DualEncoder | CatalogueEncoder
+Factory = Callable[[EncoderSettings], AnyEncoder]
 
 
 @dataclass(frozen=True)
-class EncoderOptions:
-    """What a person may choose about any encoder; see `create_encoder`."""
+class EncoderEntry:
+    """What is known of an encoder that has a name; see `register_encoder`."""
 
-    weights: Path | None = None
-    device: str = "cpu"
-    dtype: str = "float32"
-    batch_size: BatchSize = "auto"
-    long_text: LongText = "truncate"
-    runtime: str = "torch"
-    graphs: Path | None = None
-    allow_download: bool = False
-
-
-Factory = Callable[[EncoderOptions], DualEncoder]
-Choice = TypeVar("Choice", bound=str)
-
-
-@dataclass(frozen=True)
-class _Entry:
+    name: str
     summary: str
     factory: Factory
     available: Callable[[], bool]
+    fitted: bool
+    refuse: Callable[[EncoderSettings], None]
+    install: str | None
 
 
-_ENTRIES: dict[str, _Entry] = {}
+ENCODERS: Registry[EncoderEntry] = Registry("encoder", lambda: ["cliper.encoders.builtin"])
 
 
 def register_encoder(
-    name: str, summary: str, *, available: Callable[[], bool] = lambda: True
+    name: str,
+    summary: str,
+    *,
+    available: Callable[[], bool] = lambda: True,
+    fitted: bool = False,
+    refuse: Callable[[EncoderSettings], None] = lambda settings: None,
+    install: str | None = None,
 ) -> Callable[[Factory], Factory]:
     """Register a factory under a name; used as a decorator.
 
@@ -58,15 +52,16 @@ def register_encoder(
         name: what users type.
         summary: one line for `cliper list encoders`.
         available: whether it works here at once, without a download; must not raise.
+        fitted: the factory makes a `CatalogueEncoder`, so it is fitted on what it encodes.
+        refuse: raises an `InputError` for a setting that has no effect on it.
+        install: what makes it available; None for weights of the hub.
 
     Raises:
         ValueError: the name is taken.
     """
 
     def register(factory: Factory) -> Factory:
-        if name in _ENTRIES:
-            raise ValueError(f"an encoder named {name!r} exists")
-        _ENTRIES[name] = _Entry(summary, factory, available)
+        ENCODERS.add(name, EncoderEntry(name, summary, factory, available, fitted, refuse, install))
         return factory
 
     return register
@@ -80,106 +75,100 @@ def list_encoders() -> list[JsonObject]:
     >>> [e["name"] for e in list_encoders() if e["name"].startswith("clip")]
     ['clip-vit-b-32', 'clip-vit-l-14', 'clip-rn50']
     """
-    _load_builtin()
     return [
-        {"name": name, "summary": entry.summary, "available": entry.available()}
-        for name, entry in _ENTRIES.items()
+        {"name": entry.name, "summary": entry.summary, "available": entry.available()}
+        for entry in ENCODERS.all().values()
     ]
 
 
-def create_encoder(
-    name: str,
-    *,
-    weights: Path | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
-    batch_size: BatchSize = "auto",
-    long_text: LongText = "truncate",
-    runtime: str = "torch",
-    graphs: Path | None = None,
-    allow_download: bool = False,
-) -> DualEncoder:
-    """Make an encoder.
+def create_encoder(encoder: str | EncoderSettings, **settings: Any) -> DualEncoder:
+    """Make an encoder that stands on its own.
 
     Args:
-        name: a name of `list_encoders`; `hf:ORG/NAME`, or `hf:ORG/NAME@REVISION` for a branch, a
-            tag or a commit; or the path of a model: a folder in `transformers`' layout, or a
-            state dict (`.pt`, `.safetensors`) in OpenAI's (CLIP, Long-CLIP, open_clip).
-        weights: such a path, to be used under `name` instead of the hub's.
-        device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
-        dtype: in which the towers compute; the result is float32.
-        batch_size: images at once; texts get as many tokens as that many longest texts have.
-            `auto` goes by the memory there is (`cliper.encoders.runtime.batching`).
-        long_text: beyond the limit, `truncate` (the paper) or `chunk-mean`.
-        runtime: `torch`, or `onnx` for ONNX Runtime on a CPU, which alone computes in `int8`.
-        graphs: where `onnx` keeps the graphs that it makes; None for a temporary folder.
-        allow_download: the hub may be asked for what is not in the local cache.
+        encoder: all that is to be said of it, or its name alone.
+        settings: other fields of `EncoderSettings`, beside a name.
 
     Raises:
-        InputError: an unknown name, a value out of range, missing weights.
+        InputError: an unknown name or setting, a value out of range, missing weights, an encoder
+            that does not exist without a catalogue.
+
+    >>> encoder = create_encoder("clip-vit-b-32", device="auto")  # doctest: +SKIP
     """
-    _load_builtin()
-    options = EncoderOptions(
-        weights=Path(weights).expanduser() if weights is not None else None,
-        device=available_device(device),
-        dtype=dtype,
-        batch_size=checked_batch_size(batch_size),
-        long_text=_one_of("long_text", long_text, LONG_TEXT_RULES),
-        runtime=runtime,
-        graphs=graphs,
-        allow_download=allow_download,
-    )
-    check_runtime(runtime, dtype, torch.device(options.device).type)
-    if name in _ENTRIES:
-        return _ENTRIES[name].factory(options)
+    if isinstance(encoder, str):
+        encoder = EncoderSettings.parse({"name": encoder, **settings}, where="encoder")
+    made = open_encoder(encoder)
+    if isinstance(made, CatalogueEncoder):
+        raise InputError(
+            f"the encoder {made.name!r} is fitted on a catalogue, it does not exist without one",
+            remedy="run 'cliper encode DATASET', or call encode_dataset",
+        )
+    return made
+
+
+def open_encoder(settings: EncoderSettings) -> AnyEncoder:
+    """What settings ask for; with an adaptation, an encoder that is fitted on a catalogue.
+
+    Raises:
+        InputError: as from `create_encoder`.
+    """
+    check_settings(settings)
+    device = available_device(settings.device)
+    check_runtime(settings.runtime, settings.dtype, torch.device(device).type)
+    settings = settings.model_copy(update={"device": device})
+    if settings.adapt is None:
+        return _factory(settings)(settings)
+    from cliper.encoders.adaptation.adapted import adapted
+
+    return adapted(settings)
+
+
+def check_settings(settings: EncoderSettings) -> None:
+    """Refuse what has no effect on the encoder that is named; makes and imports no encoder.
+
+    Raises:
+        InputError: names the setting.
+    """
+    entry = ENCODERS.find(settings.name)
+    if entry is not None:
+        entry.refuse(settings)
+        if entry.fitted and settings.adapt is not None:
+            raise InputError(
+                f"{settings.name!r} is fitted on the catalogue already, there is nothing to adapt "
+                "it to",
+                where="encoder.adapt",
+                remedy="leave it out, or adapt a pre-trained encoder",
+            )
+    check_runtime(settings.runtime, settings.dtype, settings.device.partition(":")[0])
+
+
+def is_fitted(settings: EncoderSettings) -> bool:
+    """Whether the encoder is fitted on the catalogue, so that its views and pictures decide it."""
+    entry = ENCODERS.find(settings.name)
+    return settings.adapt is not None or (entry is not None and entry.fitted)
+
+
+def _factory(settings: EncoderSettings) -> Factory:
+    name = settings.name
+    if (entry := ENCODERS.find(name)) is not None:
+        return entry.factory
     from cliper.encoders.loading import from_hub, from_path
 
     if name.startswith("hf:"):
-        return from_hub(name, name.removeprefix("hf:"), options)
+        return partial(from_hub, name, name.removeprefix("hf:"))
     path = Path(name).expanduser()
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or "/" in name:
-        if weights is not None:
+        if settings.weights is not None:
             raise InputError(
                 f"{name!r} is a path itself, other weights would have no effect",
                 where="encoder.weights",
                 remedy="leave one of the two out",
             )
-        return from_path(path.name, path, options)
-    near = difflib.get_close_matches(name.lower(), _ENTRIES, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"one of {_names()}, hf:ORG/NAME, or a path"
+        return partial(from_path, path.name, path)
+    known = list(ENCODERS.all())
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    every = ", ".join(known)
+    hint = f"did you mean {near[0]!r}?" if near else f"one of {every}, hf:ORG/NAME, or a path"
     raise InputError(f"unknown encoder {name!r}", remedy=hint)
-
-
-def _load_builtin() -> None:
-    # Here, not at the top: each family's module registers itself with this one.
-    import cliper.encoders.builtin  # noqa: F401
-
-    _load_installed()
-
-
-@cache
-def _load_installed() -> None:
-    """Import the modules that installed packages name under the entry point; they register.
-
-    A package that cannot be imported takes nothing else down: what is wrong is said once.
-    """
-    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-        try:
-            point.load()
-        except Exception as error:
-            warnings.warn(
-                f"the encoder package {point.value!r} cannot be loaded: {error}", stacklevel=2
-            )
-
-
-def _names() -> str:
-    return ", ".join(_ENTRIES)
-
-
-def _one_of(what: str, value: Choice, allowed: tuple[Choice, ...]) -> Choice:
-    if value not in allowed:
-        raise InputError(f"unknown {what} {value!r}", remedy=f"one of {', '.join(allowed)}")
-    return value
 
 
 def available_device(name: str) -> str:

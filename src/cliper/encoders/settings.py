@@ -1,12 +1,13 @@
-"""`EncoderSettings`: which encoder, and how it runs."""
+"""`EncoderSettings`: which encoder, and how it runs; made once and handed down to the towers."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from cliper.config import StrictConfig
+from cliper.config import PathSetting, StrictConfig
 from cliper.encoders.adaptation.config import AnyAdaptation
+from cliper.encoders.limits import LongText
 from cliper.encoders.runtime.choice import Runtime
 
 RUNNING = ("device", "dtype", "batch_size", "runtime")
@@ -14,21 +15,41 @@ RUNNING = ("device", "dtype", "batch_size", "runtime")
 
 
 class EncoderSettings(StrictConfig):
-    """The section `encoder` of an experiment, which is also what the command line makes."""
+    """The section `encoder` of an experiment, and what `create_encoder` takes.
 
-    name: str = "embedded"
-    weights: str | None = Field(None, description="folder or file instead of the hub's cache")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
-    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32"
+    A file's or the command line's section, and `create_encoder`'s arguments, become one of these;
+    nothing between there and the towers takes it apart.
+
+    >>> EncoderSettings.parse({"name": "clip-vit-b-32", "batch_size": 64}).dtype
+    'float32'
+    """
+
+    name: str = Field(
+        "embedded",
+        description="a name of `list_encoders`; hf:ORG/NAME[@REVISION]; or a model's path: a folder"
+        " in transformers' layout, a state dict in OpenAI's",
+    )
+    weights: Annotated[PathSetting, AfterValidator(Path.expanduser)] | None = Field(
+        None, description="folder or file instead of the hub's cache"
+    )
+    device: str = Field(
+        "cpu", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", description="auto is the best there is"
+    )
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = Field(
+        "float32", description="in which the towers compute; results are float32"
+    )
     batch_size: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
         "auto", description="images at once; auto goes by the memory there is"
     )
     runtime: Runtime = Field("torch", description="what computes the networks")
-    long_text: Literal["truncate", "chunk-mean"] = "truncate"
+    long_text: LongText = Field(
+        "truncate", description="beyond the limit: as the paper, or the mean over chunks"
+    )
     allow_download: bool = Field(False, description="fetch a hub model that is not cached")
     adapt: AnyAdaptation | None = Field(None, description="adapt it to the catalogue first")
-
-    @property
-    def weights_path(self) -> Path | None:
-        """`weights` as a path."""
-        return None if self.weights is None else Path(self.weights).expanduser()
+    graphs: PathSetting | None = Field(
+        None,
+        exclude=True,  # decides no number
+        description="where onnx keeps the graphs that it makes; the dataset's store, or a "
+        "temporary folder without one",
+    )

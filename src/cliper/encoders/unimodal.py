@@ -9,7 +9,7 @@ from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.minilm import MiniLM
 from cliper.encoders.registry import available_device
-from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import RowStore
 from cliper.errors import InputError
 from cliper.types import FloatArray
@@ -22,9 +22,7 @@ class Unimodal:
 
     Args:
         root: the store.
-        device: where to compute.
-        dtype: name of the networks' precision.
-        batch_size: texts and pictures a batch, or `auto`.
+        settings: device, precision and batch size of both networks.
 
     Attributes:
         text, image: the networks.
@@ -37,7 +35,8 @@ class Unimodal:
             weights' packages are not installed.
     """
 
-    def __init__(self, root: Path, device: str, dtype: str, batch_size: BatchSize = "auto") -> None:
+    def __init__(self, root: Path, settings: EncoderSettings) -> None:
+        dtype, batch_size = settings.dtype, settings.batch_size
         if dtype not in _DTYPES:
             raise InputError(f"unknown dtype {dtype!r}", remedy=f"one of {', '.join(_DTYPES)}")
         if dtype == "bfloat16":  # 45 % of posters fall under 0.999 (results/encoder-precision.md)
@@ -47,7 +46,7 @@ class Unimodal:
                 where="encoder.dtype",
                 remedy="use float16 or float32",
             )
-        device = available_device(device)
+        device = available_device(settings.device)
         self.text = MiniLM(device, _DTYPES[dtype], batch_size)
         self.image = EfficientNetLite(device, _DTYPES[dtype], batch_size)
         text_folder = root / f"{self.text.name}-{self.text.hash[:16]}"

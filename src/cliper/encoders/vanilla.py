@@ -9,18 +9,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
-from cliper.encoders.encode_content import (
-    Views,
-    content,
-    encoded,
-    path_lookup,
-    store_root,
-    text_lookup,
-)
-from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
+from cliper.encoders.content import Content, Views
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.runtime.batching import BatchSize
+from cliper.encoders.rows import fill
 from cliper.encoders.runtime.choice import refuse_runtime
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import ABSENT
 from cliper.encoders.unimodal import Unimodal
 from cliper.types import BoolArray, FloatArray
@@ -46,38 +39,29 @@ class VanillaEncodings:
 def encode_vanilla(
     dataset: Dataset,
     views: Views,
+    settings: EncoderSettings | None = None,
     *,
-    device: str = "cpu",
-    dtype: str = "float32",
-    batch_size: BatchSize = "auto",
-    runtime: str = "torch",
     on_report: Callable[[EncodeReport], None] | None = None,
 ) -> VanillaEncodings:
     """Encode `views.whole` and the pictures, or take them from the dataset's store.
 
-    Arguments and errors as in `encode_dataset`; only `views.whole` is encoded.
+    Arguments and errors as in `encode_dataset`; of the settings, how the networks run.
     """
     started = perf_counter()
-    refuse_runtime(runtime)
+    settings = settings or EncoderSettings()
+    refuse_runtime(settings.runtime)
     report = EncodeReport("vanilla")
-    keys, image, paths, gone = content(dataset, [views.whole])
-    report.fail("no such file", gone)
-    both = Unimodal(store_root(dataset), device, dtype, batch_size)
-    fill_texts(both.text_rows, keys.ravel(), text_lookup([views.whole]), both.encode_text, report)
-    report.truncated_texts += both.truncated
-    fill_images(
-        both.image_rows, both.failed, image, path_lookup(paths), both.image.encode_image, report
-    )
-    count_failures(both.image_rows, both.failed, image, report)
-    report.images_at_once, report.tokens_at_once = both.batch_sizes
-    image = encoded(both.image_rows, image)
+    content = Content.of(dataset, ["whole"], [views.whole])
+    report.fail("no such file", content.gone)
+    both = Unimodal(content.root, settings)
+    content = fill(both, content, report)
     report.seconds = perf_counter() - started
     if on_report is not None:
         on_report(report)
     return VanillaEncodings(
         dataset.items.hash,
-        both.image_rows.read(image),
-        image != ABSENT,
-        both.text_rows.read(keys[0]),
-        keys[0] != ABSENT,
+        both.image_rows.read(content.image),
+        content.image != ABSENT,
+        both.text_rows.read(content.keys[0]),
+        content.keys[0] != ABSENT,
     )

@@ -1,6 +1,7 @@
 """The figure beside an adaptation's report: retrieval per view, before and after."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from cliper.encoders.adaptation import AdaptationReport
 from cliper.encoders.adaptation.report import FIGURE_FILE
@@ -24,10 +25,14 @@ def retrieval_figure(report: AdaptationReport) -> str:
 def with_figure(
     on_report: Callable[[EncodeReport], None] | None = None,
 ) -> Callable[[EncodeReport], None]:
-    """A listener of `encode_dataset` that draws the figure, then passes the report on."""
+    """A listener of `encode_dataset` that draws the figure, then passes the report on.
+
+    Without matplotlib (`cliper[report]`) nothing is drawn; the numbers are in `report.md`.
+    """
+    can_draw = find_spec("matplotlib") is not None
 
     def listen(report: EncodeReport) -> None:
-        if report.adaptation is not None and report.adaptation_folder is not None:
+        if can_draw and report.adaptation is not None and report.adaptation_folder is not None:
             path = report.adaptation_folder / FIGURE_FILE
             if not path.is_file():
                 write_text(path, retrieval_figure(report.adaptation))

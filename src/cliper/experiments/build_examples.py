@@ -9,7 +9,7 @@ from cliper.experiments.comparison import Outcome, label
 from cliper.experiments.experiment import load_config
 from cliper.experiments.report import HIT, NEVER_BOUGHT, ReportItem, UserPanel, View, ViewPanel
 from cliper.representation.explain import explain
-from cliper.representation.represent import encode_views, rendered_views
+from cliper.representation.represent import encode_catalogue
 
 SHOWN = 8
 
@@ -50,8 +50,7 @@ def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -
     config = load_config(outcome.runs[0].directory)
     if dataset.catalogue is None or config.features.kind != "cliper":
         return []
-    rendered = rendered_views(dataset, config.views.templates, config.views.include)
-    encodings = encode_views(dataset, config.representation, rendered)
+    rendered, encodings = encode_catalogue(dataset, config.representation)
     usable = np.flatnonzero(encodings.image_present & (encodings.text_present.sum(axis=0) >= 2))
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
     temperature = float(config.fusion.temperature)

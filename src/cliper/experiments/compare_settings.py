@@ -15,7 +15,8 @@ from cliper.experiments.compare import compare
 from cliper.experiments.comparison import Comparison
 from cliper.experiments.search import DrawSettings
 from cliper.experiments.variants import Variant, plan
-from cliper.representation.settings import FeatureKind, FusionKind
+from cliper.representation.fusion import FusionKind
+from cliper.representation.settings import FeatureKind
 
 
 class CompareSettings(DrawSettings):

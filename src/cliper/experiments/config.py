@@ -1,6 +1,6 @@
 """`ExperimentConfig`: one strict tree for `--set`, YAML files and the Python functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +9,8 @@ from pydantic import Field, field_validator
 from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig
 from cliper.data.splits.settings import SplitSettings
-from cliper.encoders.runtime.choice import check_runtime, refuse_runtime
+from cliper.encoders.builtin import refuse_on_packaged
+from cliper.encoders.registry import check_settings
 from cliper.encoders.settings import RUNNING, EncoderSettings
 from cliper.errors import InputError
 from cliper.experiments.tracking.base import TrackingSection
@@ -156,17 +157,10 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                     where=section,
                     remedy="leave it out, or use features.kind=cliper",
                 )
-    if kind in ("cliper", "vanilla"):
-        running = config.encoder
-        check_runtime(running.runtime, running.dtype, running.device.partition(":")[0])
-        if kind == "vanilla" or running.name == "embedded":
-            refuse_runtime(running.runtime)
-    if config.encoder.adapt is not None and config.encoder.name == "embedded":
-        raise InputError(
-            "'embedded' is fitted on the catalogue already, there is nothing to adapt it to",
-            where="encoder.adapt",
-            remedy="leave it out, or adapt a pre-trained encoder",
-        )
+    if kind == "cliper":
+        check_settings(config.encoder)
+    elif kind == "vanilla":
+        refuse_on_packaged(config.encoder)
     fusion = given.get("fusion") or {}
     for name in ("temperature", "threshold"):
         if fusion.get(name) is not None and config.fusion.kind != "attention":
@@ -177,31 +171,6 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
             )
     if kind != "random" and "random_size" in (given.get("features") or {}):
         raise InputError(f"has no effect with features.kind={kind}", where="features.random_size")
-
-
-def assign(tree: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Apply `key=value` assignments (`--set`); values are read as YAML scalars or lists.
-
-    >>> assign({"training": {"seed": 0}}, ["training.seed=3", "evaluation.k=[10, 20]"])
-    {'training': {'seed': 3}, 'evaluation': {'k': [10, 20]}}
-    """
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise InputError(f"not key=value: {assignment!r}", where="--set")
-        *parents, last = key.strip().split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
-                raise InputError(f"{parent!r} is no section", where=f"--set {key}")
-        node[last] = parse_value(text, key)
-    return tree
-
-
-def parse_value(text: str, key: str) -> Any:
-    """One value as written on a command line (see `read_yaml`)."""
-    return read_yaml(text, f"--set {key}")
 
 
 def load_experiment(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
 from cliper.encoders.adaptation import split_name
+from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import fit_experiment
@@ -91,7 +92,7 @@ def describe_features(features: ItemFeatures | None) -> dict[str, dict[str, Any]
         width = next(iter(features.tables.values())).shape[1]
         sections["features"]["random_size"] = int(width)
     if features.kind == "cliper":
-        name, adaptation = split_name(features.encoder or "embedded")
+        name, adaptation = split_name(features.encoder or EncoderSettings().name)
         sections["encoder"] = {"name": name}
         if adaptation is not None:
             sections["encoder"]["adapt"] = {"kind": adaptation}

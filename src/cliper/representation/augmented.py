@@ -1,7 +1,6 @@
 """`AugmentedUsers`: what a language model added to the training part, as a backbone sees it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +8,7 @@ from torch import Tensor
 from cliper.data import Dataset, Split
 from cliper.data.augmentation import check_training
 from cliper.data.interactions import Interactions
-from cliper.encoders.encode_content import store_root
+from cliper.encoders.content import store_root
 from cliper.encoders.encode_texts import encode_texts
 from cliper.representation.settings import RepresentationSettings
 
@@ -58,22 +57,8 @@ def augmented_users(
     )
     profiles = None
     if any(added.profiles):
-        encoder = settings.encoder
-        is_dual = settings.features.kind == "cliper" and "features" not in dataset.about
-        how: dict[str, Any] = {
-            "device": encoder.device,
-            "dtype": encoder.dtype,
-            "batch_size": encoder.batch_size,
-        }
-        if is_dual and encoder.name != "embedded":
-            how |= {
-                "weights": encoder.weights_path,
-                "runtime": encoder.runtime,
-                "long_text": encoder.long_text,
-                "allow_download": encoder.allow_download,
-            }
-        rows = encode_texts(
-            store_root(dataset), added.profiles, encoder.name if is_dual else None, **how
-        )
+        vanilla = settings.features.kind != "cliper" or "features" in dataset.about
+        root, encoder = store_root(dataset), settings.encoder.model_copy(update={"adapt": None})
+        rows = encode_texts(root, added.profiles, encoder, vanilla=vanilla)
         profiles = torch.from_numpy(rows.copy())
     return AugmentedUsers(added.training, torch.from_numpy(added.triples.copy()), profiles)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cliper.data import Catalogue, Dataset
 from cliper.encoders.base import DualEncoder
-from cliper.encoders.encode_content import store_root
+from cliper.encoders.content import store_root
 from cliper.encoders.fitted import encode_items, encode_some, fitted_encoder
 from cliper.encoders.unimodal import Unimodal
 from cliper.encoders.vanilla import encode_vanilla
@@ -119,19 +119,13 @@ class LaterItems:
 
     @cached_property
     def _networks(self) -> Unimodal:
-        encoder = self.settings.encoder
-        root = store_root(self.dataset)
-        return Unimodal(root, encoder.device, encoder.dtype, encoder.batch_size)
+        return Unimodal(store_root(self.dataset), self.settings.encoder)
 
     @cached_property
     def _present(self) -> Present:
         """Of the dataset's items."""
         if self.settings.features.kind == "vanilla":
-            encoder = self.settings.encoder
-            v = encode_vanilla(
-                self.dataset, self._views, device=encoder.device, dtype=encoder.dtype,
-                batch_size=encoder.batch_size,
-            )  # fmt: skip
+            v = encode_vanilla(self.dataset, self._views, self.settings.encoder)
             return _present(v.image_present, v.text_present[None])
         encodings = encodings_of(self.dataset, self.settings)
         return _present(encodings.image_present, encodings.text_present)

@@ -7,9 +7,9 @@ from pydantic import Field
 from cliper.config import StrictConfig
 from cliper.data.splits.settings import SplitSettings
 from cliper.encoders.settings import RUNNING, EncoderSettings
+from cliper.representation.fusion import FusionKind
 
 FeatureKind = Literal["cliper", "vanilla", "none", "random"]
-FusionKind = Literal["attention", "sum", "concat", "mlp"]
 
 
 class ViewsSettings(StrictConfig):
@@ -61,10 +61,10 @@ class RepresentationSettings(StrictConfig):
         """The sections but `split` with every default filled in, without what has no effect."""
         tree = self.model_dump(mode="json", exclude={"split"})
         kind, encoder = self.features.kind, tree["encoder"]
-        if self.encoder.weights_path is None:
+        if self.encoder.weights is None:
             del encoder["weights"]
-        elif self.encoder.weights_path.exists():  # so that a run can be repeated from anywhere
-            encoder["weights"] = str(self.encoder.weights_path.resolve())
+        elif self.encoder.weights.exists():  # so that a run can be repeated from anywhere
+            encoder["weights"] = str(self.encoder.weights.resolve())
         if self.encoder.adapt is None:
             del encoder["adapt"]
         if self.fusion.threshold is None:

@@ -13,13 +13,15 @@ from cliper.encoders.adaptation import AdaptationReport, adapt_encodings, adapta
 from cliper.encoders.adaptation.config import AdaptationConfig
 from cliper.encoders.adaptation.lora import LowRankAdapters
 from cliper.encoders.adaptation.lora_fit import LoraAdapter
-from cliper.encoders.encode import encode_dataset, load_encodings
+from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.registry import _ENTRIES, EncoderOptions, register_encoder
+from cliper.encoders.registry import ENCODERS, register_encoder
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
+from cliper.types import BoolArray
 
-from ..encode_world import CountingEncoder, dataset_of, views_of
+from ..encode_world import CountingEncoder, choose, dataset_of, views_of
 from .world import Views, coloured, tiny_clip
 
 PROJECTION = adaptation_config("projection", min_pairs=20, max_epochs=4)
@@ -37,12 +39,17 @@ def world(tmp_path: Path) -> tuple[Dataset, Views]:
 
 
 def encode(
-    world: tuple[Dataset, Views], clip: str, adapt: AdaptationConfig | None = None, **more: object
+    world: tuple[Dataset, Views],
+    clip: str,
+    adapt: AdaptationConfig | None = None,
+    fit_on: BoolArray | None = None,
+    **more: object,
 ) -> tuple[object, EncodeReport]:
     reports: list[EncodeReport] = []
+    settings = choose(clip, adapt=adapt, **more)
     encodings = encode_dataset(
-        world[0], clip, world[1], adapt=adapt, on_report=reports.append, **more
-    )  # type: ignore[arg-type]
+        world[0], world[1], settings, fit_on=fit_on, on_report=reports.append
+    )
     return encodings, reports[0]
 
 
@@ -73,12 +80,10 @@ def test_adapted_once_and_never_taken_for_another(
     assert again.text.tobytes() == adapted.text.tobytes()
     assert second.adaptation == report.adaptation
     assert (second.encoded_texts, second.encoded_images) == (0, 0)
-    assert load_encodings(world[0], clip, world[1], adapt=config).key == adapted.key
-    assert load_encodings(world[0], clip, world[1]).key == plain.key
     assert encode(world, clip)[0].text.tobytes() == plain.text.tobytes()
     for other in (config.model_copy(update={"seed": 1}), config.model_copy(update={"patience": 6})):
-        with pytest.raises(InputError, match=rf"--adapt {config.kind}"):
-            load_encodings(world[0], clip, world[1], adapt=other)
+        with pytest.raises(TypeError, match="not callable"):  # no stored fit is taken for it
+            encode(world, clip, other)
 
 
 def test_another_text_another_fit(world: tuple[Dataset, Views], clip: str) -> None:
@@ -164,27 +169,24 @@ def test_what_may_be_seen_is_part_of_the_key(world: tuple[Dataset, Views], clip:
 
 
 def test_embedded_is_not_adapted(world: tuple[Dataset, Views]) -> None:
-    with pytest.raises(InputError, match="fitted on this catalogue already"):
+    with pytest.raises(InputError, match="fitted on the catalogue already"):
         encode(world, "embedded", PROJECTION)
-    with pytest.raises(InputError, match="fitted on this catalogue already"):
-        load_encodings(world[0], "embedded", world[1], adapt=PROJECTION)
 
 
 def test_any_encoder_takes_a_projection_and_lora_needs_towers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_ENTRIES, "counting", None)  # restored afterwards
-    del _ENTRIES["counting"]
+    monkeypatch.setattr(ENCODERS, "entries", dict(ENCODERS.all()))
 
     @register_encoder("counting", "rows that only the content decides")
-    def _make(options: EncoderOptions) -> CountingEncoder:
+    def _make(settings: EncoderSettings) -> CountingEncoder:
         return CountingEncoder()
 
     dataset, views = dataset_of(tmp_path, 60), views_of(60)
-    adapted = encode_dataset(dataset, "counting", views, adapt=PROJECTION)
+    adapted = encode_dataset(dataset, views, choose("counting", adapt=PROJECTION))
     assert adapted.encoder == "counting+projection"
     with pytest.raises(InputError, match="no towers that could be trained"):
-        encode_dataset(dataset, "counting", views, adapt=LORA)
+        encode_dataset(dataset, views, choose("counting", adapt=LORA))
 
 
 def test_the_report_is_plain_json(world: tuple[Dataset, Views], clip: str) -> None:

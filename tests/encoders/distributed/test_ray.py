@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from cliper.encoders import encode_fill
+from cliper.encoders.content import Content
 from cliper.encoders.distributed import encode_on_ray
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.errors import InputError
 
-from ..encode_world import FakeViews, dataset_of
+from ..encode_world import FakeViews, choose, dataset_of
 
 N, VIEWS = 200, 8
 
@@ -53,12 +54,18 @@ def single(tmp_path_factory, clip_folder):
         patch.setattr(encode_fill, "TEXT_CHUNK", 64)
         patch.setattr(encode_fill, "IMAGE_CHUNK", 32)
         dataset = dataset_of(tmp_path_factory.mktemp("single"), N)
-        return content(encode_dataset(dataset, str(clip_folder), many_views()))
+        return content(encode_dataset(dataset, many_views(), choose(str(clip_folder))))
+
+
+def on_ray(dataset, views, settings, **cluster):
+    return encode_on_ray(Content.of(dataset, views.names, views.texts), settings, **cluster)
 
 
 def finished(dataset, clip_folder) -> tuple[list[bytes], EncodeReport]:
     reports: list[EncodeReport] = []
-    encodings = encode_dataset(dataset, str(clip_folder), many_views(), on_report=reports.append)
+    encodings = encode_dataset(
+        dataset, many_views(), choose(str(clip_folder)), on_report=reports.append
+    )
     return content(encodings), reports[0]
 
 
@@ -110,7 +117,7 @@ def test_two_workers_and_one_of_them_killed(_ray, tmp_path, clip_folder, single)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)), workers=2)
     thread.join()
     assert len(killed) == 1, "no worker was there to be killed"
     assert report.workers and report.texts + report.skipped_chunks > 0
@@ -131,12 +138,14 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
         "from cliper.encoders import encode_fill\n"
         "from cliper.encoders.distributed import encode_on_ray\n"
         "from cliper.data import Dataset\n"
-        "from encode_world import FakeViews\n"
+        "from cliper.encoders.content import Content\n"
+        "from encode_world import FakeViews, choose\n"
         "encode_fill.TEXT_CHUNK, encode_fill.IMAGE_CHUNK = 64, 32\n"
         f"texts = [[f'view {{c}} of thing {{i}} ' + 'long ' * 60 for i in range({N})]"
         f" for c in range({VIEWS})]\n"
         f"views = FakeViews(tuple(f'view{{c}}' for c in range({VIEWS})), texts, texts[0])\n"
-        f"encode_on_ray(Dataset.load({str(tmp_path)!r}), {str(clip_folder)!r}, views, workers=1)\n"
+        f"content = Content.of(Dataset.load({str(tmp_path)!r}), views.names, views.texts)\n"
+        f"encode_on_ray(content, choose({str(clip_folder)!r}), workers=1)\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
@@ -146,7 +155,7 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    report = encode_on_ray(dataset, str(clip_folder), many_views(), workers=2)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)), workers=2)
     there = 64 * 3
     assert 0 < report.texts <= N * VIEWS - there
     ours, second = finished(dataset, clip_folder)
@@ -157,8 +166,8 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
 def test_what_is_there_needs_no_cluster(tmp_path, clip_folder):
     dataset = dataset_of(tmp_path, 12)
     views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
-    encode_dataset(dataset, str(clip_folder), views)
-    report = encode_on_ray(dataset, str(clip_folder), views)
+    encode_dataset(dataset, views, choose(str(clip_folder)))
+    report = on_ray(dataset, views, choose(str(clip_folder)))
     assert (report.texts, report.images, report.workers) == (0, 0, set())
 
 
@@ -166,7 +175,7 @@ def test_without_ray_one_line_says_so(tmp_path, clip_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
     with pytest.raises(InputError, match="Ray is not installed"):
-        encode_on_ray(dataset_of(tmp_path, 12), str(clip_folder), views)
+        on_ray(dataset_of(tmp_path, 12), views, choose(str(clip_folder)))
     assert not list(tmp_path.glob("encodings/.work-*"))
 
 

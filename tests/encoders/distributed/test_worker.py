@@ -6,13 +6,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from cliper.encoders.distributed.work import chunks_of, read_chunk, write_work
-from cliper.encoders.distributed.worker import ChunkWorker, open_rows
+from cliper.encoders.distributed.worker import ChunkWorker
+from cliper.encoders.encode_texts import open_rows
 from cliper.encoders.store import content_key, text_keys
 
-OPTIONS = {
-    "device": "cpu", "dtype": "float32", "batch_size": 4,
-    "long_text": "truncate", "allow_download": False,
-}  # fmt: skip
+from ..encode_world import choose
 
 
 @pytest.mark.parametrize(("count", "workers", "files"), [(1, 2, 1), (7, 2, 7), (160, 2, 16)])
@@ -31,10 +29,9 @@ def test_work_is_read_as_it_was_written(tmp_path, count, workers, files):
 
 
 def test_a_worker_writes_what_the_encoder_says(tmp_path, clip_folder, pictures):
-    name = str(clip_folder)
-    rows = open_rows(tmp_path, name, OPTIONS)
-    job = {"root": str(tmp_path), "encoder": name, "options": OPTIONS,
-           "folder": str(rows.text_rows.folder)}  # fmt: skip
+    settings = choose(str(clip_folder), batch_size=4)
+    rows = open_rows(tmp_path, settings)
+    job = {"root": str(tmp_path), "encoder": settings, "folder": str(rows.text_rows.folder)}
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     texts, files = ["a red shoe", "a blue mug", "long " * 200], [*pictures[:2], broken]
@@ -67,7 +64,7 @@ def test_a_worker_writes_what_the_encoder_says(tmp_path, clip_folder, pictures):
 
 
 def test_a_worker_with_other_weights_refuses(tmp_path, clip_folder):
-    job = {"root": str(tmp_path), "encoder": str(clip_folder), "options": OPTIONS,
-           "folder": str(tmp_path / "another" / "text")}  # fmt: skip
+    other = str(tmp_path / "another" / "text")
+    job = {"root": str(tmp_path), "encoder": choose(str(clip_folder)), "folder": other}
     answer = ChunkWorker(job).encode(next(chunks_of("text", [np.arange(1)], text_keys(["a"]), str)))
     assert "differ from the caller's" in answer["error"] and answer["texts"] == 0

@@ -16,24 +16,14 @@ from time import perf_counter
 from typing import Any
 
 from cliper import progress
-from cliper.data.dataset import Dataset
+from cliper.encoders.content import GRAPHS, Content
 from cliper.encoders.distributed.report import DistributedReport
 from cliper.encoders.distributed.work import Chunk, chunks_of, write_work
-from cliper.encoders.distributed.worker import ChunkWorker, Job, open_rows
-from cliper.encoders.encode_content import (
-    GRAPHS,
-    Views,
-    content,
-    path_lookup,
-    store_root,
-    text_lookup,
-)
-from cliper.encoders.encode_embedded import refuse_weights
+from cliper.encoders.distributed.worker import ChunkWorker, Job
 from cliper.encoders.encode_fill import missing_images, missing_texts
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.limits import LongText
-from cliper.encoders.runtime.batching import BatchSize
-from cliper.encoders.runtime.choice import refuse_runtime
+from cliper.encoders.encode_texts import open_rows
+from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 
 _SPARE = 1  # for Ray's own tasks beside the actors
@@ -41,68 +31,50 @@ _LOCAL_BYTES = 512 * 2**20  # of a local Ray's object store
 
 
 def encode_on_ray(
-    dataset: Dataset,
-    encoder_name: str,
-    views: Views,
+    content: Content,
+    settings: EncoderSettings,
     *,
     workers: int = 2,
     address: str | None = None,
     gpus_each: float = 0.0,
-    device: str = "cpu",
-    dtype: str = "float32",
-    batch_size: BatchSize = "auto",
-    runtime: str = "torch",
-    weights: Path | None = None,
-    long_text: LongText = "truncate",
-    allow_download: bool = False,
 ) -> DistributedReport:
-    """Fill a dataset's store with what it lacks; `encode_dataset` then finds it all there.
+    """Fill a dataset's store with what it lacks (`first` of `encode_dataset`).
 
     The rows are those of a single process: to the byte where the workers compute with as many
     threads as it does (Ray gives an actor one), else up to rounding, about 1e-6.
 
     Args:
-        dataset: with a catalogue, in a directory that every worker sees under the same path.
-        encoder_name: `embedded`, or any that `create_encoder` knows.
-        views: the rendered views.
+        content: of a dataset in a directory that every worker sees under the same path.
+        settings: of the encoder; its weights, too, lie where every worker sees them.
         workers: processes that hold the encoder.
         address: of a running cluster, e.g. `auto` or `ray://head:10001`; None starts Ray here.
         gpus_each: share of a GPU that each worker takes; use `device="cuda"` with it.
-        device, dtype, batch_size, runtime, weights, long_text, allow_download: as in
-            `encode_dataset`; the weights, too, lie where every worker sees them.
 
     Raises:
         InputError: Ray is not installed or not reached, a worker cannot make the encoder.
     """
     started = perf_counter()
-    options: dict[str, Any] = {"device": device, "dtype": dtype, "batch_size": batch_size}
-    root = store_root(dataset).resolve()
-    if encoder_name == "embedded":
-        refuse_weights(weights)
-        refuse_runtime(runtime)
-    else:
-        options |= {"runtime": runtime, "graphs": root / GRAPHS}
-        options |= {"long_text": long_text, "allow_download": allow_download}
-        options["weights"] = None if weights is None else weights.expanduser().resolve()
-    rows = open_rows(root, encoder_name, options)
-    keys, image, paths, _ = content(dataset, views.texts)
-    flat = keys.ravel()
-    local = EncodeReport(encoder_name)
-    texts = missing_texts(rows.text_rows, flat, local)
-    images = missing_images(rows.image_rows, rows.failed, image, local)
+    root = content.root.resolve()
+    weights = None if settings.weights is None else settings.weights.resolve()
+    settings = settings.model_copy(update={"graphs": root / GRAPHS, "weights": weights})
+    rows = open_rows(root, settings)
+    keys, local = content.keys.ravel(), EncodeReport(settings.name)
+    texts = missing_texts(rows.text_rows, keys, local)
+    images = missing_images(rows.image_rows, rows.failed, content.image, local)
     report = DistributedReport()
     if texts or images:
-        path_at = path_lookup(paths)
         job: Job = {
             "root": str(root),
-            "encoder": encoder_name,
-            "options": options,
+            "encoder": settings,
             "folder": str(rows.text_rows.folder),
         }
 
         def chunks() -> Iterator[Chunk]:
-            yield from chunks_of("text", texts, flat, text_lookup(views.texts))
-            yield from chunks_of("image", images, image, lambda i: str(path_at(i).resolve()))
+            path_at = content.path_at
+            yield from chunks_of("text", texts, keys, content.text_at)
+            yield from chunks_of(
+                "image", images, content.image, lambda i: str(path_at(i).resolve())
+            )
 
         del rows  # the networks are the workers' business from here on
         root.mkdir(parents=True, exist_ok=True)

@@ -5,17 +5,15 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.encoders.distributed.work import Chunk, read_chunk
-from cliper.encoders.encode_dual import DualRows
-from cliper.encoders.encode_fill import ImageEncoder, TextEncoder, add_images
-from cliper.encoders.registry import create_encoder
-from cliper.encoders.store import RowStore
-from cliper.encoders.unimodal import Unimodal
+from cliper.encoders.encode_fill import add_images
+from cliper.encoders.encode_texts import open_rows
+from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 
 
@@ -24,38 +22,14 @@ class Job(TypedDict):
 
     Attributes:
         root: the store's folder, on a file system that all workers share.
-        encoder: its name.
-        options: of `create_encoder`; for `embedded` `device`, `dtype` and `batch_size` alone.
+        encoder: its settings.
         folder: where the caller's encoder keeps its rows. A worker whose weights differ would
             name another folder, and refuses.
     """
 
     root: str
-    encoder: str
-    options: dict[str, Any]
+    encoder: EncoderSettings
     folder: str
-
-
-class Rows(Protocol):
-    """An encoder with its stores: `DualRows` or `Unimodal`."""
-
-    text_rows: RowStore
-    image_rows: RowStore
-    failed: RowStore
-    truncated: int
-    encode_text: TextEncoder
-    encode_image: ImageEncoder
-
-
-def open_rows(root: Path, encoder: str, options: dict[str, Any]) -> DualRows | Unimodal:
-    """The encoder and its stores.
-
-    Raises:
-        InputError: an unknown encoder, weights that are not there.
-    """
-    if encoder == "embedded":
-        return Unimodal(root, options["device"], options["dtype"], options["batch_size"])
-    return DualRows(root, create_encoder(encoder, **options))
 
 
 class ChunkWorker:
@@ -68,10 +42,10 @@ class ChunkWorker:
     def __init__(self, job: Job) -> None:
         self.error: str | None = None
         try:
-            self.rows = open_rows(Path(job["root"]), job["encoder"], job["options"])
+            self.rows = open_rows(Path(job["root"]), job["encoder"])
             if str(self.rows.text_rows.folder) != job["folder"]:
                 raise InputError(
-                    f"this machine's weights of {job['encoder']!r} differ from the caller's",
+                    f"this machine's weights of {job['encoder'].name!r} differ from the caller's",
                     where=socket.gethostname(),
                     remedy="install the same version, or name the same weights",
                 )

@@ -14,7 +14,7 @@ from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.pipeline.readers import PrepareSection
 from cliper.experiments.search import SearchSettings
 from cliper.experiments.studies import find_study
-from cliper.representation.settings import FusionKind
+from cliper.representation.fusion import FusionKind
 
 
 class StudiesSettings(StrictConfig):

@@ -8,6 +8,7 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
 from cliper.data.splits.settings import default_split
+from cliper.encoders.registry import is_fitted
 from cliper.errors import InputError
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.variants import Variant, variant_config
@@ -131,8 +132,7 @@ class Setting:
     def fits_its_encoder(self) -> bool:
         """The encoder is fitted on the views in use, so it changes when they do."""
         encoder = self.config(self.cliper("all"), self.seeds[0]).encoder
-        fitted = encoder.name == "embedded" or encoder.adapt is not None
-        return fitted and not self.brings_features
+        return is_fitted(encoder) and not self.brings_features
 
     @property
     def brings_features(self) -> bool:

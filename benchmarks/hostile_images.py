@@ -1,7 +1,8 @@
 """What each hostile file costs: verification, the encoders' reading, and decoding in full.
 
-Every reading is a fork of a process that has the modules imported, so its peak is what reading
-added. After the generated files come the largest that are taken, full of noise, in every format.
+Every reading is what the child process does (`cliper.data.pictures.child`), under its bounds, in a
+fork of a process that has it imported, so the peak is what reading added. After the generated files
+come the largest that are taken, full of noise, in every format.
 
     python benchmarks/hostile_images.py [--flood 16000000] [--seed 0] [--out results/…md]
 """
@@ -21,6 +22,7 @@ import PIL
 from PIL import Image, features
 
 from cliper.data.pictures import MAX_BYTES
+from cliper.data.pictures.process import MAX_MEMORY, MAX_SECONDS
 from cliper.files import write_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -34,7 +36,6 @@ from generated.hostile.readers import (
     in_full,
 )
 
-SECONDS, BYTES = 2.0, 512 * 10**6
 READERS = {"verified": by_verification, "encoders": by_encoders, "in full": in_full}
 
 
@@ -96,7 +97,7 @@ def main() -> None:
             tally["refused" if told == {True} else "a picture" if told == {False} else "?"] += 1
             for name, cost in costs.items():
                 known = cost.outcome == GOOD or cost.outcome.startswith("refused: ")
-                if cost.cpu_seconds > SECONDS or cost.peak_bytes > BYTES or not known:
+                if not known:
                     over.append(f"{image.name} ({name})")
                 seconds, size = worst.get(name, (0.0, 0))
                 worst[name] = max(seconds, cost.cpu_seconds), max(size, cost.peak_bytes)
@@ -108,8 +109,8 @@ def main() -> None:
         [
             "# Hostile image files: what reading each one costs",
             "",
-            f"{len(files)} files: {counts}. Beyond {SECONDS:g} s of CPU or "
-            f"{BYTES / 1e6:.0f} MB, or ended otherwise: {', '.join(over) or 'none'}. "
+            f"{len(files)} files: {counts}. Ended by the bounds ({MAX_SECONDS} s of CPU, "
+            f"{MAX_MEMORY / 1e6:.0f} MB) or otherwise: {', '.join(over) or 'none'}. "
             f"The worst of each reading: {ends}.",
             "",
             "CPU seconds of all threads, and the peak beyond what the process held before. "
@@ -130,7 +131,6 @@ def main() -> None:
     if arguments.out:
         write_text(arguments.out, text)
     print(text.split("| file", maxsplit=1)[0])
-    sys.exit(1 if over else 0)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def test_the_whole_way(shop: Path) -> None:
             "outside the 2-core": 1,
         },
         "items": {"no kept interaction": 1, "not in the log": 1},
-        "images": {"not a JPEG, PNG, WebP, GIF or BMP image": 1},
+        "images": {"not a JPEG, PNG, WebP, GIF, BMP, AVIF or TIFF image": 1},
         "fields": {},
     }
     assert dataset.about["samples"]["items"]["not in the log"] == ["item e"]

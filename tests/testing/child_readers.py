@@ -3,12 +3,6 @@
 import os
 import time
 
-from generated.hostile.readers import by_encoders, by_verification
-
-
-def both(data: bytes) -> str:
-    return f"{by_verification(data)} | {by_encoders(data)}"
-
 
 def calm(_: bytes) -> str:
     return "calm"

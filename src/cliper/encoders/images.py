@@ -12,26 +12,20 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from cliper.data.pictures import (
-    DECODER_ERRORS,
-    MAX_BYTES,
-    MAX_PIXELS,
-    NoPicture,
-    Opened,
-    TooCostly,
-    TooLarge,
-    open_picture,
-    raw_mode,
-    transparent_pixels,
-    upright,
-)
+from cliper.data.pictures import MAX_BYTES, PictureError, read_picture
 from cliper.types import IndexArray
 
 Pixels = npt.NDArray[Any]
 Preprocess = Callable[[Image.Image], Pixels]
 
-_STRIP_PIXELS = 1_000_000
-_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_REASONS = {
+    "kind": "not an image",
+    "pixels": "too many pixels",
+    "costly": "too costly to decode",
+    "memory": "out of memory",
+    "damaged": "broken or truncated",
+    "truncated": "broken or truncated",
+}
 
 
 class ImageError(Exception):
@@ -95,17 +89,9 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
 def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
     """`open_rgb` for the bytes of a file."""
     try:
-        return _decode(open_picture(data), at_least, lambda: open_picture(data))
-    except NoPicture:
-        raise ImageError("not an image") from None
-    except TooLarge:
-        raise ImageError("too many pixels") from None
-    except TooCostly:
-        raise ImageError("too costly to decode") from None
-    except MemoryError:
-        raise ImageError("out of memory") from None
-    except DECODER_ERRORS:
-        raise ImageError("broken or truncated") from None
+        return read_picture(data, at_least)
+    except PictureError as error:
+        raise ImageError(_REASONS[error.cause]) from None
 
 
 def decode_batches(
@@ -162,50 +148,3 @@ def _batch(start: int, results: Sequence[Pixels | str]) -> ImageBatch:
     stacked = np.stack([results[i] for i in good])  # (b, H, W, 3): channels-last as it lies
     pixels = torch.from_numpy(stacked).permute(0, 3, 1, 2)
     return ImageBatch(np.asarray(good, dtype=np.int64) + start, pixels, failures)
-
-
-def _decode(opened: Opened, at_least: int | None, again: Callable[[], Opened]) -> Image.Image:
-    orientation, raw = opened.orientation, raw_mode(opened)
-    image = _loaded(opened, at_least)
-    del opened  # with whatever its decoder still holds
-    keyed = transparent_pixels(image, raw, again)
-    if keyed is None:
-        return upright(_to_rgb(image), orientation)
-    image.info.pop("transparency", None)
-    picture = _to_rgb(image)
-    picture.paste((255, 255, 255), mask=Image.fromarray(keyed))
-    return upright(picture, orientation)
-
-
-def _loaded(opened: Opened, at_least: int | None) -> Image.Image:
-    with opened.image as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:  # a plain JPEG: at half its size it fits
-            least = at_least or width + height
-            image.draft("RGB", (min(least, width // 2), min(least, height // 2)))
-        elif at_least is not None:
-            image.draft("RGB", (at_least, at_least))
-        image.load()
-        # WebP's decoder keeps two canvases for as long as its image lives.
-        return image.copy() if opened.form == "WEBP" else image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _SIXTEEN_BIT:
-        wide = np.asarray(image, dtype=np.uint16)
-        return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Lay a picture on white, some rows at a time: all at once would hold it five times over."""
-    width, height = image.size
-    result = Image.new("RGB", image.size)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(height, top + rows))).convert("RGBA")
-        white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
-        result.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
-    return result

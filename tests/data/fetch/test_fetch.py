@@ -158,10 +158,10 @@ def test_an_error_page_or_a_broken_picture_is_never_kept(server: Server, tmp_pat
         "an SVG drawing": whole(svg),
         "a PDF document": whole(b"%PDF-1.7 and so on"),
         "a ZIP archive": whole(b"PK\x03\x04 and so on"),
-        "an AVIF picture": whole(b"\x00\x00\x00\x1cftypavif and so on"),
+        "it begins like AVIF": whole(b"\x00\x00\x00\x1cftypavif and so on"),
         "text (text/plain)": whole(b"Not found", 200, "Content-Type: text/plain; charset=x"),
         "truncated": whole(half),
-        "it begins like a PNG": whole(b"\x89PNG\r\n\x1a\n" + bytes(50)),
+        "it begins like PNG": whole(b"\x89PNG\r\n\x1a\n" + bytes(50)),
     }
     server.answers = {f"/{n}": answer for n, answer in enumerate(answers.values())}
     make(tmp_path / "d", [(server.url(path),) for path in server.answers])

@@ -1,4 +1,4 @@
-"""Hostile GIF, WebP and BMP files."""
+"""Hostile GIF, WebP, BMP, TIFF and AVIF files."""
 
 import struct
 from collections.abc import Iterator
@@ -196,3 +196,20 @@ def bmp_images(seed: int, flood: int) -> Iterator[HostileImage]:
     for name, data, about in either:
         yield HostileImage(f"{name}.bmp", data, "either", about)
     yield HostileImage("good.bmp", good, "picture", "nothing")
+
+
+def tiff_and_avif_images(seed: int, flood: int) -> Iterator[HostileImage]:
+    """Bombs and damage in the two formats of many features."""
+    whole, modern = picture("TIFF", seed), picture("AVIF", seed)
+    width = whole.index(struct.pack("<HHI", 0x0100, 4, 1)) + 8
+    height = whole.index(struct.pack("<HHI", 0x0101, 4, 1)) + 8
+    large = bytearray(whole)
+    for at in (width, height):
+        large[at : at + 4] = struct.pack("<I", 60_000)
+    packed = encoded(Image.new("L", (5_600, 5_600)), "TIFF", compression="tiff_adobe_deflate")
+    yield HostileImage("bomb-header.tif", bytes(large), "refused", "3.6 gigapixels, no data")
+    yield HostileImage("limit.tif", packed, "picture", "31 megapixels of one colour, deflated")
+    yield HostileImage("truncated.tif", whole[: len(whole) // 2], "refused", "cut off")
+    yield HostileImage("flood.tif", whole + bytes(flood), "picture", "megabytes after the end")
+    yield HostileImage("good.avif", modern, "picture", "nothing")
+    yield HostileImage("truncated.avif", modern[: len(modern) // 2], "refused", "cut off")

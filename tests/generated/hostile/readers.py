@@ -1,32 +1,29 @@
-"""The two ways in which this package reads pictures, as readers for `Meter`."""
+"""What the child process does with a picture, as readers for `Meter`."""
 
-from cliper.data.images import verify_image
-from cliper.encoders.images import ImageError, decode_rgb
+from cliper.data.pictures import child
+from cliper.data.pictures.process import MAX_MEMORY, MAX_SECONDS
 
-MODULES = ("cliper.data.images", "cliper.encoders.images")
+MODULES = ("cliper.data.pictures.child",)
 GOOD = "picture"
 
 
 def by_verification(data: bytes) -> str:
-    """As `prepare` and `images` do, before a picture is kept."""
-    checked = verify_image(data)
-    return GOOD if checked.stored is not None else f"refused: {checked.reason}"
+    """As `prepare` and `images` ask for, before a picture is kept."""
+    return _read(data, child.ONLY_CHECK)
 
 
 def by_encoders(data: bytes) -> str:
-    """As every encoder does: upright RGB, a JPEG reduced as far as 224 pixels allow."""
-    return _decoded(data, 224)
+    """As every encoder asks for: upright RGB, a JPEG reduced as far as 224 pixels allow."""
+    return _read(data, 224)
 
 
 def in_full(data: bytes) -> str:
     """As an encoder that wants every pixel would."""
-    return _decoded(data, None)
+    return _read(data, 0)
 
 
-def _decoded(data: bytes, at_least: int | None) -> str:
-    try:
-        image = decode_rgb(data, at_least)
-    except ImageError as error:
-        return f"refused: {error}"
-    image.resize((64, 64))  # whatever is left to be loaded is loaded now
-    return GOOD if image.mode == "RGB" else f"mode {image.mode}"
+def _read(data: bytes, at_least: int) -> str:
+    child.bound_memory(MAX_MEMORY)
+    child.bound_time(MAX_SECONDS)
+    told, _ = child.read(data, at_least)
+    return f"refused: {told['refused']}" if "refused" in told else GOOD

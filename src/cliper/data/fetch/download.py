@@ -17,8 +17,7 @@ from cliper.data.fetch.retry import retry_after
 from cliper.data.fetch.settings import FetchSettings
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# AVIF and TIFF are not asked for: they could not be used.
-_ACCEPT = "image/jpeg, image/png, image/webp, image/gif;q=0.8, image/bmp;q=0.5"
+_ACCEPT = "image/jpeg, image/png, image/webp, image/avif, image/gif;q=0.8, image/*;q=0.5"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x7fELF", "a program"),
     (b"MZ", "a program"),
-    (b"II*\x00", "a TIFF picture"),
-    (b"MM\x00*", "a TIFF picture"),
     (b"8BPS", "a Photoshop picture"),
     (b"\x00\x00\x01\x00", "an icon"),
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
@@ -24,17 +22,17 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"ID3", "sound or video"),
     (b"\x1aE\xdf\xa3", "sound or video"),
 )
-_BRANDS = {
-    b"avif": "an AVIF picture", b"avis": "an AVIF picture",
-    b"heic": "a HEIC picture", b"heix": "a HEIC picture", b"mif1": "a HEIC picture",
-}  # fmt: skip
+_BRANDS = dict.fromkeys((b"heic", b"heix", b"mif1"), "a HEIC picture")
 _MARKUP = (
     (re.compile(rb"<svg[\s>]", re.I), "an SVG drawing"),
     (re.compile(rb"<(!doctype\s+html|html|head|body|script|title)[\s>]", re.I), "an HTML page"),
     (re.compile(rb"<Error>|<\?xml", re.I), "an XML document"),
 )
 
-_BEGINNINGS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"))
+_BEGINNINGS = (
+    (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"),
+    (b"II*\x00", "TIFF"), (b"MM\x00*", "TIFF"),
+)  # fmt: skip
 
 
 def begins_like(data: bytes) -> str | None:
@@ -45,6 +43,8 @@ def begins_like(data: bytes) -> str | None:
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF"
     return next((form for sign, form in _BEGINNINGS if data.startswith(sign)), None)
 
 

@@ -18,7 +18,8 @@ from typing import Any
 from cliper.data.fetch.download import Body
 from cliper.data.fetch.outcome import Again, Cause, Failure, FetchError, Outcome, Picture
 from cliper.data.fetch.sniff import begins_like, looks_like
-from cliper.data.images import NO_MEMORY, verify_image
+from cliper.data.images import verify_image
+from cliper.data.pictures import PictureError
 from cliper.files import locked
 
 FOLDER = "fetched"
@@ -69,10 +70,11 @@ class PictureStore:
 
         The same bytes are stored once, whatever addresses they came from.
         """
-        checked = verify_image(body.data)
-        if checked.stored is None:
-            return _why_no_picture(body, checked.reason or "")
-        name = f"{hashlib.sha256(body.data).hexdigest()[:32]}.{checked.stored}"
+        try:
+            ending = verify_image(body.data)
+        except PictureError as error:
+            return _why_no_picture(body, error)
+        name = f"{hashlib.sha256(body.data).hexdigest()[:32]}.{ending}"
         target = self.folder / name
         if not self._holds(Picture(name, len(body.data))):
             part = self.folder / f"{name}.{os.urandom(4).hex()}.part"
@@ -102,21 +104,20 @@ class PictureStore:
                 stream.write(b"\n")
 
 
-def _why_no_picture(body: Body, reason: str) -> Failure:
-    if reason.startswith("more than"):
-        return FetchError(Cause.TOO_MANY_PIXELS, reason, status=200).failure
-    if reason == NO_MEMORY:
-        return FetchError(Cause.BROKEN_PICTURE, reason, status=200, again="later").failure
-    if reason.startswith("not a "):
+def _why_no_picture(body: Body, error: PictureError) -> Failure:
+    cause, detail = Cause.BROKEN_PICTURE, str(error)
+    again: Again | None = None
+    if error.cause == "pixels":
+        cause = Cause.TOO_MANY_PIXELS
+    elif error.cause == "memory":
+        again = "later"
+    elif error.cause == "truncated" and not body.complete:
+        again = "now"  # without a length, the end of the connection may have come too early
+    elif error.cause == "kind":
         form = begins_like(body.data)
-        if form is not None:
-            detail = f"it begins like a {form}"
-            return FetchError(Cause.BROKEN_PICTURE, detail, status=200).failure
-        what = looks_like(body.data, body.content_type)
-        return FetchError(Cause.NO_PICTURE, what, status=200).failure
-    # Without a length, the end of the connection may have come too early.
-    again: Again | None = "now" if reason == "truncated" and not body.complete else None
-    return FetchError(Cause.BROKEN_PICTURE, reason, status=200, again=again).failure
+        cause = Cause.NO_PICTURE if form is None else cause
+        detail = f"it begins like {form}" if form else looks_like(body.data, body.content_type)
+    return FetchError(cause, detail, status=200, again=again).failure
 
 
 def _parsed(line: bytes) -> tuple[str, Outcome] | None:

@@ -1,30 +1,5 @@
-"""Pictures of strangers: what they claim to be, what of them a decoder gets to see."""
+"""Pictures of strangers, read by a process that may die of it."""
 
-from cliper.data.pictures.door import (
-    DECODER_ERRORS,
-    MAX_BYTES,
-    MAX_PIXELS,
-    NoPicture,
-    Opened,
-    PictureError,
-    TooCostly,
-    TooLarge,
-    open_picture,
-)
-from cliper.data.pictures.orientation import upright
-from cliper.data.pictures.transparency import raw_mode, transparent_pixels
+from cliper.data.pictures.process import MAX_BYTES, PictureError, check_picture, read_picture
 
-__all__ = [
-    "DECODER_ERRORS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "NoPicture",
-    "Opened",
-    "PictureError",
-    "TooCostly",
-    "TooLarge",
-    "open_picture",
-    "raw_mode",
-    "transparent_pixels",
-    "upright",
-]
+__all__ = ["MAX_BYTES", "PictureError", "check_picture", "read_picture"]

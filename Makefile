@@ -68,7 +68,7 @@ $(VENV)/bin/python:
 
 # The stamps make a second call instant; a change of pins or dependencies installs again.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[report]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python

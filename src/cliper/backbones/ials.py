@@ -19,6 +19,7 @@ from torch import Tensor
 from cliper.backbones import Backbone, BackboneConfig, register_backbone
 from cliper.config import StrictConfig
 from cliper.data import Interactions
+from cliper.extras import missing_extra
 from cliper.representation.features import ItemFeatures
 from cliper.scoring import FactorFoldIn, FactorScorer, FoldIn, LeastSquares, Scorer
 from cliper.types import IndexArray
@@ -49,7 +50,10 @@ class Ials(Backbone):
     ) -> None:
         super().__init__(config, interactions, features, generator)
         # Slow to import, so only when it is built.
-        from implicit.cpu.als import AlternatingLeastSquares
+        try:
+            from implicit.cpu.als import AlternatingLeastSquares
+        except ModuleNotFoundError as error:
+            raise missing_extra(error) or error from None
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         d = config.embedding_size

@@ -13,6 +13,7 @@ from cliper import __version__
 from cliper.cli.state import State
 from cliper.cli.usage import VerbGroup, one_line
 from cliper.errors import InputError
+from cliper.extras import missing_extra
 from cliper.progress import reporting
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -96,6 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         _traceback(current)
         return _say(f"cliper: {_joined(str(error))}", BAD_INPUT)
+    except ModuleNotFoundError as error:
+        _traceback(current)
+        known = missing_extra(error)
+        return _say(f"cliper: {known or error}", FAILED if known is None else BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         kept = current.on_interrupt or "nothing was written"
         return _say(f"cliper: interrupted; {kept}", INTERRUPTED)

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -22,7 +23,6 @@ PACKAGES = (
     "pyarrow",
     "pydantic",
     "pillow",
-    "matplotlib",
     "rich",
     "click",
 )
@@ -84,6 +84,7 @@ def examine() -> dict[str, Any]:
 
 def _checks(devices: list[str]) -> list[dict[str, Any]]:
     from cliper.encoders.registry import ENCODERS
+    from cliper.extras import EXTRAS, USES
 
     checks = []
     for name, encoder in ENCODERS.all().items():
@@ -91,6 +92,9 @@ def _checks(devices: list[str]) -> list[dict[str, Any]]:
             f"fetch its weights into the hub cache, or pass a path: --encoder PATH ({name})"
         )
         checks.append(_check(f"encoder {name}", encoder.available(), encoder.summary, remedy))
+    for module, extra in EXTRAS.items():
+        here, remedy = find_spec(module) is not None, f"pip install 'cliper[{extra}]'"
+        checks.append(_check(module, here, USES[extra], remedy))
     checks.append(
         _check("MKL", _mkl(), "fast sparse products on CPU", "use a torch build with MKL (x86-64)")
     )

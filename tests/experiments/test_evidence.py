@@ -23,9 +23,9 @@ from cliper.experiments.resample import Resampled, resample
 from cliper.experiments.run import Run
 from cliper.experiments.significance import NO_CHANCE, ONE_SEED, SeedTest, paired_test
 from cliper.experiments.stops import stop_notes
-from cliper.experiments.studies.base import Contrast
-from cliper.experiments.studies.coldness import _where
-from cliper.experiments.studies.words import claim_verdict
+from cliper.experiments.studies.findings import claim_verdict
+from cliper.experiments.studies.popularity import _where
+from cliper.experiments.studies.study import Contrast
 from cliper.experiments.tables import comparison_rows, csv_text
 from cliper.experiments.variants import Variant
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds

@@ -62,7 +62,7 @@ def command(
     from cliper.data import Dataset
     from cliper.experiments.check_comparison import check_comparison
     from cliper.experiments.studies import Setting, find_study, run_study
-    from cliper.experiments.studies.run import check_setting, study_json
+    from cliper.experiments.studies.write import study_json
     from cliper.experiments.variants import Variant
 
     study = find_study(kind)
@@ -78,7 +78,7 @@ def command(
         metric=metric,
         values=None if values is None else names(values, "--values"),
     )
-    check_setting(study, setting)
+    study.check(setting)
     keeps(f"finished runs are kept in {out}; the same command goes on")
     result = run_study(kind, setting, out, processes=processes)
     note_command(out)  # not before: a study that is refused leaves nothing behind

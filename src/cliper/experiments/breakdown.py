@@ -10,7 +10,7 @@ from cliper.data import Dataset
 from cliper.experiments.comparison import Outcome
 from cliper.experiments.resample import resample
 from cliper.experiments.significance import SeedTest, evidence
-from cliper.experiments.studies.attribution import HitRows, bins, hit_rows, recall_over
+from cliper.experiments.studies.popularity import HitRows, bins, hit_rows, recall_over
 from cliper.types import BoolArray
 
 MOST_CATEGORIES, FEWEST_ROWS = 8, 50

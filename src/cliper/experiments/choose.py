@@ -9,7 +9,6 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.jobs import Job, run_attempts
 from cliper.experiments.search import (
     Choice,
     PrunerKind,
@@ -20,6 +19,7 @@ from cliper.experiments.search import (
     search,
 )
 from cliper.experiments.search.space import combinations, first_of
+from cliper.experiments.trainings import Training, validate_all
 from cliper.experiments.variants import Variant, variant_config
 
 Settings = Mapping[str, Any]
@@ -78,7 +78,7 @@ def choose_by_grid(
     """
     space = {key: Choice(tuple(values)) for key, values in grid.items()}
     tried: dict[str, list[dict[str, Any]]] = {}
-    jobs = []
+    trainings = []
     for variant in variants:
         seen: set[str] = set()
         tried[variant.name] = []
@@ -89,11 +89,11 @@ def choose_by_grid(
                 seen.add(key)
                 tried[variant.name].append(combination)
                 folder = out / "search" / variant.name / f"{number:03d}"
-                jobs.append(Job(f"{variant.name} configuration {number}", config, folder))
-    attempts = iter(run_attempts(dataset, jobs, processes=processes))
+                trainings.append(Training(f"{variant.name} configuration {number}", config, folder))
+    validations = iter(validate_all(dataset, trainings, processes=processes))
     chosen = {}
     for name, configurations in tried.items():
-        values = [next(attempts).value for _ in configurations]
+        values = [next(validations).value for _ in configurations]
         best = configurations[values.index(max(values))]
         chosen[name] = Chosen(best, len(configurations))
     return chosen

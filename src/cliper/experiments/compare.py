@@ -9,7 +9,7 @@ from cliper.data import Dataset
 from cliper.errors import InputError
 from cliper.experiments.choose import Chosen, SearchPlan, choose_by_grid, choose_by_search
 from cliper.experiments.comparison import Comparison, Outcome, analyse, comparison_json
-from cliper.experiments.jobs import Job, run_jobs
+from cliper.experiments.trainings import Training, train_all
 from cliper.experiments.variants import Variant, variant_config
 from cliper.files import write_json
 
@@ -44,7 +44,7 @@ def compare(
         metric: what lift and significance are about.
         baselines: variant name → name of the variant to compare it with; vanilla features of the
             same backbone if None.
-        processes: worker processes, see `run_jobs`; None for as many as pay.
+        processes: worker processes, see `train_all`; None for as many as pay.
     """
     if grid and search is not None:
         raise InputError("searched by a grid and by draws at once", where="grid")
@@ -54,8 +54,8 @@ def compare(
         chosen = choose_by_grid(dataset, variants, seeds[0], out, base, grid, processes)
     else:
         chosen = {variant.name: Chosen() for variant in variants}
-    jobs = [
-        Job(
+    trainings = [
+        Training(
             f"{variant.name} seed {seed}",
             variant_config(dataset, variant, seed, base, chosen[variant.name].settings),
             out / "runs" / variant.name / f"seed-{seed}",
@@ -63,7 +63,7 @@ def compare(
         for variant in variants
         for seed in seeds
     ]
-    runs = iter(run_jobs(dataset, jobs, processes=processes, description="comparing"))
+    runs = iter(train_all(dataset, trainings, processes=processes, description="comparing"))
     outcomes = []
     for variant in variants:
         own = tuple(itertools.islice(runs, len(seeds)))

@@ -7,9 +7,9 @@ from cliper.data import Dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.errors import InputError
 from cliper.experiments.adaptation import with_figure
+from cliper.experiments.build_training import score_part
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import fit_experiment, is_vacant
-from cliper.experiments.prepared import score_part
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
 from cliper.ranking import Evaluation

@@ -17,8 +17,8 @@ from cliper import __version__
 from cliper.backbones.new_users import final_scorer
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
+from cliper.experiments.build_training import BuiltTraining, build_training, now, score_part
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.prepared import PreparedTraining, now, prepare_training, score_part
 from cliper.experiments.run import Run
 from cliper.experiments.split import known_history
 from cliper.experiments.tracking import tracked
@@ -60,7 +60,7 @@ def fit_experiment(
     with locked(out, "trains"):
         if _already_there(directory, identity, resume):  # another command was quicker
             return Run.load(out)
-        ready = prepare_training(dataset, config, features, directory, identity)
+        ready = build_training(dataset, config, features, directory, identity)
         with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
             history = ready.train(resume=resume, on_epoch=tracker.epoch)
             results = _finish(dataset, config, features, ready, history, start, encode_seconds)
@@ -75,7 +75,7 @@ def _finish(
     dataset: Dataset,
     config: ExperimentConfig,
     features: ItemFeatures | None,
-    ready: PreparedTraining,
+    ready: BuiltTraining,
     history: History,
     start: float,
     encode_seconds: float,

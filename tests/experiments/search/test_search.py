@@ -143,14 +143,14 @@ def test_two_commands_cannot_search_in_one_folder(dataset, tmp_path: Path) -> No
 def test_a_trial_that_fails_is_noted_and_the_rest_goes_on(
     dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cliper.experiments import attempt as real
+    from cliper.experiments.validate import validate as whole_validate
 
     def failing(dataset, config, features, folder, on_validation):
         if config.backbone["embedding_size"] == 8:
             raise CliperError("the loss is not finite")
-        return real.attempt(dataset, config, features, folder, on_validation)
+        return whole_validate(dataset, config, features, folder, on_validation)
 
-    monkeypatch.setattr("cliper.experiments.search.run.attempt", failing)
+    monkeypatch.setattr("cliper.experiments.search.run.validate", failing)
     sizes = {"backbone.embedding_size": Choice((4, 8, 16))}
     outcome = search(dataset, build_for(dataset.path), sizes, tmp_path, sampler="grid")
     assert [t.state for t in outcome.trials] == ["complete", "failed", "complete"]

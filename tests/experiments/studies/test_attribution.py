@@ -9,8 +9,7 @@ import pytest
 from cliper.experiments.experiment import load_config
 from cliper.experiments.run import Run
 from cliper.experiments.split import experiment_split
-from cliper.experiments.studies.attribution import bins, hit_rows, recall_in_bin
-from cliper.experiments.studies.counted import by_count
+from cliper.experiments.studies.popularity import bins, by_count, hit_rows, recall_in_bin
 
 K = 20
 

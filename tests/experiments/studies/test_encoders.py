@@ -9,8 +9,8 @@ from cliper.data.prepare import prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.errors import InputError
 from cliper.experiments.studies import STUDIES, Setting, find_study, run_study
-from cliper.experiments.studies.encoders import available
-from cliper.experiments.studies.run import study_json, study_markdown
+from cliper.experiments.studies.arms import encoders_away
+from cliper.experiments.studies.write import study_json, study_markdown
 
 BASE = {
     "views": {"include": ["title", "brand", "global"]},
@@ -44,7 +44,7 @@ def test_encoders_that_are_not_here_are_named(shop: Dataset, tmp_path: Path) -> 
 
 def test_an_encoder_that_is_named_must_work(shop: Dataset, tmp_path: Path) -> None:
     setting = Setting.make(shop, BASE, values=["embeded"])
-    assert available(setting, ["embeded"]) == (["embeded"], [])
+    assert encoders_away(setting, ["embeded"]) == []
     with pytest.raises(InputError, match="embedded"):
         run_study("encoders", setting, tmp_path)
 

@@ -18,7 +18,7 @@ from scipy import stats
 from cliper.data import Dataset
 from cliper.errors import InputError
 from cliper.experiments.studies import Setting, StudyResult, find_study, run_study
-from cliper.experiments.studies.run import check_setting, study_json, study_markdown
+from cliper.experiments.studies.write import study_json, study_markdown
 
 METRIC = "recall@20"
 
@@ -219,7 +219,7 @@ def test_what_has_no_effect_or_no_sense_is_refused(
 def test_a_setting_that_the_study_varies_is_refused(world: Dataset) -> None:
     setting = Setting.make(world, {"fusion": {"temperature": 0.3}})
     with pytest.raises(InputError, match=r"fusion\.temperature.*varies"):
-        check_setting(find_study("temperature"), setting)
+        find_study("temperature").check(setting)
     with pytest.raises(InputError, match="uses no features"):
         Setting.make(world, {}, backbone="bpr")
     with pytest.raises(InputError, match="two or more"):

@@ -13,7 +13,6 @@ from cliper.experiments.check_comparison import OWNED, check_comparison
 from cliper.experiments.config import DatasetSection, ExperimentConfig
 from cliper.experiments.pipeline.sections import KEYS, Sections, StudiesSettings, split_tree
 from cliper.experiments.studies import Setting, find_study
-from cliper.experiments.studies.run import check_setting
 from cliper.experiments.variants import Variant
 
 __all__ = ["KEYS", "NOWHERE", "Pipeline", "arms_of"]
@@ -124,7 +123,7 @@ class Pipeline:
         """
         for kind in self.sections.studies.kinds if self.sections.studies is not None else ():
             setting = self.setting(kind, dataset)
-            check_setting(find_study(kind), setting)
+            find_study(kind).check(setting)
             find_study(kind).plan(setting)
 
     @property
@@ -186,7 +185,7 @@ class Pipeline:
         for kind in studies.kinds:
             base = self.study_base(kind)
             check_comparison([variant], base, {}, studies.metric, fusions_given=False)
-            check_setting(find_study(kind), self.sketch(kind))
+            find_study(kind).check(self.sketch(kind))
             if studies.values_of(kind) is not None:  # bad values show in the arms
                 find_study(kind).plan(self.sketch(kind))
 

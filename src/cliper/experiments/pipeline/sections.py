@@ -49,7 +49,7 @@ class StudiesSettings(StrictConfig):
             if kind not in self.kinds:
                 remedy = nearest(kind, self.kinds)
                 raise InputError("no such study in this file", where=where, remedy=remedy)
-            if not find_study(kind).takes_values or not values:
+            if find_study(kind).values is None or not values:
                 raise InputError(
                     "takes no values" if values else "names none", where=where,
                     remedy="leave it out",

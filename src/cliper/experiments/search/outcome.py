@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.trial import TrialState
 
-from cliper.experiments.search.ledger import PrunerKind
 from cliper.experiments.search.sampler import SamplerKind
 from cliper.experiments.search.space import Choice, Range, describe
+from cliper.experiments.search.trials import PrunerKind
 from cliper.files import atomic_path
 
 State = Literal["complete", "pruned", "failed"]

@@ -2,25 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
-from cliper.experiments.adaptation import with_figure
-from cliper.experiments.attempt import Attempt, attempt
 from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.pool import Pool, WorkItem
-from cliper.experiments.search.ledger import PrunerKind, TrialLedger, make_pruner, open_ledger
 from cliper.experiments.search.outcome import SearchOutcome, Trial, trials_of
 from cliper.experiments.search.sampler import NumberedSampler, SamplerKind
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
+from cliper.experiments.search.trials import PrunerKind, TrialReports, make_pruner, open_trials
+from cliper.experiments.trainings import Shared, engine_for, opened, plain_values, workers_for
+from cliper.experiments.validate import Validation, validate
 from cliper.files import read_json, write_json
-from cliper.progress import Task, task
-from cliper.representation.cache import FeatureCache
+from cliper.parallel import Work
+from cliper.progress import task
 
 Build = Callable[[dict[str, Any]], ExperimentConfig]
 SETTINGS = "search-settings.json"
@@ -72,19 +69,48 @@ def search(
         "prune": prune, "warmup": warmup, "base": _fingerprint(build, space),
     }  # fmt: skip
     _check_settings(out, settings)
-    draws = NumberedSampler(space, sampler, seed)
-    with open_ledger(out, space, trials, draws, make_pruner(prune, warmup)) as ledger:
+    shared = Shared(dataset)
+    with open_trials(out, space, trials, NumberedSampler(space, sampler, seed)) as open_ones:
         write_json(out / SETTINGS, settings)
-        workers = _workers(ledger, build, space, processes)
-        with task(description, total=trials) as progress:
-            progress.advance(trials - max(0, ledger.left))
-            if workers > 1:
-                _several_at_a_time(dataset, build, ledger, out, workers, progress)
-            else:
-                _one_by_one(dataset, build, ledger, out, progress)
-        done = trials_of(ledger.study)[:trials]
-    best = best_trial(done)
-    return SearchOutcome(tuple(done), best, dict(space), sampler, prune, seed, warmup)
+        first = build(first_of(space))
+        workers = workers_for([first] * max(0, open_ones.left), processes)
+
+        def work() -> Iterator[Work]:
+            for number, params in open_ones:
+                config = build(params)
+                if workers > 1:
+                    shared.features.get(
+                        config.representation
+                    )  # encoded here, once, before workers read it
+                training = plain_values(config, out / "trials" / f"{number:04d}")
+                told = {"search": str(out), "number": number, "prune": prune, "warmup": warmup}
+                yield Work(number, f"trial {number}", _validate, {**training, **told})
+
+        with task(description, total=trials) as progress, engine_for(shared, workers) as engine:
+            progress.advance(trials - max(0, open_ones.left))
+            for result in engine.results(work()):
+                if result.error:
+                    open_ones.fail(result.number, result.error)
+                else:
+                    open_ones.finish(result.number, result.value)
+                progress.advance(note=result.name)
+        done = trials_of(open_ones.study)[:trials]
+    return SearchOutcome(tuple(done), best_trial(done), dict(space), sampler, prune, seed, warmup)
+
+
+def _validate(
+    shared: Shared,
+    config: Mapping[str, Any],
+    folder: str,
+    search: str,
+    number: int,
+    prune: PrunerKind,
+    warmup: int,
+) -> Validation:
+    """One trial, which notes its validations in the journal and asks there whether to go on."""
+    reports = TrialReports(Path(search), number, make_pruner(prune, warmup))
+    with opened(shared, config, folder) as training:
+        return validate(*training, reports)
 
 
 def best_trial(trials: list[Trial]) -> Trial:
@@ -98,67 +124,6 @@ def best_trial(trials: list[Trial]) -> Trial:
         errors = [trial.error for trial in trials if trial.error]
         raise CliperError(f"no trial could be finished: {errors[0] if errors else 'all pruned'}")
     return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number))
-
-
-def _one_by_one(
-    dataset: Dataset, build: Build, ledger: TrialLedger, out: Path, progress: Task
-) -> None:
-    features = FeatureCache(dataset, with_figure())
-    while (item := ledger.next()) is not None:
-        number, params = item
-        try:
-            config = build(params)
-            done = attempt(
-                dataset,
-                config,
-                features.get(config.representation),
-                _folder(out, number),
-                lambda epoch, value, n=number: ledger.report(n, epoch, value),  # type: ignore[misc]
-            )
-        except (InputError, OSError):
-            raise
-        except Exception as error:
-            ledger.fail(number, f"{type(error).__name__}: {error}")
-        else:
-            ledger.finish(number, done)
-        progress.advance(note=f"trial {number}")
-
-
-def _several_at_a_time(
-    dataset: Dataset, build: Build, ledger: TrialLedger, out: Path, workers: int, progress: Task
-) -> None:
-    features = FeatureCache(dataset, with_figure())
-
-    def items() -> Any:
-        while (item := ledger.next()) is not None:
-            number, params = item
-            config = build(params)
-            features.get(
-                config.representation
-            )  # encoded here, once, before workers read it from the store
-            arguments = {"config": config.given(), "out": str(_folder(out, number))}
-            yield WorkItem(number, "attempt", f"trial {number}", {**arguments, "reports": True})
-
-    with Pool(dataset, workers) as pool:
-        for outcome in pool.outcomes(items(), ledger.report):
-            if outcome.error and outcome.is_input_error:
-                raise InputError(outcome.error)
-            if outcome.error:
-                ledger.fail(outcome.number, outcome.error)
-            else:
-                ledger.finish(outcome.number, Attempt(**outcome.value))
-            progress.advance(note=f"trial {outcome.number}")
-
-
-def _folder(out: Path, number: int) -> Path:
-    return out / "trials" / f"{number:04d}"
-
-
-def _workers(ledger: TrialLedger, build: Build, space: Space, processes: int | None) -> int:
-    if processes is None:
-        first = build(first_of(space))
-        processes = torch.get_num_threads() if first.training.device == "cpu" else 1
-    return max(1, min(processes, ledger.left))
 
 
 def _fingerprint(build: Build, space: Space) -> str:

@@ -9,13 +9,13 @@ import optuna
 
 from cliper.data import Dataset
 from cliper.experiments.figure_style import standalone
-from cliper.experiments.jobs import Job, run_jobs
 from cliper.experiments.run import Run
 from cliper.experiments.search.figures import history_figure, importance_figure
 from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
 from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
 from cliper.experiments.tables import ComparisonTable, markdown
+from cliper.experiments.trainings import Training, train_all
 from cliper.files import read_json, write_json, write_text
 from cliper.strict_yaml import write_yaml
 
@@ -52,8 +52,8 @@ def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) 
     """
     config = build(dict(outcome.best.params))
     _set_aside(out, outcome.best)
-    job = Job("the best configuration", config, out / "best")
-    (winner,) = run_jobs(dataset, [job], description="testing the best")
+    best = Training("the best configuration", config, out / "best")
+    (winner,) = train_all(dataset, [best], description="testing the best")
     importance = importances(outcome)
     files = [out / "best.yaml", *write_trials(outcome, out), out / "history.svg"]
     text = write_yaml(config.resolved())

@@ -1,6 +1,6 @@
 """Figures of studies: differences with their intervals, along a scale or one below the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from cliper.experiments.figure_style import (
     short,
     visible,
 )
+from cliper.experiments.studies.study import Measured
+from cliper.experiments.tables import metric_name
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,53 @@ class Point:
     value: float
     low: float
     high: float
+
+
+def dots(title: str, against: str) -> Callable[[Measured], str]:
+    """Draws every contrast of a study."""
+
+    def draw_it(measured: Measured) -> str:
+        contrasts = measured.contrasts.values()
+        points = [Point(c.label, c.difference, c.low, c.high) for c in contrasts]
+        return difference_dots(points, title, f"{axis_title(measured)}, against {against}")
+
+    return draw_it
+
+
+def line(
+    title: str, scale: str, tick: Callable[[str], str], against: str | None = None
+) -> Callable[[Measured], str]:
+    """Draws all arms along a scale, against the reference.
+
+    Args:
+        title, scale: above the figure and under its axis.
+        tick: label of an arm → what stands at it on the scale.
+        against: a name for the reference, instead of its label.
+    """
+
+    def draw_it(measured: Measured) -> str:
+        arms = [(tick(label), label) for label in measured.outcomes]
+        points = scale_points(measured, arms, measured.reference)
+        axis = f"{axis_title(measured)}, against {against or measured.reference}"
+        return difference_lines({"CLIPER": points}, title, scale, axis)
+
+    return draw_it
+
+
+def axis_title(measured: Measured) -> str:
+    """E.g. `Recall@20, points`."""
+    return f"{metric_name(measured.metric)}, points"
+
+
+def scale_points(measured: Measured, arms: Sequence[tuple[str, str]], against: str) -> list[Point]:
+    """Arms along a scale against one reference, itself included (0 wide).
+
+    Args:
+        measured: the runs.
+        arms: (tick, label of the arm).
+        against: label of the reference.
+    """
+    return [Point(tick, *measured.samples.difference(label, against)) for tick, label in arms]
 
 
 def difference_dots(points: Sequence[Point], title: str, axis: str) -> str:

@@ -1,4 +1,4 @@
-"""A training made ready: split, backbone and loop, as an experiment's settings say."""
+"""A training is built: split, backbone and loop, as an experiment's settings say."""
 
 import json
 import platform
@@ -26,7 +26,7 @@ from cliper.training import History, Trainer
 
 
 @dataclass(frozen=True)
-class PreparedTraining:
+class BuiltTraining:
     """All that a training needs; nothing has been written yet.
 
     Attributes:
@@ -80,13 +80,13 @@ class PreparedTraining:
             return self.trainer.fit(resume=resume, on_epoch=record_epoch)
 
 
-def prepare_training(
+def build_training(
     dataset: Dataset,
     config: ExperimentConfig,
     features: ItemFeatures | None,
     directory: RunDirectory,
     identity: str,
-) -> PreparedTraining:
+) -> BuiltTraining:
     """Split the data and build the backbone and its loop.
 
     Raises:
@@ -119,7 +119,7 @@ def prepare_training(
         identity=identity,
     )
     settings = {**config.resolved(), "identity": identity}
-    return PreparedTraining(directory, settings, split, backbone, trainer, seconds)
+    return BuiltTraining(directory, settings, split, backbone, trainer, seconds)
 
 
 @torch.inference_mode()

@@ -1,15 +1,110 @@
-"""A study's main table: one row an arm, mean ± deviation, and the difference from its reference."""
+"""The files of a study: its main table (one row an arm), further tables, figures, findings."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cliper.experiments.figure_style import standalone
+from cliper.experiments.latex import latex
+from cliper.experiments.resample import DRAWS, LEVEL
 from cliper.experiments.stops import stop_notes
-from cliper.experiments.studies.base import Measured, Study
-from cliper.experiments.tables import ComparisonTable, metric_name, p_text
+from cliper.experiments.studies.study import Detail, Finding, Measured, Study
+from cliper.experiments.tables import ComparisonTable, markdown, metric_name, p_text
+from cliper.files import write_json, write_text
 
 EMPTY = "-"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """A finished study.
+
+    Attributes:
+        study, measured: what was asked, and the runs with their statistics.
+        table: the main table as text.
+        details: further tables.
+        findings: what the numbers say.
+        figures: name → SVG, to be put into a page.
+    """
+
+    study: Study
+    measured: Measured
+    table: ComparisonTable
+    details: tuple[Detail, ...]
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, str]
+
+
+def write_study(result: StudyResult, out: Path) -> list[Path]:
+    """Write a study's files; returns their paths."""
+    name = result.study.name
+    paths = []
+    for figure, svg in result.figures.items():
+        paths.append(out / f"{figure}.svg")
+        write_text(paths[-1], standalone(svg))
+    rows = records(result.study, result.measured)
+    for detail in result.details:
+        paths.append(out / f"{name}-{detail.name}.csv")
+        write_text(paths[-1], csv_of(detail.records))
+    paths.append(out / f"{name}.csv")
+    write_text(paths[-1], csv_of(rows))
+    tables = [result.table, *map(detail_table, result.details)]
+    paths.append(out / f"{name}.tex")
+    write_text(paths[-1], "\n".join(map(latex, tables)))
+    paths.append(out / f"{name}.md")
+    write_text(paths[-1], study_markdown(result))
+    paths.append(out / f"{name}.json")
+    write_json(paths[-1], study_json(result))
+    return paths
+
+
+def study_json(result: StudyResult) -> dict[str, Any]:
+    """Everything but the pictures (`<name>.json`, `study --json`)."""
+    measured, study = result.measured, result.study
+    return {
+        "schema": 1,
+        "study": study.name,
+        "source": study.source,
+        "question": study.question,
+        "dataset": {"name": measured.setting.dataset.name, "hash": measured.setting.dataset.hash},
+        "backbone": measured.setting.backbone,
+        "metric": measured.metric,
+        "seeds": list(measured.setting.seeds),
+        "bootstrap": {"draws": DRAWS, "level": LEVEL},
+        "protocol": result.table.protocol,
+        "arms": records(study, measured),
+        "skipped": [{"arm": s.label, "reason": s.reason} for s in measured.plan.skipped],
+        "details": {d.name: list(d.records) for d in result.details},
+        "findings": [
+            {"text": f.text, "verdict": f.holds, "numbers": dict(f.numbers)}
+            for f in result.findings
+        ],
+        "figures": [f"{name}.svg" for name in result.figures],
+    }
+
+
+def study_markdown(result: StudyResult) -> str:
+    """The page of a study: findings, figures, tables."""
+    study = result.study
+    lines = [f"# {study.name}", "", f"{study.question} ({study.source})", ""]
+    lines += [f"- {finding.text}" for finding in result.findings]
+    lines += [f"- Skipped: {s.label} ({s.reason})." for s in result.measured.plan.skipped]
+    lines.append("")
+    for name in result.figures:
+        lines += [f"![{name}]({name}.svg)", ""]
+    lines.append(markdown(result.table))
+    for detail in result.details:
+        lines.append(markdown(detail_table(detail)))
+    return "\n".join(lines)
+
+
+def detail_table(detail: Detail) -> ComparisonTable:
+    """A further table in the shape that is written like the main one."""
+    numeric = tuple(range(1, len(detail.columns)))
+    return ComparisonTable(detail.columns, detail.rows, (), numeric, detail.caption)
 
 
 def study_table(study: Study, measured: Measured) -> ComparisonTable:
@@ -17,7 +112,7 @@ def study_table(study: Study, measured: Measured) -> ComparisonTable:
     outcomes = measured.outcomes
     first = next(iter(outcomes.values()))
     metrics = list(first.runs[0].results.test)
-    extra = study.extra(measured)
+    extra = study.columns(measured)
     added = list(dict.fromkeys(name for columns in extra.values() for name in columns))
     shown = metric_name(measured.metric)
     columns = (
@@ -76,7 +171,7 @@ def protocol(measured: Measured) -> str:
 
 def records(study: Study, measured: Measured) -> list[dict[str, Any]]:
     """One record an arm, unrounded fractions."""
-    extra = study.extra(measured)
+    extra = study.columns(measured)
     rows = []
     for arm in measured.plan.arms:
         outcome = measured.outcomes[arm.label]

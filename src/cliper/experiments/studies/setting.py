@@ -1,4 +1,4 @@
-"""What a study runs: arms that differ in one thing, and what they share."""
+"""Arms that differ in one thing, and the setting that they share."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -14,6 +14,9 @@ from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.variants import Variant, variant_config
 from cliper.representation import ItemFeatures, given_features
 from cliper.representation.represent import rendered_views
+
+MAKERS = ("brand", "director", "author", "artist", "manufacturer")
+"""Fields that stand where the paper has the brand: who made the item."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,19 @@ class Setting:
     def brings_features(self) -> bool:
         """The dataset came with its features: there is nothing to encode."""
         return "features" in self.dataset.about
+
+
+def paper_order(views: Sequence[str]) -> list[str]:
+    """The views at hand in the paper's order of priority, title > brand > description > categories.
+
+    Whoever made the item stands where the paper has the brand.
+
+    >>> paper_order(["categories", "director", "title", "cast"])
+    ['title', 'director', 'categories']
+    """
+    maker = next((name for name in MAKERS if name in views), None)
+    order = ("title", maker, "description", "categories")
+    return [name for name in order if name is not None and name in views]
 
 
 def _name_views(dataset: Dataset, tree: dict[str, Any]) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""Numbers as words: differences with their intervals, verdicts on claims, each from the draws."""
+"""Sentences that the numbers decide: differences with intervals, verdicts on claims."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from cliper.experiments.resample import Resampled
 from cliper.experiments.significance import SIGNIFICANT, holm
-from cliper.experiments.studies.base import Contrast, Finding, Measured
+from cliper.experiments.studies.study import Contrast, Finding, Measured
 from cliper.experiments.tables import metric_name
 
 SURE = 0.95
@@ -78,6 +78,31 @@ def share(probability: float) -> str:
     ('3.4 %', '0.0 %', '100.0 %')
     """
     return f"{100 * probability:.1f} %"
+
+
+def orders(claim: Sequence[str], who: str) -> Callable[[Measured], list[Finding]]:
+    """Does an order that somebody claims hold here? See `order_finding`."""
+    return lambda measured: [order_finding(measured, claim, who)]
+
+
+def is_best(claim: str, who: str) -> Callable[[Measured], list[Finding]]:
+    """Is this arm the best of all, as somebody claims? Nothing where it was not run."""
+
+    def say(measured: Measured) -> list[Finding]:
+        among = list(measured.outcomes)
+        return [best_finding(measured, claim, among, who)] if claim in among else []
+
+    return say
+
+
+def differs(against: str | None = None) -> Callable[[Measured], list[Finding]]:
+    """Which of all arms differ from their reference, under its label or a name for it."""
+
+    def say(measured: Measured) -> list[Finding]:
+        name = measured.reference if against is None else against
+        return [separated_finding(measured, list(measured.contrasts), name)]
+
+    return say
 
 
 def order_finding(measured: Measured, claim: Sequence[str], who: str, *, of: str = "") -> Finding:

@@ -1,4 +1,4 @@
-"""`importance` (the paper's Fig. 5): how similar each view is to the image, and what that tells."""
+"""How similar each view is to its item's picture, as Eq. 2 sees it, and what that tells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,73 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cliper.errors import InputError
+from cliper.experiments.adaptation import with_figure
 from cliper.experiments.resample import DRAWS, interval
 from cliper.experiments.significance import DoubleArray
-from cliper.experiments.studies.base import Detail, Finding, Measured, Study
+from cliper.experiments.studies.arms import ALL, THRESHOLD, without
 from cliper.experiments.studies.correlation import RankCorrelation, rank_correlation
-from cliper.experiments.studies.cosines import view_cosines
 from cliper.experiments.studies.figures import rank_heatmap
-from cliper.experiments.studies.plan import Plan, Setting
-from cliper.experiments.studies.views import ALL, Views, paper_order, several_views, without
-from cliper.experiments.studies.words import share, span, verdict
+from cliper.experiments.studies.findings import share, span, verdict
+from cliper.experiments.studies.setting import Setting, paper_order
+from cliper.experiments.studies.study import Detail, Finding, Measured
+from cliper.representation.from_encodings import as_tensor
+from cliper.representation.represent import encodings_of
+from cliper.representation.similarity import above, cosine
 from cliper.views.templates import GLOBAL
 
 _CHUNK = 100
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@lru_cache(maxsize=1)
+def view_cosines(setting: Setting) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Cosines (N, C) of the study's views with the images, and which of them exist (N, C).
+
+    One exists where the item has a picture and the view.
+    """
+    config = setting.config(setting.cliper("all"), setting.seeds[0])
+    encodings = encodings_of(setting.dataset, config.representation, with_figure())
+    values = cosine(as_tensor(encodings.text), as_tensor(encodings.image)).numpy()
+    known = encodings.text_present.T & encodings.image_present[:, None]
+    return np.where(known, values, 0).astype(np.float32), known
+
+
+def quantiles(setting: Setting) -> list[float]:
+    """Thresholds at quantiles of the catalogue's own similarities.
+
+    Raises:
+        InputError: there are none.
+    """
+    cosines, known = view_cosines(setting)
+    values = cosines[known]
+    if not len(values):
+        raise InputError("no item has a picture and a text", where=setting.dataset.name)
+    # three digits, so that the threshold can be typed again
+    return [round(float(q), 3) for q in np.quantile(values, _QUANTILES)]
+
+
+def views_kept(measured: Measured) -> dict[str, dict[str, float]]:
+    """How many of the pictured items' views each threshold leaves."""
+    cosines, known = view_cosines(measured.setting)
+    return {
+        arm.label: {"views kept": kept_share(cosines, known, arm.settings.get(THRESHOLD))}
+        for arm in measured.plan.arms
+    }
+
+
+def kept_share(
+    cosines: npt.NDArray[np.float32], known: npt.NDArray[np.bool_], threshold: float | None
+) -> float:
+    """Share of the known (N, C) similarities whose view stays."""
+    if threshold is None:
+        return 1.0
+    rows = known.any(axis=1)
+    present = torch.from_numpy(known[rows])
+    kept = above(torch.from_numpy(cosines[rows]), present, threshold)
+    return float(kept.sum()) / float(present.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,45 +108,22 @@ class Importance:
         return [self.views[j] for j in np.argsort(self.means, kind="stable")]
 
 
-class ImportanceStudy(Study):
-    """The heatmap, and whether the order of similarities is the order of usefulness."""
+def heatmap(measured: Measured) -> str:
+    """The paper's Fig. 5."""
+    found = importance(measured.setting)
+    title = "Rank of each view's similarity to the picture"
+    return rank_heatmap(found.counts, found.sums.tolist(), found.views, title)
 
-    name = "importance"
-    source = "Figure 5"
-    question = "Is the view that resembles the picture most the view that matters most?"
-    what = "views"
-    varies = ("views.include",)
 
-    def plan(self, setting: Setting) -> Plan:
-        """The runs of the ablation: all views and each left out."""
-        if len(several_views(setting)) < 3:
-            raise InputError(
-                "two views have no order to speak of", where="--views", remedy="three or more"
-            )
-        arms = [a for a in Views().plan(setting).arms if a.label.startswith((ALL, without("")))]
-        return Plan(tuple(arms))
-
-    def figures(self, measured: Measured) -> dict[str, str]:
-        """The paper's heatmap."""
-        found = importance(measured.setting)
-        title = "Rank of each view's similarity to the picture"
-        return {self.name: rank_heatmap(found.counts, found.sums.tolist(), found.views, title)}
-
-    def details(self, measured: Measured) -> list[Detail]:
-        """The heatmap's numbers, and each view's importance beside its loss."""
-        found = importance(measured.setting)
-        return [_counts(found), _beside(found, measured)]
-
-    def findings(self, measured: Measured) -> list[Finding]:
-        """The order, the most frequent view of each rank, and the correlation with the ablation."""
-        found = importance(measured.setting)
-        views = found.views
-        findings = [_order(found), _modes(found)]
-        findings.append(_agreement(found, measured, views, "all views"))
-        fields = tuple(v for v in views if v != GLOBAL)
-        if len(fields) != len(views) and len(fields) > 2:
-            findings.append(_agreement(found, measured, fields, "the views without the global one"))
-        return findings
+def importance_findings(measured: Measured) -> list[Finding]:
+    """The order, the most frequent view of each rank, and the correlation with the ablation."""
+    found = importance(measured.setting)
+    views = found.views
+    findings = [_order(found), _modes(found), _agreement(found, measured, views, "all views")]
+    fields = tuple(v for v in views if v != GLOBAL)
+    if len(fields) != len(views) and len(fields) > 2:
+        findings.append(_agreement(found, measured, fields, "the views without the global one"))
+    return findings
 
 
 @lru_cache(maxsize=1)
@@ -137,7 +167,9 @@ def similarity_ranks(
     return np.where(known, above.sum(axis=2), -1).astype(np.int64)
 
 
-def _counts(found: Importance) -> Detail:
+def rank_counts(measured: Measured) -> Detail:
+    """The heatmap's numbers."""
+    found = importance(measured.setting)
     rows = [(str(r), *(f"{n:,}" for n in row)) for r, row in enumerate(found.counts)]
     rows.append(("sum of rank × items", *(f"{s:,.0f}" for s in found.sums)))
     records: list[dict[str, object]] = [
@@ -153,7 +185,9 @@ def _counts(found: Importance) -> Detail:
     return Detail("ranks", ("rank", *found.views), tuple(rows), tuple(records), caption)
 
 
-def _beside(found: Importance, measured: Measured) -> Detail:
+def rank_beside_loss(measured: Measured) -> Detail:
+    """Each view's rank beside what leaving it out loses."""
+    found = importance(measured.setting)
     rows, records = [], []
     for view in found.ordered():
         j = found.views.index(view)

@@ -1,7 +1,5 @@
 """Many trainings in several processes: the same bytes, and nothing left behind by a kill."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,8 +15,7 @@ from cliper.data.interactions import Interactions
 from cliper.errors import CliperError
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import fit_experiment
-from cliper.experiments.jobs import Job, processes_for, run_jobs
-from cliper.experiments.pool import Pool, WorkItem, WorkOutcome
+from cliper.experiments.trainings import Training, train_all, workers_for
 from cliper.progress import reporting
 from cliper.testing import toy_world
 
@@ -35,14 +32,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
 
 
-def job(dataset: Dataset, out: Path, backbone: str, seed: int, **training: object) -> Job:
+def training(dataset: Dataset, out: Path, backbone: str, seed: int, **settings: object) -> Training:
     tree = {
         "dataset": {"path": str(dataset.path)},
         "backbone": {"name": backbone},
         "features": {"kind": "random" if backbone == "vbpr" else "none"},
-        "training": {"max_epochs": 4, "batch_size": 256, "seed": seed, **training},
+        "training": {"max_epochs": 4, "batch_size": 256, "seed": seed, **settings},
     }
-    return Job(f"{backbone} {seed}", ExperimentConfig.build(tree), out / f"{backbone}-{seed}")
+    return Training(f"{backbone} {seed}", ExperimentConfig.build(tree), out / f"{backbone}-{seed}")
 
 
 class Seen:
@@ -76,12 +73,12 @@ def one_thread():
 
 
 def test_two_processes_give_the_bytes_of_one(dataset, tmp_path: Path, one_thread) -> None:
-    alone = [job(dataset, tmp_path / "a", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
-    shared = [job(dataset, tmp_path / "b", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
-    run_jobs(dataset, alone)
+    alone = [training(dataset, tmp_path / "a", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
+    shared = [training(dataset, tmp_path / "b", b, s) for b in ("bpr", "vbpr") for s in (0, 1)]
+    train_all(dataset, alone)
     seen = Seen()
     with reporting(seen):
-        runs = run_jobs(dataset, shared, processes=2, description="trying")
+        runs = train_all(dataset, shared, processes=2, description="trying")
     assert [run.path for run in runs] == [j.folder for j in shared]
     assert seen.total == 4
     assert ("trying", 4) in seen.lines and ("vbpr 1: training Vbpr", 4) in seen.lines
@@ -90,65 +87,22 @@ def test_two_processes_give_the_bytes_of_one(dataset, tmp_path: Path, one_thread
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
-def test_a_lost_worker_and_wrong_work_cost_their_own_item_alone(dataset, tmp_path: Path) -> None:
-    jobs = [job(dataset, tmp_path, "bpr", s, max_epochs=200, patience=200) for s in range(2)]
-    items = [
-        WorkItem(n, "fit", j.name, {"config": j.config.given(), "out": str(j.folder)})
-        for n, j in enumerate(jobs)
-    ]
-    (tmp_path / "file").touch()
-    nowhere = {**items[1].arguments, "out": str(tmp_path / "file" / "run")}
-    items += [WorkItem(2, "no such kind", "odd", {}), WorkItem(3, "fit", "nowhere", nowhere)]
-    killed = []
-
-    class Killer(Seen):
-        def task(self, description, total, unit=""):
-            if not killed:
-                killed.append(description)
-                os.kill(pool._workers[0].process.pid, signal.SIGKILL)
-            return super().task(description, total)
-
-    with Pool(dataset, 1, threads=1) as pool, reporting(Killer()):
-        outcomes = {outcome.number: outcome for outcome in pool.outcomes(iter(items))}
-    assert killed == ["bpr 0: training Bpr"]
-    assert outcomes[0].error.startswith("its worker process was ended by signal 9")
-    assert outcomes[1].error == "" and (jobs[1].folder / "results.json").is_file()
-    assert outcomes[2].error == "KeyError: 'no such kind'" and not outcomes[2].is_input_error
-    assert outcomes[3].error.endswith("Not a directory") and outcomes[3].is_input_error
-
-
-@pytest.mark.parametrize("processes", [1, 2])
 def test_failed_runs_are_named_and_the_others_done(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Failing and (for two processes) the pool are stood in for: they have tests of their own."""
+    """Failing is stood in for; that processes tell of it the same way, `tests/parallel` shows."""
 
     def failing(dataset, config, features, out, **rest):
         if config.training.seed == 1:
             raise CliperError("the loss is not finite")
         return fit_experiment(dataset, config, features, out, **rest)
 
-    class OneByOne:
-        def __init__(self, *_: object) -> None: ...
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-        def outcomes(self, items):
-            for item in items:
-                try:
-                    failing(dataset, jobs[item.number].config, None, jobs[item.number].folder)
-                    yield WorkOutcome(item.number)
-                except CliperError as error:
-                    yield WorkOutcome(item.number, error=f"CliperError: {error}")
-
-    monkeypatch.setattr("cliper.experiments.jobs.fit_experiment", failing)
-    monkeypatch.setattr("cliper.experiments.jobs.Pool", OneByOne)
-    jobs = [job(dataset, tmp_path, "bpr", s) for s in (0, 1, 2)]
+    monkeypatch.setattr("cliper.experiments.trainings.fit_experiment", failing)
+    trainings = [training(dataset, tmp_path, "bpr", s) for s in (0, 1, 2)]
     line = "1 of 3 runs failed, the others are done: bpr 1: CliperError: the loss is not finite"
     with pytest.raises(CliperError, match=f"^{line}$"):
-        run_jobs(dataset, jobs, processes=processes)
-    assert [j.folder.joinpath("results.json").exists() for j in jobs] == [True, False, True]
+        train_all(dataset, trainings)
+    assert [t.folder.joinpath("results.json").exists() for t in trainings] == [True, False, True]
 
 
 def test_workers_end_with_a_killed_parent(dataset: Dataset, tmp_path: Path) -> None:
@@ -184,16 +138,16 @@ def test_workers_end_with_a_killed_parent(dataset: Dataset, tmp_path: Path) -> N
     assert lines() == before
 
 
-def test_as_many_processes_as_pay(dataset: Dataset, tmp_path: Path) -> None:
-    jobs = [job(dataset, tmp_path, "bpr", s) for s in range(3)]
+def test_as_many_workers_as_pay(dataset: Dataset, tmp_path: Path) -> None:
+    configs = [training(dataset, tmp_path, "bpr", s).config for s in range(3)]
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert processes_for(jobs, None) == 2
-        assert processes_for(jobs[:1], None) == 1
-        assert processes_for(jobs, 8) == 3
-        assert processes_for([], None) == 1
-        away = job(dataset, tmp_path, "bpr", 0, device="cuda")
-        assert processes_for([*jobs, away], None) == 1
+        assert workers_for(configs, None) == 2
+        assert workers_for(configs[:1], None) == 1
+        assert workers_for(configs, 8) == 3
+        assert workers_for([], None) == 1
+        away = training(dataset, tmp_path, "bpr", 0, device="cuda").config
+        assert workers_for([*configs, away], None) == 1
     finally:
         torch.set_num_threads(threads)

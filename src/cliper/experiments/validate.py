@@ -1,4 +1,4 @@
-"""One configuration of a search: trained and validated, never tested."""
+"""Settings trained and validated, never tested: what a search sees of them."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 from cliper.data import Dataset
 from cliper.errors import InputError
+from cliper.experiments.build_training import build_training
 from cliper.experiments.config import ExperimentConfig
 from cliper.experiments.fit import experiment_identity
-from cliper.experiments.prepared import prepare_training
 from cliper.files import read_json, write_json
 from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
@@ -20,8 +20,8 @@ OnValidation = Callable[[int, float], bool]
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What validation said of a configuration.
+class Validation:
+    """What validation said of a training.
 
     Attributes:
         valid: metrics of the best epoch, fractions.
@@ -42,23 +42,23 @@ class Attempt:
         return self.valid[SELECT_BY]
 
 
-def attempt(
+def validate(
     dataset: Dataset,
     config: ExperimentConfig,
     features: ItemFeatures | None,
     folder: Path,
     on_validation: OnValidation = lambda epoch, value: True,
-) -> Attempt:
-    """Train and validate; a finished attempt in `folder` is returned, an interrupted one goes on.
+) -> Validation:
+    """Train and validate; what is finished in `folder` is returned, what was interrupted goes on.
 
     Args:
         dataset, config, features: as in `fit_experiment`.
         folder: gets `config.yaml`, `metrics.jsonl`, and `attempt.json` at the end.
         on_validation: gets (epoch, Recall@20) of every validation in order, also of those before
-            an interruption; False ends the attempt.
+            an interruption; False ends the training.
 
     Raises:
-        InputError: `folder` holds an attempt with other settings or data.
+        InputError: `folder` holds a training with other settings or data.
     """
     directory = RunDirectory(folder)
     identity = experiment_identity(dataset, config, features)
@@ -67,8 +67,8 @@ def attempt(
         for record in directory.read_metrics():
             if "valid" in record:
                 on_validation(record["epoch"], record["valid"][SELECT_BY])
-        return read_attempt(folder)
-    ready = prepare_training(dataset, config, features, directory, identity)
+        return read_validation(folder)
+    training = build_training(dataset, config, features, directory, identity)
     pruned = False
 
     def on_epoch(record: dict[str, Any]) -> None:
@@ -76,24 +76,24 @@ def attempt(
             raise _BrokenOff
 
     try:
-        ready.train(resume=True, on_epoch=on_epoch)
+        training.train(resume=True, on_epoch=on_epoch)
     except _BrokenOff:
         pruned = True
-    history = ready.trainer.history
+    history = training.trainer.history
     spent = sum(e["seconds"] + e.get("seconds_valid", 0.0) for e in history.epochs)
-    done = Attempt(history.best, history.best_epoch, history.epochs_run, pruned, spent)
+    done = Validation(history.best, history.best_epoch, history.epochs_run, pruned, spent)
     write_json(folder / FILE, asdict(done))
     directory.checkpoint_file.unlink(missing_ok=True)
     return done
 
 
-def read_attempt(folder: Path) -> Attempt:
-    """A finished attempt.
+def read_validation(folder: Path) -> Validation:
+    """What `validate` left in a folder.
 
     Raises:
-        InputError: there is none in `folder`.
+        InputError: it is not finished.
     """
-    return Attempt(**read_json(folder / FILE))
+    return Validation(**read_json(folder / FILE))
 
 
 def check_identity(directory: RunDirectory, identity: str) -> None:

@@ -37,7 +37,7 @@ from cliper.data import Dataset, Split, item_fields
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
 from cliper.dense import Linear
-from cliper.experiments.significance import paired_test
+from cliper.experiments.statistics.significance import paired_test
 from cliper.files import atomic_path, write_text
 from cliper.losses import shared_norm
 from cliper.ranking import evaluate

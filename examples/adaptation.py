@@ -22,7 +22,7 @@ from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.families.clip_tokenizer import vocabulary_of
 from cliper.encoders.settings import EncoderSettings
-from cliper.experiments.adaptation import with_figure
+from cliper.experiments.drawing.adaptation import with_figure
 from cliper.representation.represent import rendered_views
 
 MEAN_AND_DEVIATION = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3}

@@ -20,8 +20,8 @@ from cliper.cli.application import PLANNED, VERBS, root
 from cliper.data.splits import list_splits
 from cliper.encoders.registry import list_encoders
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig, load_experiment
 from cliper.experiments.pipeline import KEYS, Pipeline
+from cliper.experiments.run.config import ExperimentConfig, load_experiment
 from cliper.representation import list_fusions
 from cliper.testing import toy_world
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cliper.config import StrictConfig
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig, load_experiment
+from cliper.experiments.run.config import ExperimentConfig, load_experiment
 from cliper.files import read_json
 from cliper.strict_yaml import assign, read_yaml, write_yaml
 

@@ -22,9 +22,9 @@ import torch
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
-from cliper.experiments.compare import compare
-from cliper.experiments.comparison import Outcome, load_comparison
-from cliper.experiments.variants import plan
+from cliper.experiments.comparisons.compare import compare
+from cliper.experiments.comparisons.comparison import Outcome, load_comparison
+from cliper.experiments.comparisons.variants import plan
 from cliper.files import write_text
 
 METRICS = ("recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50")

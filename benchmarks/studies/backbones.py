@@ -23,10 +23,10 @@ import torch
 from cliper.backbones import backbone_entry, list_backbones
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import compare
-from cliper.experiments.comparison import Outcome, analyse, label, load_comparison
-from cliper.experiments.tables import p_text
-from cliper.experiments.variants import plan
+from cliper.experiments.comparisons.compare import compare
+from cliper.experiments.comparisons.comparison import Outcome, analyse, label, load_comparison
+from cliper.experiments.comparisons.variants import plan
+from cliper.experiments.drawing.tables import p_text
 from cliper.files import write_text
 
 FUSION = "attention"

@@ -17,10 +17,11 @@ import torch
 
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
-from cliper.experiments.compare import compare
-from cliper.experiments.comparison import Outcome, analyse, load_comparison
-from cliper.experiments.tables import comparison_rows, csv_text, markdown
-from cliper.experiments.variants import plan
+from cliper.experiments.comparisons.compare import compare
+from cliper.experiments.comparisons.comparison import Outcome, analyse, load_comparison
+from cliper.experiments.comparisons.table import comparison_records, comparison_rows
+from cliper.experiments.comparisons.variants import plan
+from cliper.experiments.drawing.tables import csv_text, markdown
 from cliper.files import write_text
 
 FUSIONS = ["attention", "sum", "concat", "mlp"]
@@ -134,7 +135,7 @@ Command: `python benchmarks/studies/films.py SHARED/movielens-100k-posters --spl
 {platform.python_version()}, torch {torch.__version__}, {time.perf_counter() - start:.0f} s.
 """
     write_text(arguments.out / f"films-{arguments.split}.md", text)
-    write_text(arguments.out / f"films-{arguments.split}.csv", csv_text(whole))
+    write_text(arguments.out / f"films-{arguments.split}.csv", csv_text(comparison_records(whole)))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cliper.backbones import create_backbone, list_backbones
     from cliper.data import Dataset
     from cliper.encoders.registry import create_encoder, list_encoders
-    from cliper.experiments.fit_function import fit
-    from cliper.experiments.run import Run
+    from cliper.experiments.run.finished import Run
+    from cliper.experiments.run.function import fit
     from cliper.representation.represent import represent
 
 __all__ = [
@@ -33,10 +33,10 @@ __all__ = [
 
 _WHERE = {
     "Dataset": "cliper.data",
-    "Run": "cliper.experiments.run",
+    "Run": "cliper.experiments.run.finished",
     "create_backbone": "cliper.backbones",
     "create_encoder": "cliper.encoders.registry",
-    "fit": "cliper.experiments.fit_function",
+    "fit": "cliper.experiments.run.function",
     "list_backbones": "cliper.backbones",
     "list_encoders": "cliper.encoders.registry",
     "represent": "cliper.representation.represent",

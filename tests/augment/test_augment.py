@@ -17,7 +17,7 @@ from cliper.backbones import create_backbone
 from cliper.data import Dataset, make_split
 from cliper.encoders.minilm import MiniLM
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.files import locked
 from cliper.ranking import rank
 from cliper.representation import random_features

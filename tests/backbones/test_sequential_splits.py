@@ -8,9 +8,9 @@ import torch
 from cliper.backbones import create_backbone
 from cliper.data import Dataset, prepare_mmrec
 from cliper.data.splits import make_split
-from cliper.experiments.build_training import evaluate_part
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import run_experiment
+from cliper.experiments.run.build import evaluate_part
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import run_experiment
 
 N = 24
 

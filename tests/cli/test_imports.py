@@ -10,7 +10,7 @@ HEAVY = (
     *("optuna", "matplotlib", "ray", "transformers", "implicit", "imagehash"),
     "cliper.backbones.freedom",
 )
-NO_BACKBONE = ("cliper.backbones", "cliper.experiments.config")
+NO_BACKBONE = ("cliper.backbones", "cliper.experiments.run.config")
 SCRIPT = """
 import json, sys
 {statement}
@@ -30,10 +30,10 @@ def imported(statement: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     "statement",
     [
         "from cliper.cli import main; main(['--help'])",
-        "from cliper.experiments.adaptation import with_figure; "
+        "from cliper.experiments.drawing.adaptation import with_figure; "
         "from cliper.representation.represent import encode_catalogue",
         "from cliper.serving import Recommender",
-        "from cliper.experiments.experiment import run_experiment; "
+        "from cliper.experiments.run.experiment import run_experiment; "
         "from cliper.backbones import backbone_entry; backbone_entry('vbpr')",
     ],
     ids=["help", "encode", "recommend", "train"],

@@ -277,7 +277,7 @@ def test_demo_and_report_print_what_they_made(cliper, monkeypatch, tmp_path):
         return types.SimpleNamespace(table="a table", report=out / "report.html")
 
     module("cliper.demo.run", run_demo=demo)
-    module("cliper.experiments.build_report", build_report=lambda d: d / "report.html")
+    module("cliper.experiments.reports.build", build_report=lambda d: d / "report.html")
     assert cliper("demo", "--out", tmp_path).out == f"a table\nreport: {tmp_path}/report.html\n"
     expected = {"table": "a table", "report": f"{tmp_path}/report.html"}
     assert cliper("demo", "--out", tmp_path, "--json").json == expected

@@ -13,15 +13,15 @@ from cliper.data import Dataset
 from cliper.data.interactions import Interactions
 from cliper.data.splits import make_split
 from cliper.errors import InputError
-from cliper.experiments.build_report import build_report
-from cliper.experiments.caption import protocol_line
-from cliper.experiments.compare import compare
-from cliper.experiments.compare_settings import CompareSettings
-from cliper.experiments.comparison import comparison_json, load_comparison
-from cliper.experiments.experiment import evaluate_run, load_config, run_experiment
-from cliper.experiments.resample import resample
-from cliper.experiments.tables import comparison_rows
-from cliper.experiments.variants import plan, variant_config
+from cliper.experiments.comparisons.caption import protocol_line
+from cliper.experiments.comparisons.compare import compare
+from cliper.experiments.comparisons.comparison import comparison_json, load_comparison
+from cliper.experiments.comparisons.settings import CompareSettings
+from cliper.experiments.comparisons.table import comparison_rows
+from cliper.experiments.comparisons.variants import plan, variant_config
+from cliper.experiments.reports.build import build_report
+from cliper.experiments.run.experiment import evaluate_run, load_config, run_experiment
+from cliper.experiments.statistics.resample import resample
 from cliper.files import read_json
 from cliper.representation.represent import represent_dataset
 from cliper.testing import toy_world

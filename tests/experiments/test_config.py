@@ -3,7 +3,7 @@
 import pytest
 
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.strict_yaml import assign
 
 DATA = {"dataset": {"path": "d"}}

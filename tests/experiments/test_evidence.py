@@ -12,22 +12,23 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from cliper.experiments.breakdown import Group
-from cliper.experiments.build_report import _table_section
-from cliper.experiments.caption import protocol_line
-from cliper.experiments.comparison import Comparison, Outcome, analyse, comparison_json
-from cliper.experiments.report_breakdown import _sentence
-from cliper.experiments.report_highlight import highlight
-from cliper.experiments.report_studies import _against
-from cliper.experiments.resample import Resampled, resample
-from cliper.experiments.run import Run
-from cliper.experiments.significance import NO_CHANCE, ONE_SEED, SeedTest, paired_test
-from cliper.experiments.stops import stop_notes
+from cliper.experiments.comparisons.caption import protocol_line
+from cliper.experiments.comparisons.comparison import Comparison, Outcome, analyse, comparison_json
+from cliper.experiments.comparisons.stops import stop_notes
+from cliper.experiments.comparisons.table import comparison_records, comparison_rows
+from cliper.experiments.comparisons.variants import Variant
+from cliper.experiments.drawing.tables import csv_text
+from cliper.experiments.reports.breakdown import Group
+from cliper.experiments.reports.breakdown_section import _sentence
+from cliper.experiments.reports.build import _table_section
+from cliper.experiments.reports.highlight import highlight
+from cliper.experiments.reports.study_sections import _against
+from cliper.experiments.run.finished import Run
+from cliper.experiments.statistics.resample import Resampled, resample
+from cliper.experiments.statistics.significance import NO_CHANCE, ONE_SEED, SeedTest, paired_test
 from cliper.experiments.studies.findings import claim_verdict
 from cliper.experiments.studies.popularity import _where
 from cliper.experiments.studies.study import Contrast
-from cliper.experiments.tables import comparison_rows, csv_text
-from cliper.experiments.variants import Variant
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
 
 USERS = 400
@@ -168,7 +169,7 @@ def test_a_model_and_a_split_without_chance_have_no_p_over_seeds(tmp_path: Path)
     assert comparison.evidence(name) == "sure"  # nothing but the users is left to chance
     assert comparison.notes == [f"no p over seeds: {NO_CHANCE}"]
     assert comparison_rows(comparison).rows[1][-1] == "-"
-    assert csv_text(comparison).splitlines()[2].endswith(",")
+    assert csv_text(comparison_records(comparison)).splitlines()[2].endswith(",")
     assert comparison_json(comparison)["summary"][1]["why_no_p_seeds"] == NO_CHANCE
 
 

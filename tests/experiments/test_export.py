@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 
 from cliper.data import Dataset, make_split, prepare_mmrec
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import run_experiment
-from cliper.experiments.export import export_run
-from cliper.experiments.run import Run
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import run_experiment
+from cliper.experiments.run.export import export_run
+from cliper.experiments.run.finished import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 from given_shop import C, D, M, N, make_given
@@ -113,7 +113,7 @@ def test_mmrec_layout_gives_the_same_dataset_back(dataset: Dataset, tmp_path: Pa
 
 def test_mappings_keep_awkward_ids(dataset: Dataset, tmp_path: Path) -> None:
     from cliper.data import Vocabulary
-    from cliper.experiments.export import _write_mapping
+    from cliper.experiments.run.export import _write_mapping
 
     ids = ["a\tb", 'q"q', "plain", "ü"]
     _write_mapping(tmp_path / "m.csv", ("user_id", "userID"), Vocabulary(ids))

@@ -7,13 +7,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from cliper.experiments.figures import (
+from cliper.experiments.drawing.figures import (
     Bar,
     Curve,
     comparison_bars,
-    heatmap,
     training_curves,
-    view_weight_bars,
 )
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,12 +28,10 @@ def every_figure() -> list[str]:
     return [
         *training_curves(CURVES),
         comparison_bars({"freedom": bars, HOSTILE: bars[:1]}, HOSTILE),
-        view_weight_bars(bars),
-        heatmap(np.array([[1.0, 2.0], [np.nan, 4.0]]), ["a", HOSTILE], ["x", "y"], "Ranks"),
     ]
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(3))
 def test_svg_is_valid_and_alone(index: int) -> None:
     svg = every_figure()[index]
     root = ET.fromstring(svg)

@@ -11,9 +11,9 @@ import yaml
 import cliper
 from cliper.data import Dataset
 from cliper.errors import InputError, MismatchError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import run_experiment
-from cliper.experiments.fit_function import _put, describe_features
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import run_experiment
+from cliper.experiments.run.function import _put, describe_features
 from cliper.files import locked
 
 sys.path.insert(0, str(Path(__file__).parent))

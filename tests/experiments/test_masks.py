@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import evaluate_run, run_experiment
-from cliper.experiments.run import Run
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import evaluate_run, run_experiment
+from cliper.experiments.run.finished import Run
 
 MASKS = ("train", "train+valid")
 USERS, ITEMS, LENGTH = 60, 40, 8

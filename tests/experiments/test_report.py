@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cliper.experiments.figures import Bar, Curve, comparison_bars
-from cliper.experiments.report import (
+from cliper.experiments.drawing.figures import Bar, Curve, comparison_bars
+from cliper.experiments.reports.page import (
     HIT,
     NEVER_BOUGHT,
     CommandsSection,

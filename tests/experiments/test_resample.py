@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cliper.errors import MismatchError
-from cliper.experiments.resample import interval, resample
+from cliper.experiments.statistics.resample import interval, resample
 
 
 def arms(seed: int = 0, shift: float = 0.0) -> dict:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cliper.experiments.significance import holm, paired_test
+from cliper.experiments.statistics.significance import holm, paired_test
 
 
 def side(*values: list[float]) -> list[tuple[np.ndarray, np.ndarray]]:

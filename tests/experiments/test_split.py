@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from cliper.data import Dataset, Interactions
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import evaluate_run, run_experiment
-from cliper.experiments.split import experiment_split
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import evaluate_run, run_experiment
+from cliper.experiments.run.split import experiment_split
 from cliper.testing import toy_world
 
 

@@ -10,18 +10,15 @@ import pytest
 from pylatexenc.latex2text import LatexNodes2Text
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 
-from cliper.experiments.caption import protocol_line
-from cliper.experiments.comparison import Comparison, Outcome
-from cliper.experiments.latex import latex
-from cliper.experiments.run import Run
-from cliper.experiments.significance import PairedTest
-from cliper.experiments.tables import (
-    comparison_rows,
-    csv_text,
-    markdown,
-)
-from cliper.experiments.variants import Variant
-from cliper.experiments.write_comparison import write_comparison
+from cliper.experiments.comparisons.caption import protocol_line
+from cliper.experiments.comparisons.comparison import Comparison, Outcome
+from cliper.experiments.comparisons.table import comparison_records, comparison_rows
+from cliper.experiments.comparisons.variants import Variant
+from cliper.experiments.comparisons.write import write_comparison
+from cliper.experiments.drawing.latex import latex
+from cliper.experiments.drawing.tables import csv_text, markdown
+from cliper.experiments.run.finished import Run
+from cliper.experiments.statistics.significance import PairedTest
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
 
 
@@ -102,7 +99,7 @@ def test_markdown_reads_back(comparison: Comparison) -> None:
 
 
 def test_csv_is_unrounded(comparison: Comparison, tmp_path: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(comparison))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(comparison_records(comparison)))))
     assert float(rows[2]["recall@20 mean"]) == (0.3 + 0.4) / 2
     assert float(rows[2]["recall@20 std"]) == pytest.approx(0.05 * 2**0.5, rel=1e-12)
     assert (rows[2]["lift"], rows[2]["p_users"], rows[2]["p_seeds"]) == ("0.4", "0.0002", "")
@@ -110,7 +107,7 @@ def test_csv_is_unrounded(comparison: Comparison, tmp_path: Path) -> None:
     assert rows[1]["baseline"] == rows[1]["lift"] == ""
     written = write_comparison(comparison, tmp_path)
     assert [path.name for path in written] == ["compare.md", "compare.csv", "compare.tex"]
-    assert written[1].read_text() == csv_text(comparison)
+    assert written[1].read_text() == csv_text(comparison_records(comparison))
 
 
 def test_what_is_not_equal_is_said(comparison: Comparison) -> None:

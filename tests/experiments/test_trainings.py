@@ -13,9 +13,9 @@ import torch
 from cliper.data import Dataset
 from cliper.data.interactions import Interactions
 from cliper.errors import CliperError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.fit import fit_experiment
-from cliper.experiments.trainings import Training, train_all, workers_for
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.fit import fit_experiment
+from cliper.experiments.run.trainings import Training, train_all, workers_for
 from cliper.progress import reporting
 from cliper.testing import toy_world
 
@@ -97,7 +97,7 @@ def test_failed_runs_are_named_and_the_others_done(
             raise CliperError("the loss is not finite")
         return fit_experiment(dataset, config, features, out, **rest)
 
-    monkeypatch.setattr("cliper.experiments.trainings.fit_experiment", failing)
+    monkeypatch.setattr("cliper.experiments.run.trainings.fit_experiment", failing)
     trainings = [training(dataset, tmp_path, "bpr", s) for s in (0, 1, 2)]
     line = "1 of 3 runs failed, the others are done: bpr 1: CliperError: the loss is not finite"
     with pytest.raises(CliperError, match=f"^{line}$"):
@@ -108,8 +108,9 @@ def test_failed_runs_are_named_and_the_others_done(
 def test_workers_end_with_a_killed_parent(dataset: Dataset, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\nimport sys\n"
-        "from cliper.data import Dataset\nfrom cliper.experiments.variants import plan\n"
-        "from cliper.experiments.compare import compare\n"
+        "from cliper.data import Dataset\n"
+        "from cliper.experiments.comparisons.variants import plan\n"
+        "from cliper.experiments.comparisons.compare import compare\n"
         "if __name__ == '__main__':\n"
         "    base = {'training': {'max_epochs': 100000, 'patience': 100000, 'batch_size': 64}}\n"
         "    compare(Dataset.load(sys.argv[1]), plan(['bpr'], [], []), [0, 1], "

@@ -9,10 +9,10 @@ from cliper.cli import main
 from cliper.data import Dataset, prepare_files
 from cliper.demo.shop import generate_shop
 from cliper.errors import InputError
-from cliper.experiments.breakdown import FEWEST_ROWS, breakdown
-from cliper.experiments.build_report import build_report
-from cliper.experiments.comparison import load_comparison
-from cliper.experiments.find_results import find_results
+from cliper.experiments.comparisons.comparison import load_comparison
+from cliper.experiments.reports.breakdown import FEWEST_ROWS, breakdown
+from cliper.experiments.reports.build import build_report
+from cliper.experiments.reports.find import find_results
 
 from .browser import look, needs_browser
 
@@ -62,8 +62,8 @@ def test_groups_against_a_loop_over_recommendations(dataset: Dataset, results: P
     values = [v if isinstance(v, list) else [v] for v in dataset.catalogue.values("categories")]
     kinds = {key for key in groups if key[0] == "category"}
     assert len(kinds) >= 3
-    from cliper.experiments.split import experiment_split
-    from cliper.experiments.variants import variant_config
+    from cliper.experiments.comparisons.variants import variant_config
+    from cliper.experiments.run.split import experiment_split
 
     for kind, name in kinds:
         for outcome, side in ((vanilla, "before"), (cliper, "after")):

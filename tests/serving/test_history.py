@@ -9,7 +9,7 @@ from small_shop import KINDS, PRICES, N, shop
 
 import cliper
 from cliper.errors import InputError
-from cliper.experiments.run import Run
+from cliper.experiments.run.finished import Run
 from cliper.scoring import FactorFoldIn, LeastSquares
 from cliper.serving import Recommender
 

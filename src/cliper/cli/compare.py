@@ -65,10 +65,10 @@ def command(
         --grid training.learning_rate=1e-3,1e-4 --out out/films
     """
     from cliper.data import Dataset
-    from cliper.experiments.compare_settings import CompareSettings
-    from cliper.experiments.comparison import comparison_json
-    from cliper.experiments.tables import comparison_rows
-    from cliper.experiments.write_comparison import write_comparison
+    from cliper.experiments.comparisons.comparison import comparison_json
+    from cliper.experiments.comparisons.settings import CompareSettings
+    from cliper.experiments.comparisons.table import comparison_rows
+    from cliper.experiments.comparisons.write import write_comparison
 
     given: dict[str, Any] = {
         "backbones": names(backbones, "--backbones"),

@@ -73,7 +73,7 @@ def command(
     from cliper.encoders.distributed import DistributedReport, encode_on_ray
     from cliper.encoders.encode_report import EncodeReport
     from cliper.encoders.settings import EncoderSettings
-    from cliper.experiments.adaptation import with_figure
+    from cliper.experiments.drawing.adaptation import with_figure
     from cliper.representation.represent import encode_catalogue
 
     chosen = _encoding_settings()

@@ -21,7 +21,7 @@ def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) 
     Example:
       cliper evaluate runs/films --mask train
     """
-    from cliper.experiments.experiment import evaluate_run
+    from cliper.experiments.run.experiment import evaluate_run
 
     loaded, evaluation = evaluate_run(run, mask=mask, candidates=candidates)
     results = loaded.results

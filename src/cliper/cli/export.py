@@ -22,7 +22,7 @@ def command(run: Path, layout: str, out: Path, as_json: bool) -> None:
     Example:
       cliper export runs/films --format mmrec --out mmrec/films
     """
-    from cliper.experiments.export import export_run
+    from cliper.experiments.run.export import export_run
 
     keeps("the export is not whole; the same command writes it again")
     about = export_run(run, out, layout)

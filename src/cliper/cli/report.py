@@ -22,7 +22,7 @@ def command(directory: Path, as_json: bool) -> None:
       cliper study views data/films --split cold-item --out out/studies
       cliper report out
     """
-    from cliper.experiments.build_report import build_report
+    from cliper.experiments.reports.build import build_report
 
     path = build_report(directory)
     if as_json:

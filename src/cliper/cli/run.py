@@ -51,8 +51,8 @@ def command(
       cliper run examples/paper/table2-baby.yaml --dry-run --out out/baby
       cliper run examples/paper/table2-baby.yaml --out out/baby
     """
-    from cliper.experiments.config import load_experiment
     from cliper.experiments.pipeline.sections import KEYS
+    from cliper.experiments.run.config import load_experiment
 
     tree = load_experiment(experiment)
     tree.pop("identity", None)  # a run's config.yaml carries what it hashed to
@@ -66,10 +66,10 @@ def command(
 def _one_training(
     tree: dict[str, Any], out: Path, resume: bool, dry_run: bool, as_json: bool
 ) -> None:
-    from cliper.experiments.config import ExperimentConfig
-    from cliper.experiments.experiment import run_experiment
     from cliper.experiments.pipeline import Step
     from cliper.experiments.pipeline.sections import split_tree
+    from cliper.experiments.run.config import ExperimentConfig
+    from cliper.experiments.run.experiment import run_experiment
 
     split_tree(tree)  # names the nearest of all keys
     config = ExperimentConfig.build(tree)

@@ -47,7 +47,7 @@ def command(dataset: Path, processes: int | None, out: Path, as_json: bool, **op
         --out out/search
     """
     from cliper.data import Dataset
-    from cliper.experiments.config import ExperimentConfig
+    from cliper.experiments.run.config import ExperimentConfig
     from cliper.experiments.search import SearchSettings
     from cliper.experiments.search.write import search_table
 

@@ -60,10 +60,10 @@ def command(
       cliper study temperature data/films --values 0,0.1,0.5,inf --out out/studies
     """
     from cliper.data import Dataset
-    from cliper.experiments.check_comparison import check_comparison
+    from cliper.experiments.comparisons.check import check_comparison
+    from cliper.experiments.comparisons.variants import Variant
     from cliper.experiments.studies import Setting, find_study, run_study
     from cliper.experiments.studies.write import study_json
-    from cliper.experiments.variants import Variant
 
     study = find_study(kind)
     base = settings()

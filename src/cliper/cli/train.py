@@ -32,8 +32,8 @@ def command(dataset: Path, out: Path, resume: bool, as_json: bool) -> None:
       cliper train data/films --backbone freedom --features cliper --fusion attention \\
         --set training.learning_rate=1e-3 --out runs/films
     """
-    from cliper.experiments.config import ExperimentConfig
-    from cliper.experiments.experiment import run_experiment
+    from cliper.experiments.run.config import ExperimentConfig
+    from cliper.experiments.run.experiment import run_experiment
 
     config = ExperimentConfig.build(experiment_tree(dataset))
     keeps(f"what was trained is kept in {out}; the same command with --resume goes on")

@@ -6,11 +6,12 @@ from pathlib import Path
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.demo.shop import generate_shop
-from cliper.experiments.build_report import write_comparisons
-from cliper.experiments.compare import compare
-from cliper.experiments.comparison import Comparison
-from cliper.experiments.tables import comparison_rows, markdown
-from cliper.experiments.variants import plan
+from cliper.experiments.comparisons.compare import compare
+from cliper.experiments.comparisons.comparison import Comparison
+from cliper.experiments.comparisons.table import comparison_rows
+from cliper.experiments.comparisons.variants import plan
+from cliper.experiments.drawing.tables import markdown
+from cliper.experiments.reports.build import write_comparisons
 from cliper.progress import task
 
 SEEDS = (0, 1, 2)

@@ -143,7 +143,7 @@ def test_two_commands_cannot_search_in_one_folder(dataset, tmp_path: Path) -> No
 def test_a_trial_that_fails_is_noted_and_the_rest_goes_on(
     dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cliper.experiments.validate import validate as whole_validate
+    from cliper.experiments.run.validate import validate as whole_validate
 
     def failing(dataset, config, features, folder, on_validation):
         if config.backbone["embedding_size"] == 8:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.search import Choice, Range, parse_space, preset
 from cliper.experiments.search.space import check_space, combinations, describe, size
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from cliper.data import Dataset
 from cliper.data.interactions import Interactions
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig, with_values
 from cliper.experiments.search import Choice, Range, Space, search
-from cliper.experiments.variants import with_values
 from cliper.testing import toy_world
 
 SPACE: Space = {

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cliper.experiments.experiment import load_config
-from cliper.experiments.run import Run
-from cliper.experiments.split import experiment_split
+from cliper.experiments.run.experiment import load_config
+from cliper.experiments.run.finished import Run
+from cliper.experiments.run.split import experiment_split
 from cliper.experiments.studies.popularity import bins, by_count, hit_rows, recall_in_bin
 
 K = 20

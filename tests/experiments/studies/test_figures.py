@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from cliper.experiments.figure_style import standalone
+from cliper.experiments.drawing.style import standalone
 from cliper.experiments.studies.figures import (
     Point,
     difference_dots,

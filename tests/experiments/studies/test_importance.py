@@ -7,7 +7,7 @@ import pytest
 from noisy_views import NOISE, VIEWS
 from scipy import stats
 
-from cliper.experiments.studies.correlation import rank_correlation, spearman
+from cliper.experiments.statistics.correlation import rank_correlation, spearman
 from cliper.experiments.studies.similarity import importance, similarity_ranks
 from cliper.representation.represent import encodings_of
 

@@ -7,9 +7,9 @@ import pytest
 
 from cliper.data import Dataset
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import run_experiment
-from cliper.experiments.fit import experiment_identity
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import run_experiment
+from cliper.experiments.run.fit import experiment_identity
 
 from ..given_shop import make_given
 
@@ -64,7 +64,7 @@ def test_mlflow_reads_the_epochs_and_goes_on_with_an_interrupted_run(
     pytest.importorskip("mlflow", reason="an extra, cliper[mlflow]")
     from mlflow.tracking import MlflowClient
 
-    import cliper.experiments.fit as fit
+    import cliper.experiments.run.fit as fit
 
     tracked = config(dataset, to=["mlflow"], mlflow_experiment="shop")
 
@@ -113,7 +113,7 @@ def test_a_missing_package_is_one_line(
 ) -> None:
     import sys
 
-    monkeypatch.setitem(sys.modules, "cliper.experiments.tracking.mlflow", None)
+    monkeypatch.setitem(sys.modules, "cliper.experiments.run.tracking.mlflow", None)
     with pytest.raises(InputError, match="mlflow is not installed"):
         run_experiment(config(dataset, to=["mlflow"]), tmp_path / "run")
 

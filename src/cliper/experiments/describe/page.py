@@ -11,8 +11,8 @@ from cliper import __version__
 from cliper.data import Dataset
 from cliper.experiments.describe.facts import Description, Spread
 from cliper.experiments.describe.texts import BIN, CLIP, LONG_CLIP
-from cliper.experiments.figure_style import INK, MUTED, colour, draw, legend, visible
-from cliper.experiments.report import (
+from cliper.experiments.drawing.style import INK, MUTED, colour, draw, legend, visible
+from cliper.experiments.reports.page import (
     Cell,
     DatasetSection,
     Graphic,
@@ -24,7 +24,7 @@ from cliper.experiments.report import (
     TablesSection,
     write_report,
 )
-from cliper.experiments.report.model import PicturesSection
+from cliper.experiments.reports.page.model import PicturesSection
 
 
 def description_rows(facts: Description) -> list[tuple[str, str, str]]:

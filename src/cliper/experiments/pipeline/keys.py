@@ -10,7 +10,7 @@ from typing import Any
 
 from cliper import __version__
 from cliper.data import Dataset
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 
 
 def key_of(*parts: Any) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import CliperError, InputError
-from cliper.experiments.check_comparison import OWNED, check_comparison
-from cliper.experiments.config import DatasetSection, ExperimentConfig
+from cliper.experiments.comparisons.check import OWNED, check_comparison
+from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.pipeline.sections import KEYS, Sections, StudiesSettings, split_tree
+from cliper.experiments.run.config import DatasetSettings, ExperimentConfig
 from cliper.experiments.studies import Setting, find_study
-from cliper.experiments.variants import Variant
 
 __all__ = ["KEYS", "NOWHERE", "Pipeline", "arms_of"]
 
@@ -40,7 +40,7 @@ class Pipeline:
             InputError: on the first problem, with its key.
         """
         sections, base = split_tree(tree)
-        DatasetSection.parse(base.get("dataset") or {}, where="dataset")
+        DatasetSettings.parse(base.get("dataset") or {}, where="dataset")
         pipeline = cls(sections, base)
         pipeline._check()
         return pipeline

@@ -9,9 +9,9 @@ from cliper import __version__
 from cliper.config import StrictConfig, nearest
 from cliper.data.fetch.settings import FetchSettings
 from cliper.errors import InputError
-from cliper.experiments.compare_settings import CompareSettings
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.comparisons.settings import CompareSettings
 from cliper.experiments.pipeline.readers import PrepareSection
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.search import SearchSettings
 from cliper.experiments.studies import find_study
 from cliper.representation.fusion import FusionKind

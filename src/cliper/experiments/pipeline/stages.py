@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cliper.experiments.build_report import write_comparisons
-from cliper.experiments.find_results import find_results
 from cliper.experiments.pipeline.data_stages import Images, Prepare
 from cliper.experiments.pipeline.keys import (
     key_of,
@@ -13,6 +11,8 @@ from cliper.experiments.pipeline.keys import (
 from cliper.experiments.pipeline.pipeline import Pipeline
 from cliper.experiments.pipeline.stage import Context, Stage
 from cliper.experiments.pipeline.training_stages import Compare, Search, StudyStage, Train
+from cliper.experiments.reports.build import write_comparisons
+from cliper.experiments.reports.find import find_results
 from cliper.files import sha256_file
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cliper.experiments.choose import effective_space, what_matters
-from cliper.experiments.compare_settings import CompareSettings
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.experiment import run_experiment
+from cliper.experiments.comparisons.settings import CompareSettings
+from cliper.experiments.comparisons.tuning import effective_space, what_matters
+from cliper.experiments.comparisons.variants import variant_config
+from cliper.experiments.comparisons.write import write_comparison
 from cliper.experiments.pipeline.keys import (
     filled,
     key_of,
@@ -14,11 +14,11 @@ from cliper.experiments.pipeline.keys import (
 )
 from cliper.experiments.pipeline.pipeline import NOWHERE, Pipeline, arms_of
 from cliper.experiments.pipeline.stage import Context, Stage
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.experiment import run_experiment
 from cliper.experiments.search import SearchSettings
 from cliper.experiments.search.space import Choice, combinations, size
 from cliper.experiments.studies import run_study
-from cliper.experiments.variants import variant_config
-from cliper.experiments.write_comparison import write_comparison
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cliper.experiments.figure_style import INK, SERIES, draw, legend, short
+from cliper.experiments.drawing.style import INK, SERIES, draw, legend, short
 from cliper.experiments.search.outcome import SearchOutcome
 
 

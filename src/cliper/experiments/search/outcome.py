@@ -1,7 +1,5 @@
 """What a search found: trials as plain records, and the budget that was spent."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.trial import TrialState
 
+from cliper.experiments.drawing.tables import csv_text
 from cliper.experiments.search.sampler import SamplerKind
 from cliper.experiments.search.space import Choice, Range, describe
 from cliper.experiments.search.trials import PrunerKind
-from cliper.files import atomic_path
+from cliper.files import atomic_path, write_text
 
 State = Literal["complete", "pruned", "failed"]
 _STATES: Mapping[TrialState, State] = {
@@ -114,12 +113,7 @@ def trials_of(study: optuna.Study) -> list[Trial]:
 def write_trials(outcome: SearchOutcome, out: Path) -> list[Path]:
     """Write `trials.csv` and `trials.parquet`: one row a trial, a column a setting."""
     rows = [_flat(trial) for trial in outcome.trials]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
-    with atomic_path(out / "trials.csv") as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_text(out / "trials.csv", csv_text(rows))
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
     with atomic_path(out / "trials.parquet") as temporary:
         pq.write_table(pa.table(columns), temporary)

@@ -1,7 +1,7 @@
 """Named search spaces: the paper's grid, and ranges for the options that backbones share."""
 
 from cliper.backbones import backbone_entry
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.search.space import Choice, Range, Space
 
 # Section 4 of the paper: "{1, 3, 5} × {1e-4, 1e-5}", d and τ.

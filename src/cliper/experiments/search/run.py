@@ -8,13 +8,13 @@ from typing import Any
 
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.trainings import Shared, engine_for, opened, plain_values, workers_for
+from cliper.experiments.run.validate import Validation, validate
 from cliper.experiments.search.outcome import SearchOutcome, Trial, trials_of
 from cliper.experiments.search.sampler import NumberedSampler, SamplerKind
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
 from cliper.experiments.search.trials import PrunerKind, TrialReports, make_pruner, open_trials
-from cliper.experiments.trainings import Shared, engine_for, opened, plain_values, workers_for
-from cliper.experiments.validate import Validation, validate
 from cliper.files import read_json, write_json
 from cliper.parallel import Work
 from cliper.progress import task

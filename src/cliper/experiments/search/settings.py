@@ -9,14 +9,13 @@ from pydantic import Field
 from cliper.config import StrictConfig
 from cliper.data import Dataset
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig, with_values
 from cliper.experiments.search.presets import preset
 from cliper.experiments.search.run import search
 from cliper.experiments.search.sampler import SamplerKind
 from cliper.experiments.search.space import Choice, Range, check_space, parse_space
 from cliper.experiments.search.trials import PrunerKind
 from cliper.experiments.search.write import SearchResult, conclude
-from cliper.experiments.variants import with_values
 
 
 class DrawSettings(StrictConfig):

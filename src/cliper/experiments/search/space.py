@@ -10,7 +10,7 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.config import StrictConfig, nearest
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.strict_yaml import parse_value
 
 # These say what is measured, or what is compared; a search must not choose them.

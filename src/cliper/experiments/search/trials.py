@@ -10,9 +10,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from cliper.experiments.run.validate import Validation
 from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Choice, Range, Space
-from cliper.experiments.validate import Validation
 from cliper.files import locked
 
 PrunerKind = Literal["median", "halving", "none"]

@@ -8,14 +8,14 @@ from typing import Any
 import optuna
 
 from cliper.data import Dataset
-from cliper.experiments.figure_style import standalone
-from cliper.experiments.run import Run
+from cliper.experiments.drawing.style import standalone
+from cliper.experiments.drawing.tables import TextTable, markdown
+from cliper.experiments.run.finished import Run
+from cliper.experiments.run.trainings import Training, train_all
 from cliper.experiments.search.figures import history_figure, importance_figure
 from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
 from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
-from cliper.experiments.tables import ComparisonTable, markdown
-from cliper.experiments.trainings import Training, train_all
 from cliper.files import read_json, write_json, write_text
 from cliper.strict_yaml import write_yaml
 
@@ -103,7 +103,7 @@ def importances(outcome: SearchOutcome) -> dict[str, float]:
     return {key: float(value) for key, value in found.items()}
 
 
-def search_table(result: SearchResult) -> ComparisonTable:
+def search_table(result: SearchResult) -> TextTable:
     """The best trials by validation, and the budget that they came from."""
     outcome = result.outcome
     ranked = sorted(
@@ -114,7 +114,7 @@ def search_table(result: SearchResult) -> ComparisonTable:
     columns = ("trial", *keys, "valid Recall@20", "epochs", "seconds")
     rows = tuple(_row(trial, keys) for trial in ranked)
     numeric = tuple(range(len(columns)))
-    return ComparisonTable(columns, rows, ((0, len(keys) + 1),), numeric, budget_line(result))
+    return TextTable(columns, rows, ((0, len(keys) + 1),), numeric, budget_line(result))
 
 
 def budget_line(result: SearchResult) -> str:

@@ -7,8 +7,8 @@ from cliper.backbones import backbone_entry
 from cliper.data.splits.settings import default_split
 from cliper.encoders.registry import list_encoders
 from cliper.errors import InputError
+from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.studies.setting import Arm, Setting, Skipped
-from cliper.experiments.variants import Variant
 
 SIZE, TEMPERATURE, THRESHOLD = "backbone.embedding_size", "fusion.temperature", "fusion.threshold"
 SPLIT, SHARE = "split.kind", "split.train_share"

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from cliper.experiments.figure_style import (
+from cliper.experiments.drawing.style import (
     DASHES,
     INK,
     MUTED,
@@ -19,8 +19,8 @@ from cliper.experiments.figure_style import (
     short,
     visible,
 )
+from cliper.experiments.drawing.tables import metric_name
 from cliper.experiments.studies.study import Measured
-from cliper.experiments.tables import metric_name
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 
 from cliper.data import Dataset, Split
-from cliper.experiments.experiment import load_config
-from cliper.experiments.resample import Resampled, resample
-from cliper.experiments.run import Run
-from cliper.experiments.significance import DoubleArray
-from cliper.experiments.split import experiment_split
+from cliper.experiments.run.experiment import load_config
+from cliper.experiments.run.finished import Run
+from cliper.experiments.run.split import experiment_split
+from cliper.experiments.statistics.resample import Resampled, resample
+from cliper.experiments.statistics.significance import DoubleArray
 from cliper.experiments.studies.arms import COLD, KINDS, SHARE, SPLIT, on_split, share_text
 from cliper.experiments.studies.figures import Point, axis_title, difference_lines
 from cliper.experiments.studies.findings import span

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cliper.experiments.adaptation import with_figure
-from cliper.experiments.comparison import Outcome
-from cliper.experiments.fit import experiment_identity
+from cliper.experiments.comparisons.comparison import Outcome
+from cliper.experiments.drawing.adaptation import with_figure
+from cliper.experiments.run.fit import experiment_identity
+from cliper.experiments.run.trainings import Training, train_all
 from cliper.experiments.studies.setting import Arm, Setting
 from cliper.experiments.studies.specifications import find_study
 from cliper.experiments.studies.study import measure
 from cliper.experiments.studies.write import StudyResult, study_table, write_study
-from cliper.experiments.trainings import Training, train_all
 from cliper.representation.cache import FeatureCache
 
 

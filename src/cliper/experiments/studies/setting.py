@@ -10,8 +10,8 @@ from cliper.data import Dataset
 from cliper.data.splits.settings import default_split
 from cliper.encoders.registry import is_fitted
 from cliper.errors import InputError
-from cliper.experiments.config import ExperimentConfig
-from cliper.experiments.variants import Variant, variant_config
+from cliper.experiments.comparisons.variants import Variant, variant_config
+from cliper.experiments.run.config import ExperimentConfig
 from cliper.representation import ItemFeatures, given_features
 from cliper.representation.represent import rendered_views
 

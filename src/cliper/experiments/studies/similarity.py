@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from cliper.errors import InputError
-from cliper.experiments.adaptation import with_figure
-from cliper.experiments.resample import DRAWS, interval
-from cliper.experiments.significance import DoubleArray
+from cliper.experiments.drawing.adaptation import with_figure
+from cliper.experiments.statistics.correlation import RankCorrelation, rank_correlation
+from cliper.experiments.statistics.resample import DRAWS, interval
+from cliper.experiments.statistics.significance import DoubleArray
 from cliper.experiments.studies.arms import ALL, THRESHOLD, without
-from cliper.experiments.studies.correlation import RankCorrelation, rank_correlation
 from cliper.experiments.studies.figures import rank_heatmap
 from cliper.experiments.studies.findings import share, span, verdict
 from cliper.experiments.studies.setting import Setting, paper_order

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cliper.errors import InputError
-from cliper.experiments.comparison import Outcome
-from cliper.experiments.resample import Resampled, resample
-from cliper.experiments.significance import Evidence, SeedTest, evidence, holm, paired_test
+from cliper.experiments.comparisons.comparison import Outcome
+from cliper.experiments.statistics.resample import Resampled, resample
+from cliper.experiments.statistics.significance import (
+    Evidence,
+    SeedTest,
+    evidence,
+    holm,
+    paired_test,
+)
 from cliper.experiments.studies.setting import Arm, Plan, Setting, Skipped
 
 

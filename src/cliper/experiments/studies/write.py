@@ -1,18 +1,17 @@
 """The files of a study: its main table (one row an arm), further tables, figures, findings."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cliper.experiments.figure_style import standalone
-from cliper.experiments.latex import latex
-from cliper.experiments.resample import DRAWS, LEVEL
-from cliper.experiments.stops import stop_notes
+from cliper.experiments.comparisons.comparison import deviation
+from cliper.experiments.comparisons.stops import stop_notes
+from cliper.experiments.drawing.latex import latex
+from cliper.experiments.drawing.style import standalone
+from cliper.experiments.drawing.tables import TextTable, csv_text, markdown, metric_name, p_text
+from cliper.experiments.statistics.resample import DRAWS, LEVEL
 from cliper.experiments.studies.study import Detail, Finding, Measured, Study
-from cliper.experiments.tables import ComparisonTable, markdown, metric_name, p_text
 from cliper.files import write_json, write_text
 
 EMPTY = "-"
@@ -32,7 +31,7 @@ class StudyResult:
 
     study: Study
     measured: Measured
-    table: ComparisonTable
+    table: TextTable
     details: tuple[Detail, ...]
     findings: tuple[Finding, ...]
     figures: Mapping[str, str]
@@ -48,9 +47,9 @@ def write_study(result: StudyResult, out: Path) -> list[Path]:
     rows = records(result.study, result.measured)
     for detail in result.details:
         paths.append(out / f"{name}-{detail.name}.csv")
-        write_text(paths[-1], csv_of(detail.records))
+        write_text(paths[-1], csv_text(detail.records))
     paths.append(out / f"{name}.csv")
-    write_text(paths[-1], csv_of(rows))
+    write_text(paths[-1], csv_text([_flat(row) for row in rows]))
     tables = [result.table, *map(detail_table, result.details)]
     paths.append(out / f"{name}.tex")
     write_text(paths[-1], "\n".join(map(latex, tables)))
@@ -101,13 +100,13 @@ def study_markdown(result: StudyResult) -> str:
     return "\n".join(lines)
 
 
-def detail_table(detail: Detail) -> ComparisonTable:
+def detail_table(detail: Detail) -> TextTable:
     """A further table in the shape that is written like the main one."""
     numeric = tuple(range(1, len(detail.columns)))
-    return ComparisonTable(detail.columns, detail.rows, (), numeric, detail.caption)
+    return TextTable(detail.columns, detail.rows, (), numeric, detail.caption)
 
 
-def study_table(study: Study, measured: Measured) -> ComparisonTable:
+def study_table(study: Study, measured: Measured) -> TextTable:
     """The rows as text, with what they mean in `protocol`."""
     outcomes = measured.outcomes
     first = next(iter(outcomes.values()))
@@ -130,8 +129,8 @@ def study_table(study: Study, measured: Measured) -> ComparisonTable:
     for label, outcome in outcomes.items():
         cells = [label, *(_number(extra.get(label, {}).get(name)) for name in added)]
         for metric in metrics:
-            mean, deviation = outcome.values(metric).mean(), _deviation(outcome.values(metric))
-            spread = f" ± {100 * deviation:.2f}" if len(outcome.runs) > 1 else ""
+            mean, over_seeds = outcome.values(metric).mean(), deviation(outcome.values(metric))
+            spread = f" ± {100 * over_seeds:.2f}" if len(outcome.runs) > 1 else ""
             cells.append(f"{100 * mean:.2f}{spread}")
         rows.append((*cells, *_contrast_cells(measured, label)))
     best = []
@@ -140,7 +139,7 @@ def study_table(study: Study, measured: Measured) -> ComparisonTable:
         best += [(row, column) for row, mean in enumerate(means) if mean == max(means)]
     first_text = columns.index("against")
     numeric = tuple(c for c in range(1, len(columns)) if c != first_text)
-    return ComparisonTable(columns, tuple(rows), tuple(best), numeric, protocol(measured))
+    return TextTable(columns, tuple(rows), tuple(best), numeric, protocol(measured))
 
 
 def protocol(measured: Measured) -> str:
@@ -185,7 +184,7 @@ def records(study: Study, measured: Measured) -> list[dict[str, Any]]:
                 "settings": dict(arm.settings),
                 **extra.get(arm.label, {}),
                 "mean": {m: float(outcome.values(m).mean()) for m in metrics},
-                "std": {m: _deviation(outcome.values(m)) for m in metrics},
+                "std": {m: deviation(outcome.values(m)) for m in metrics},
                 "against": arm.against,
                 "difference": contrast and contrast.difference,
                 "low": contrast and contrast.low,
@@ -204,20 +203,8 @@ def records(study: Study, measured: Measured) -> list[dict[str, Any]]:
     return rows
 
 
-def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Records as CSV, nested means and deviations in columns of their own, runs left out."""
-    flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in flat:
-        values = (row.get(column) for column in columns)
-        writer.writerow(["" if value is None else value for value in values])
-    return out.getvalue()
-
-
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of an arm for CSV: means and deviations in columns of their own, runs left out."""
     result: dict[str, Any] = {}
     for key, value in row.items():
         if key == "seeds":
@@ -249,7 +236,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return EMPTY
     return f"{value:,.0f}" if value >= 10 else f"{100 * value:.0f} %"
-
-
-def _deviation(values: Any) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else 0.0

@@ -1,0 +1,1 @@
+"""Backbones × features × fusions × seeds, with the statistics (the paper's Table 2)."""

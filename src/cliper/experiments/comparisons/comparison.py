@@ -1,0 +1,239 @@
+"""`Comparison`: the outcomes of several variants and what the statistics say of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from cliper.errors import InputError
+from cliper.experiments.comparisons.stops import stop_notes
+from cliper.experiments.comparisons.variants import Variant
+from cliper.experiments.run.finished import Run
+from cliper.experiments.statistics.resample import resample
+from cliper.experiments.statistics.significance import (
+    SIGNIFICANT,
+    Evidence,
+    PairedTest,
+    SeedTest,
+    evidence,
+    holm,
+    paired_test,
+)
+from cliper.files import read_json
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A variant's runs, one a seed, and the settings that validation chose for it.
+
+    Attributes:
+        variant: the row of the table.
+        runs: one a seed.
+        chosen: key → value, the winner of the search; empty without one.
+        budget: configurations that it was chosen among, on validation alone.
+    """
+
+    variant: Variant
+    runs: tuple[Run, ...]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    budget: int = 1
+
+    def values(self, metric: str) -> np.ndarray:
+        """The test metric of each seed, (S,)."""
+        return np.array([run.results.test[metric] for run in self.runs])
+
+    def per_user(self, metric: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(users, metric) of each seed, for the paired tests."""
+        tables = [pq.read_table(run.path / "test_per_user.parquet") for run in self.runs]
+        return [(np.asarray(t["user_index"]), np.asarray(t[metric])) for t in tables]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All outcomes, and each one's test against its baseline.
+
+    Attributes:
+        outcomes: in the table's order.
+        baselines: variant name → name of the variant it is compared with.
+        tests: variant name → the paired test on `metric`.
+        p_users, p_seeds: the same, Holm-corrected over the table.
+        metric: what the tests are about.
+        intervals: variant name → ends of the 95 % interval of its difference from the baseline,
+            from users and seeds drawn again.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    baselines: Mapping[str, str]
+    tests: Mapping[str, PairedTest]
+    p_users: Mapping[str, float | None]
+    p_seeds: Mapping[str, float | None]
+    metric: str
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def budget(self) -> int:
+        """The largest search budget of a variant."""
+        return max(outcome.budget for outcome in self.outcomes)
+
+    def evidence(self, name: str) -> Evidence:
+        """What speaks for a variant's difference from its baseline, after Holm's correction."""
+        p_users = self.p_users[name]
+        over_seeds = SeedTest(self.p_seeds[name], self.tests[name].why_no_p_seeds)
+        return evidence(p_users is not None and p_users < SIGNIFICANT, over_seeds)
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be said beside the numbers: how trainings ended, what seeds do not show."""
+        notes = stop_notes({o.variant.name: o.runs for o in self.outcomes})
+        alone = [name for name in self.tests if self.evidence(name) == "users alone"]
+        if alone:
+            notes.append(f"OVER USERS ALONE, not over seeds: the difference of {', '.join(alone)}")
+        for why in dict.fromkeys(test.why_no_p_seeds for test in self.tests.values()):
+            if why:
+                names = [n for n, test in self.tests.items() if test.why_no_p_seeds == why]
+                whose = "" if len(names) == len(self.tests) else f" for {', '.join(names)}"
+                notes.append(f"no p over seeds{whose}: {why}")
+        return notes
+
+
+def label(outcome: Outcome) -> str:
+    """A variant as people read it, e.g. `CLIPER attention`."""
+    return outcome.variant.label
+
+
+def default_baselines(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Each variant against vanilla features of the same backbone, where the table has it."""
+    names = {outcome.variant.name for outcome in outcomes}
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        baseline = Variant(outcome.variant.backbone, "vanilla").name
+        if baseline in names and baseline != outcome.variant.name:
+            found[outcome.variant.name] = baseline
+    return found
+
+
+def analyse(
+    outcomes: Sequence[Outcome], metric: str, baselines: Mapping[str, str] | None = None
+) -> Comparison:
+    """Test each variant against its baseline: its backbone's vanilla, unless told otherwise.
+
+    Raises:
+        InputError: a baseline that the table does not have.
+    """
+    by_name = {o.variant.name: o for o in outcomes}
+    baselines = default_baselines(outcomes) if baselines is None else baselines
+    for name in (*baselines, *baselines.values()):
+        if name not in by_name:
+            raise InputError(f"the table has no variant {name!r}", where="baselines")
+    tested = {*baselines, *baselines.values()}
+    values = {name: o.per_user(metric) for name, o in by_name.items() if name in tested}
+    tests = {name: paired_test(values[name], values[other]) for name, other in baselines.items()}
+    samples = resample(values) if values else None
+    names = list(tests)
+    p_users = holm([tests[n].p_users for n in names])
+    p_seeds = holm([tests[n].p_seeds for n in names])
+    return Comparison(
+        tuple(outcomes),
+        baselines,
+        tests,
+        dict(zip(names, p_users, strict=True)),
+        dict(zip(names, p_seeds, strict=True)),
+        metric,
+        {n: samples.difference(n, baselines[n])[1:] for n in names} if samples else {},
+    )
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Records of every run, plus the summary (`compare.json`, `compare --json`)."""
+    return {
+        "schema": 1,
+        "metric": comparison.metric,
+        "search_budget": comparison.budget,
+        "notes": comparison.notes,
+        "summary": [_summary(comparison, outcome) for outcome in comparison.outcomes],
+        "runs": [r.results.json_object() for o in comparison.outcomes for r in o.runs],
+    }
+
+
+def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
+    variant, name = outcome.variant, outcome.variant.name
+    metrics = outcome.runs[0].results.test
+    test = comparison.tests.get(name)
+    return {
+        "name": name,
+        "backbone": variant.backbone,
+        "features": variant.features,
+        "fusion": variant.fusion,
+        "tag": variant.tag,
+        "settings": dict(variant.settings),
+        "seeds": [int(run.results.config["training"]["seed"]) for run in outcome.runs],
+        "chosen": dict(outcome.chosen),
+        "search_budget": outcome.budget,
+        "epochs_run": [run.results.epochs_run for run in outcome.runs],
+        "best_epoch": [run.results.best_epoch for run in outcome.runs],
+        "mean": {m: float(outcome.values(m).mean()) for m in metrics},
+        "std": {m: deviation(outcome.values(m)) for m in metrics},
+        "baseline": comparison.baselines.get(name),
+        "lift": test.lift if test else None,
+        "lifts": _lifts(comparison, outcome),
+        "difference": test.difference if test else None,
+        "interval": list(comparison.intervals[name]) if name in comparison.intervals else None,
+        "p_users": comparison.p_users.get(name),
+        "p_seeds": comparison.p_seeds.get(name),
+        "why_no_p_seeds": test.why_no_p_seeds if test else "",
+        "evidence": comparison.evidence(name) if test else None,
+    }
+
+
+def _lifts(comparison: Comparison, outcome: Outcome) -> dict[str, float | None] | None:
+    """The relative lift over the baseline in every metric."""
+    baseline = comparison.baselines.get(outcome.variant.name)
+    if baseline is None:
+        return None
+    other = next(o for o in comparison.outcomes if o.variant.name == baseline)
+    lifts: dict[str, float | None] = {}
+    for metric in outcome.runs[0].results.test:
+        base = float(other.values(metric).mean())
+        lifts[metric] = float(outcome.values(metric).mean()) / base - 1 if base else None
+    return lifts
+
+
+def single(run: Run) -> Comparison:
+    """One run as a comparison of one, e.g. for a report."""
+    facts = run.results.features
+    variant = Variant(run.results.backbone, facts.kind, facts.fusion)
+    return analyse([Outcome(variant, (run,))], "recall@20")
+
+
+def load_comparison(path: Path) -> Comparison:
+    """Read a comparison's directory again, e.g. for a report.
+
+    Raises:
+        InputError: there is no comparison at `path`.
+    """
+    if not (path / "compare.json").is_file():
+        raise InputError("no compare.json: not a comparison", where=str(path))
+    saved = read_json(path / "compare.json")
+    outcomes = []
+    for row in saved["summary"]:
+        variant = Variant(
+            row["backbone"],
+            row["features"],
+            row["fusion"],
+            row.get("tag", ""),
+            row.get("settings", {}),
+        )
+        folders = [path / "runs" / variant.name / f"seed-{seed}" for seed in row["seeds"]]
+        runs = tuple(Run.load(folder) for folder in folders)
+        budget = row.get("search_budget", saved["search_budget"])
+        outcomes.append(Outcome(variant, runs, row["chosen"], budget))
+    baselines = {row["name"]: row["baseline"] for row in saved["summary"] if row["baseline"]}
+    return analyse(outcomes, saved["metric"], baselines)
+
+
+def deviation(values: np.ndarray) -> float:
+    """Standard deviation over seeds (n - 1); 0 for one seed."""
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0

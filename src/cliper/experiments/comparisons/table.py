@@ -1,0 +1,98 @@
+"""A comparison as a table: one row a variant."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cliper.experiments.comparisons.caption import protocol_line
+from cliper.experiments.comparisons.comparison import Comparison, Outcome, deviation
+from cliper.experiments.drawing.tables import TextTable, metric_name, p_text
+
+
+def comparison_rows(comparison: Comparison) -> TextTable:
+    """Mean ± deviation over seeds in percent, lift and p-values against the baseline.
+
+    A value that does not exist (a baseline's lift, p over one seed) is a dash.
+    """
+    outcomes = comparison.outcomes
+    metrics = list(outcomes[0].runs[0].results.test)
+    about = ("backbone", "features", "fusion", *(["variant"] if _tagged(comparison) else []))
+    shown = metric_name(comparison.metric)
+    columns = (
+        *about,
+        *(metric_name(m) for m in metrics),
+        f"lift {shown}",
+        "95 % interval",
+        "p (users)",
+        "p (seeds)",
+    )
+    rows = tuple(_row(comparison, outcome, metrics) for outcome in outcomes)
+    best: list[tuple[int, int]] = []
+    second: list[tuple[int, int]] = []
+    for column, metric in enumerate(metrics, len(about)):
+        means = [float(o.values(metric).mean()) for o in outcomes]
+        ranked = sorted(set(means), reverse=True)
+        best += [(row, column) for row, mean in enumerate(means) if mean == ranked[0]]
+        second += [(row, column) for row, mean in enumerate(means) if mean in ranked[1:2]]
+    numeric = tuple(range(len(about), len(columns)))
+    return TextTable(columns, rows, tuple(best), numeric, protocol_line(comparison), tuple(second))
+
+
+def comparison_records(comparison: Comparison) -> list[dict[str, Any]]:
+    """One record a variant, unrounded fractions, for CSV."""
+    metrics = list(comparison.outcomes[0].runs[0].results.test)
+    records = []
+    for outcome in comparison.outcomes:
+        variant, name = outcome.variant, outcome.variant.name
+        test = comparison.tests.get(name)
+        low, high = comparison.intervals.get(name, (None, None))
+        record: dict[str, Any] = {
+            "backbone": variant.backbone,
+            "features": variant.features,
+            "fusion": variant.fusion,
+            "variant": variant.tag,
+            "seeds": len(outcome.runs),
+            "search_budget": outcome.budget,
+        }
+        for metric in metrics:
+            mean, deviation = _mean_and_deviation(outcome, metric)
+            record |= {f"{metric} mean": mean, f"{metric} std": deviation}
+        record |= {
+            "baseline": comparison.baselines.get(name),
+            "metric": comparison.metric,
+            "lift": test.lift if test else None,
+            "difference": test.difference if test else None,
+            "low": low,
+            "high": high,
+            "p_users": comparison.p_users.get(name),
+            "p_seeds": comparison.p_seeds.get(name),
+        }
+        records.append(record)
+    return records
+
+
+def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tuple[str, ...]:
+    variant, name = outcome.variant, outcome.variant.name
+    cells = [variant.backbone, variant.features, variant.fusion or "-"]
+    cells += [variant.tag or "-"] if _tagged(comparison) else []
+    for metric in metrics:
+        mean, deviation = _mean_and_deviation(outcome, metric)
+        several = len(outcome.runs) > 1
+        cells.append(
+            f"{100 * mean:.2f} ± {100 * deviation:.2f}" if several else f"{100 * mean:.2f}"
+        )
+    test = comparison.tests.get(name)
+    lift = test.lift if test else None
+    cells.append("-" if lift is None else f"{100 * lift:+.1f} %")
+    ends = comparison.intervals.get(name)
+    cells.append("-" if ends is None else f"{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}")
+    cells += [p_text(comparison.p_users.get(name)), p_text(comparison.p_seeds.get(name))]
+    return tuple(cells)
+
+
+def _mean_and_deviation(outcome: Outcome, metric: str) -> tuple[float, float]:
+    values = outcome.values(metric)
+    return float(values.mean()), deviation(values)
+
+
+def _tagged(comparison: Comparison) -> bool:
+    return any(outcome.variant.tag for outcome in comparison.outcomes)

@@ -1,0 +1,162 @@
+"""Each variant's settings, chosen on the first seed's validation; equal chances for all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cliper.backbones import backbone_entry
+from cliper.data import Dataset
+from cliper.experiments.comparisons.variants import Variant, variant_config
+from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.trainings import Training, validate_all
+from cliper.experiments.search import (
+    Choice,
+    PrunerKind,
+    Range,
+    SamplerKind,
+    parse_space,
+    preset,
+    search,
+)
+from cliper.experiments.search.space import combinations, first_of
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What validation chose for a variant, and among how many configurations."""
+
+    settings: Settings = field(default_factory=dict)
+    budget: int = 1
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How every variant of a comparison is searched.
+
+    Attributes:
+        space: what is searched, as far as a variant has it: `key=values`, see `parse_space`.
+        preset: a named space that `space` adds to.
+        trials, sampler, prune, warmup: as in `search`.
+    """
+
+    space: tuple[str, ...] = ()
+    preset: str | None = None
+    trials: int = 40
+    sampler: SamplerKind = "tpe"
+    prune: PrunerKind = "median"
+    warmup: int = 5
+
+    def space_of(self, variant: Variant, config: ExperimentConfig) -> dict[str, Choice | Range]:
+        """What a variant's search chooses: what it has, and does not set itself."""
+        named = preset(self.preset, config) if self.preset is not None else {}
+        options = backbone_entry(variant.backbone).config.model_fields
+        texts = []
+        for text in self.space:
+            section, _, name = text.partition("=")[0].strip().partition(".")
+            if section != "backbone" or name in options:
+                texts.append(text)
+        whole = {**named, **parse_space(texts, variant.backbone)}
+        return {key: one for key, one in whole.items() if key not in variant.settings}
+
+
+def choose_by_grid(
+    dataset: Dataset,
+    variants: Sequence[Variant],
+    seed: int,
+    out: Path,
+    base: Settings | None,
+    grid: Mapping[str, Sequence[Any]],
+    processes: int | None,
+) -> dict[str, Chosen]:
+    """The best combination of each variant.
+
+    A combination that differs for a variant only in settings that it does not have is tried once.
+    """
+    space = {key: Choice(tuple(values)) for key, values in grid.items()}
+    tried: dict[str, list[dict[str, Any]]] = {}
+    trainings = []
+    for variant in variants:
+        seen: set[str] = set()
+        tried[variant.name] = []
+        for number, combination in enumerate(combinations(space)):
+            config = variant_config(dataset, variant, seed, base, combination)
+            key = what_matters(config)
+            if key not in seen:
+                seen.add(key)
+                tried[variant.name].append(combination)
+                folder = out / "search" / variant.name / f"{number:03d}"
+                trainings.append(Training(f"{variant.name} configuration {number}", config, folder))
+    validations = iter(validate_all(dataset, trainings, processes=processes))
+    chosen = {}
+    for name, configurations in tried.items():
+        values = [next(validations).value for _ in configurations]
+        best = configurations[values.index(max(values))]
+        chosen[name] = Chosen(best, len(configurations))
+    return chosen
+
+
+def choose_by_search(
+    dataset: Dataset,
+    variants: Sequence[Variant],
+    seed: int,
+    out: Path,
+    base: Settings | None,
+    plan: SearchPlan,
+    processes: int | None,
+) -> dict[str, Chosen]:
+    """The best of as many draws for each variant; one with nothing to search is left as it is."""
+    chosen = {}
+    for variant in variants:
+        space = effective_space(dataset, variant, seed, base, plan)
+        if not space:
+            chosen[variant.name] = Chosen()
+            continue
+
+        def build(params: dict[str, Any], variant: Variant = variant) -> ExperimentConfig:
+            return variant_config(dataset, variant, seed, base, params)
+
+        outcome = search(
+            dataset,
+            build,
+            space,
+            out / "search" / variant.name,
+            trials=plan.trials,
+            seed=seed,
+            sampler=plan.sampler,
+            prune=plan.prune,
+            warmup=plan.warmup,
+            processes=processes,
+            description=f"searching {variant.name}",
+        )
+        chosen[variant.name] = Chosen(dict(outcome.best.params), len(outcome.trials))
+    return chosen
+
+
+def effective_space(
+    dataset: Dataset, variant: Variant, seed: int, base: Settings | None, plan: SearchPlan
+) -> dict[str, Choice | Range]:
+    """The plan's space without settings that have no effect on this variant, or are set."""
+    config = variant_config(dataset, variant, seed, base)
+    named = plan.space_of(variant, config)
+    space = {key: one for key, one in named.items() if not _has(config.given(), key)}
+    given = variant_config(dataset, variant, seed, base, first_of(space)).given()
+    if not backbone_entry(variant.backbone).backbone.is_trained:
+        del given["training"]
+    return {key: one for key, one in space.items() if _has(given, key)}
+
+
+def what_matters(config: ExperimentConfig) -> str:
+    """Equal for experiments that cannot differ: nothing is trained in a closed form."""
+    given = config.given()
+    if not backbone_entry(config.backbone_name).backbone.is_trained:
+        del given["training"]
+    return json.dumps(given, sort_keys=True)
+
+
+def _has(tree: Settings, key: str) -> bool:
+    section, _, name = key.partition(".")
+    return name in tree.get(section, {})

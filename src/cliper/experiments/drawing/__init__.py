@@ -1,0 +1,1 @@
+"""Figures, and tables as text: what several rooms draw with."""

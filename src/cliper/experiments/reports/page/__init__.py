@@ -1,0 +1,55 @@
+"""A self-contained HTML report: plain typed data in, one file out."""
+
+from cliper.experiments.drawing.figures import Bar, Curve
+from cliper.experiments.reports.page.model import (
+    HIT,
+    NEVER_BOUGHT,
+    Cell,
+    CommandsSection,
+    CurvesSection,
+    DatasetSection,
+    Graphic,
+    ItemsSection,
+    MethodSection,
+    Report,
+    ReportItem,
+    Row,
+    Section,
+    Table,
+    TablesSection,
+    UserPanel,
+    UsersSection,
+    View,
+    ViewPanel,
+)
+from cliper.experiments.reports.page.render import render, write_report
+from cliper.experiments.reports.page.tables import Compared, Measure, comparison_table
+
+__all__ = [
+    "HIT",
+    "NEVER_BOUGHT",
+    "Bar",
+    "Cell",
+    "CommandsSection",
+    "Compared",
+    "Curve",
+    "CurvesSection",
+    "DatasetSection",
+    "Graphic",
+    "ItemsSection",
+    "Measure",
+    "MethodSection",
+    "Report",
+    "ReportItem",
+    "Row",
+    "Section",
+    "Table",
+    "TablesSection",
+    "UserPanel",
+    "UsersSection",
+    "View",
+    "ViewPanel",
+    "comparison_table",
+    "render",
+    "write_report",
+]

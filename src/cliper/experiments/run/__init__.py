@@ -1,0 +1,1 @@
+"""One run: its settings, built, trained, validated or tested, and written down."""

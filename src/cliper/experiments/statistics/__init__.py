@@ -1,0 +1,1 @@
+"""Paired tests, and users and seeds drawn again: what numbers show."""

@@ -1,1 +1,1 @@
-"""Experiments: settings, one run, comparisons with their statistics, reports."""
+"""Experiments, in rooms: one run, searches, comparisons, studies, reports (ADR 0029)."""

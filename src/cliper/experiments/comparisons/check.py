@@ -8,9 +8,10 @@ from cliper.backbones import backbone_entry
 from cliper.config import nearest
 from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
-from cliper.experiments.comparisons.tuning import SearchPlan, effective_space
+from cliper.experiments.comparisons.tuning import effective_space
 from cliper.experiments.comparisons.variants import Variant, variant_config
 from cliper.experiments.run.config import ExperimentConfig, with_values
+from cliper.experiments.search import DrawSettings
 from cliper.experiments.search.space import check_space
 
 # What a comparison varies itself, and the option that says how.
@@ -30,7 +31,7 @@ def check_comparison(
     metric: str,
     *,
     fusions_given: bool,
-    search: SearchPlan | None = None,
+    search: DrawSettings | None = None,
 ) -> None:
     """Refuse bad values and settings that no variant could use.
 
@@ -67,15 +68,16 @@ def check_comparison(
         _check_search(variants, base, search)
 
 
-def _check_search(variants: Sequence[Variant], base: Mapping[str, Any], search: SearchPlan) -> None:
+def _check_search(
+    variants: Sequence[Variant], base: Mapping[str, Any], search: DrawSettings
+) -> None:
     used: set[str] = set()
     for variant in variants:
         space = effective_space(_NOWHERE, variant, 0, base, search)
         used |= set(space)
         if space:
             check_space(space, lambda p, v=variant: variant_config(_NOWHERE, v, 0, base, p))  # type: ignore[misc]
-    for text in search.space:
-        key = text.partition("=")[0].strip()
+    for key in search.space:
         if _has(base, key):
             raise InputError("is set and searched at once", where=key, remedy="leave one out")
         if key not in used:

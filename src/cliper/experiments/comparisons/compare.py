@@ -8,14 +8,10 @@ from typing import Any
 from cliper.data import Dataset
 from cliper.errors import InputError
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, analyse, comparison_json
-from cliper.experiments.comparisons.tuning import (
-    Chosen,
-    SearchPlan,
-    choose_by_grid,
-    choose_by_search,
-)
+from cliper.experiments.comparisons.tuning import Tuned, choose_by_grid, choose_by_search
 from cliper.experiments.comparisons.variants import Variant, variant_config
 from cliper.experiments.run.trainings import Training, train_all
+from cliper.experiments.search import DrawSettings
 from cliper.files import write_json
 
 Settings = Mapping[str, Any]
@@ -29,7 +25,7 @@ def compare(
     *,
     base: Settings | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
-    search: SearchPlan | None = None,
+    search: DrawSettings | None = None,
     metric: str = "recall@20",
     baselines: Mapping[str, str] | None = None,
     processes: int | None = 1,
@@ -58,7 +54,7 @@ def compare(
     elif grid:
         chosen = choose_by_grid(dataset, variants, seeds[0], out, base, grid, processes)
     else:
-        chosen = {variant.name: Chosen() for variant in variants}
+        chosen = {variant.name: Tuned() for variant in variants}
     trainings = [
         Training(
             f"{variant.name} seed {seed}",

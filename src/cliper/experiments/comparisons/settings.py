@@ -12,7 +12,6 @@ from cliper.errors import InputError
 from cliper.experiments.comparisons.check import check_comparison
 from cliper.experiments.comparisons.compare import compare
 from cliper.experiments.comparisons.comparison import Comparison
-from cliper.experiments.comparisons.tuning import SearchPlan
 from cliper.experiments.comparisons.variants import Variant, plan
 from cliper.experiments.search import DrawSettings
 from cliper.representation.fusion import FusionKind
@@ -44,7 +43,7 @@ class CompareSettings(DrawSettings):
             plan(self.backbones, self.features, self.fusions or ["attention"]), self.set_for
         )
 
-    def search_plan(self) -> SearchPlan | None:
+    def search_plan(self) -> DrawSettings | None:
         """How each variant is searched by draws; None where it is not.
 
         Raises:
@@ -59,9 +58,7 @@ class CompareSettings(DrawSettings):
             return None
         if self.grid:
             raise InputError("searched by a grid and by draws at once", where="grid")
-        return SearchPlan(
-            self.space_texts(), self.preset, self.trials, self.sampler, self.prune, self.warmup
-        )
+        return self
 
     def check(self, base: Mapping[str, Any]) -> None:
         """Refuse what is wrong or without effect, before any work.

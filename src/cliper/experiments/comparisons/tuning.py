@@ -1,7 +1,7 @@
 """Each variant's settings, chosen on the first seed's validation; equal chances for all."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.trainings import Training, validate_all
 from cliper.experiments.search import (
     Choice,
-    PrunerKind,
+    DrawSettings,
     Range,
-    SamplerKind,
     parse_space,
     preset,
     search,
@@ -26,41 +25,11 @@ Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Tuned:
     """What validation chose for a variant, and among how many configurations."""
 
     settings: Settings = field(default_factory=dict)
     budget: int = 1
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """How every variant of a comparison is searched.
-
-    Attributes:
-        space: what is searched, as far as a variant has it: `key=values`, see `parse_space`.
-        preset: a named space that `space` adds to.
-        trials, sampler, prune, warmup: as in `search`.
-    """
-
-    space: tuple[str, ...] = ()
-    preset: str | None = None
-    trials: int = 40
-    sampler: SamplerKind = "tpe"
-    prune: PrunerKind = "median"
-    warmup: int = 5
-
-    def space_of(self, variant: Variant, config: ExperimentConfig) -> dict[str, Choice | Range]:
-        """What a variant's search chooses: what it has, and does not set itself."""
-        named = preset(self.preset, config) if self.preset is not None else {}
-        options = backbone_entry(variant.backbone).config.model_fields
-        texts = []
-        for text in self.space:
-            section, _, name = text.partition("=")[0].strip().partition(".")
-            if section != "backbone" or name in options:
-                texts.append(text)
-        whole = {**named, **parse_space(texts, variant.backbone)}
-        return {key: one for key, one in whole.items() if key not in variant.settings}
 
 
 def choose_by_grid(
@@ -71,32 +40,44 @@ def choose_by_grid(
     base: Settings | None,
     grid: Mapping[str, Sequence[Any]],
     processes: int | None,
-) -> dict[str, Chosen]:
-    """The best combination of each variant.
-
-    A combination that differs for a variant only in settings that it does not have is tried once.
-    """
-    space = {key: Choice(tuple(values)) for key, values in grid.items()}
+) -> dict[str, Tuned]:
+    """The best combination of each variant."""
     tried: dict[str, list[dict[str, Any]]] = {}
     trainings = []
     for variant in variants:
-        seen: set[str] = set()
         tried[variant.name] = []
-        for number, combination in enumerate(combinations(space)):
-            config = variant_config(dataset, variant, seed, base, combination)
-            key = what_matters(config)
-            if key not in seen:
-                seen.add(key)
-                tried[variant.name].append(combination)
-                folder = out / "search" / variant.name / f"{number:03d}"
-                trainings.append(Training(f"{variant.name} configuration {number}", config, folder))
+        for number, combination, config in distinct(dataset, variant, seed, base, grid):
+            tried[variant.name].append(combination)
+            folder = out / "search" / variant.name / f"{number:03d}"
+            trainings.append(Training(f"{variant.name} configuration {number}", config, folder))
     validations = iter(validate_all(dataset, trainings, processes=processes))
     chosen = {}
     for name, configurations in tried.items():
         values = [next(validations).value for _ in configurations]
         best = configurations[values.index(max(values))]
-        chosen[name] = Chosen(best, len(configurations))
+        chosen[name] = Tuned(best, len(configurations))
     return chosen
+
+
+def distinct(
+    dataset: Dataset,
+    variant: Variant,
+    seed: int,
+    base: Settings | None,
+    grid: Mapping[str, Sequence[Any]],
+) -> Iterator[tuple[int, dict[str, Any], ExperimentConfig]]:
+    """(number, values, experiment) of a grid's combinations that can differ for a variant.
+
+    Those that differ only in settings that it does not have are one.
+    """
+    space = {key: Choice(tuple(values)) for key, values in grid.items()}
+    seen: set[str] = set()
+    for number, combination in enumerate(combinations(space)):
+        config = variant_config(dataset, variant, seed, base, combination)
+        key = json.dumps(_effective(config), sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            yield number, combination, config
 
 
 def choose_by_search(
@@ -105,15 +86,15 @@ def choose_by_search(
     seed: int,
     out: Path,
     base: Settings | None,
-    plan: SearchPlan,
+    plan: DrawSettings,
     processes: int | None,
-) -> dict[str, Chosen]:
+) -> dict[str, Tuned]:
     """The best of as many draws for each variant; one with nothing to search is left as it is."""
     chosen = {}
     for variant in variants:
         space = effective_space(dataset, variant, seed, base, plan)
         if not space:
-            chosen[variant.name] = Chosen()
+            chosen[variant.name] = Tuned()
             continue
 
         def build(params: dict[str, Any], variant: Variant = variant) -> ExperimentConfig:
@@ -132,29 +113,42 @@ def choose_by_search(
             processes=processes,
             description=f"searching {variant.name}",
         )
-        chosen[variant.name] = Chosen(dict(outcome.best.params), len(outcome.trials))
+        chosen[variant.name] = Tuned(dict(outcome.best.params), len(outcome.trials))
     return chosen
 
 
+def named_space(
+    plan: DrawSettings, variant: Variant, config: ExperimentConfig
+) -> dict[str, Choice | Range]:
+    """What a variant's search chooses: what it has, and does not set itself."""
+    named = preset(plan.preset, config) if plan.preset is not None else {}
+    options = backbone_entry(variant.backbone).config.model_fields
+    texts = []
+    for text in plan.space_texts():
+        section, _, name = text.partition("=")[0].strip().partition(".")
+        if section != "backbone" or name in options:
+            texts.append(text)
+    whole = {**named, **parse_space(texts, variant.backbone)}
+    return {key: one for key, one in whole.items() if key not in variant.settings}
+
+
 def effective_space(
-    dataset: Dataset, variant: Variant, seed: int, base: Settings | None, plan: SearchPlan
+    dataset: Dataset, variant: Variant, seed: int, base: Settings | None, plan: DrawSettings
 ) -> dict[str, Choice | Range]:
     """The plan's space without settings that have no effect on this variant, or are set."""
     config = variant_config(dataset, variant, seed, base)
-    named = plan.space_of(variant, config)
+    named = named_space(plan, variant, config)
     space = {key: one for key, one in named.items() if not _has(config.given(), key)}
-    given = variant_config(dataset, variant, seed, base, first_of(space)).given()
-    if not backbone_entry(variant.backbone).backbone.is_trained:
-        del given["training"]
+    given = _effective(variant_config(dataset, variant, seed, base, first_of(space)))
     return {key: one for key, one in space.items() if _has(given, key)}
 
 
-def what_matters(config: ExperimentConfig) -> str:
-    """Equal for experiments that cannot differ: nothing is trained in a closed form."""
+def _effective(config: ExperimentConfig) -> dict[str, Any]:
+    """The settings as given, without those of a loop where nothing is trained in one."""
     given = config.given()
     if not backbone_entry(config.backbone_name).backbone.is_trained:
         del given["training"]
-    return json.dumps(given, sort_keys=True)
+    return given
 
 
 def _has(tree: Settings, key: str) -> bool:

@@ -9,13 +9,13 @@ from cliper.experiments.pipeline.keys import (
     key_of,
     prepared_hash,
 )
-from cliper.experiments.pipeline.ledger import Entry
 from cliper.experiments.pipeline.pipeline import Pipeline
+from cliper.experiments.pipeline.records import Entry
 from cliper.experiments.pipeline.stage import Context, Stage
 
 
 @dataclass
-class Prepare(Stage):
+class PrepareStage(Stage):
     """Raw files become the dataset."""
 
     pipeline: Pipeline
@@ -52,7 +52,7 @@ class Prepare(Stage):
 
 
 @dataclass
-class Images(Stage):
+class ImagesStage(Stage):
     """Addresses become pictures."""
 
     settings: FetchSettings

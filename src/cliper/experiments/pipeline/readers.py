@@ -1,7 +1,8 @@
 """`prepare:` of an experiment file: one reader with its options, as in `cliper prepare`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +20,15 @@ from cliper.errors import InputError
 
 
 class Reader(StrictConfig):
-    """Options that all readers have."""
+    """A reader's options are the arguments of the function that prepares.
+
+    Attributes:
+        prepared_by: that function; it also takes `out`.
+        files: options that name local files and folders.
+    """
+
+    prepared_by: ClassVar[Callable[..., Dataset]]
+    files: ClassVar[tuple[str, ...]] = ("source", "images")
 
     name: str | None = Field(None, min_length=1, description="for people; the directory's")
 
@@ -32,15 +41,23 @@ class Reader(StrictConfig):
 
     def sources(self) -> list[Path]:
         """Local files and folders whose change is a reason to prepare again."""
-        raise NotImplementedError
+        named = (getattr(self, option, None) for option in self.files)
+        return [path for path in named if path is not None]
 
     def prepare(self, out: Path) -> Dataset:
         """Write the dataset directory."""
-        raise NotImplementedError
+        return type(self).prepared_by(out=out, **self.arguments())
+
+    def arguments(self) -> dict[str, Any]:
+        """What is asked of the function."""
+        return {option: getattr(self, option) for option in type(self).model_fields}
 
 
 class FilesReader(Reader):
     """See `prepare_files`."""
+
+    prepared_by = prepare_files
+    files = ("items", "interactions", "images")
 
     interactions: PathSetting
     items: PathSetting | None = None
@@ -59,26 +76,11 @@ class FilesReader(Reader):
                 remedy="name items, or leave it out",
             )
 
-    def sources(self) -> list[Path]:
-        """The tables, and the folder of pictures where one is named."""
-        return [p for p in (self.items, self.interactions, self.images) if p is not None]
-
-    def prepare(self, out: Path) -> Dataset:
-        """See `prepare_files`."""
-        return prepare_files(
-            self.items,
-            self.interactions,
-            self.images,
-            out,
-            self.min_rating,
-            self.k_core,
-            self.keep_unbought,
-            self.name,
-        )
-
 
 class AmazonReader(Reader):
     """See `prepare_amazon`."""
+
+    prepared_by = prepare_amazon
 
     year: Year
     category: str
@@ -113,26 +115,16 @@ class AmazonReader(Reader):
         local = [] if self.is_address else [Path(self.source)]
         return local if self.images is None else [*local, self.images]
 
-    def prepare(self, out: Path) -> Dataset:
-        """See `prepare_amazon`."""
-        return prepare_amazon(
-            self.year,
-            self.category,
-            self.source,
-            out,
-            log=self.log,
-            images=self.images,
-            min_rating=self.min_rating,
-            k_core=self.k_core,
-            keep_unbought=self.keep_unbought,
-            name=self.name,
-            downloads=self.downloads,
-            max_bytes=int(self.max_download * 2**30),
-        )
+    def arguments(self) -> dict[str, Any]:
+        """The limit in bytes."""
+        given = super().arguments()
+        return {**given, "max_bytes": int(given.pop("max_download") * 2**30)}
 
 
 class MovieLensReader(Reader):
     """See `prepare_movielens`."""
+
+    prepared_by = prepare_movielens
 
     source: PathSetting
     images: PathSetting | None = None
@@ -140,59 +132,24 @@ class MovieLensReader(Reader):
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
 
-    def sources(self) -> list[Path]:
-        """Both folders."""
-        return [self.source] if self.images is None else [self.source, self.images]
-
-    def prepare(self, out: Path) -> Dataset:
-        """See `prepare_movielens`."""
-        return prepare_movielens(
-            self.source,
-            out,
-            images=self.images,
-            min_rating=self.min_rating,
-            k_core=self.k_core,
-            keep_unbought=self.keep_unbought,
-            name=self.name,
-        )
-
 
 class MicroLensReader(Reader):
     """See `prepare_microlens`."""
+
+    prepared_by = prepare_microlens
 
     source: PathSetting
     images: PathSetting | None = None
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
 
-    def sources(self) -> list[Path]:
-        """Both folders."""
-        return [self.source] if self.images is None else [self.source, self.images]
-
-    def prepare(self, out: Path) -> Dataset:
-        """See `prepare_microlens`."""
-        return prepare_microlens(
-            self.source,
-            out,
-            images=self.images,
-            k_core=self.k_core,
-            keep_unbought=self.keep_unbought,
-            name=self.name,
-        )
-
 
 class MMRecReader(Reader):
     """See `prepare_mmrec`."""
 
+    prepared_by = prepare_mmrec
+
     source: PathSetting
-
-    def sources(self) -> list[Path]:
-        """The folder."""
-        return [self.source]
-
-    def prepare(self, out: Path) -> Dataset:
-        """See `prepare_mmrec`."""
-        return prepare_mmrec(self.source, out, self.name)
 
 
 ReaderName = Literal["files", "amazon", "movielens", "microlens", "mmrec"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cliper.errors import InputError
-from cliper.experiments.pipeline.ledger import FILE, Ledger
 from cliper.experiments.pipeline.pipeline import Pipeline
+from cliper.experiments.pipeline.records import FILE, StageRecords
 from cliper.experiments.pipeline.stage import Context, Stage
 from cliper.experiments.pipeline.stages import stages_of
 from cliper.files import locked
@@ -54,7 +54,7 @@ def plan_pipeline(pipeline: Pipeline, out: Path) -> list[Step]:
         InputError: `out` holds something else, or the dataset that nothing prepares is not there.
     """
     _check_out(out)
-    context = Context(pipeline, out, Ledger(out))
+    context = Context(pipeline, out, StageRecords(out))
     _check_with_data(context)
     steps: list[Step] = []
     dataset_changes = results_change = False
@@ -87,38 +87,38 @@ def run_pipeline(
     """
     tell = tell or (lambda _: None)
     _check_out(out)
-    context = Context(pipeline, out, Ledger(out), commands)
+    context = Context(pipeline, out, StageRecords(out), commands)
     _check_with_data(context)
     with locked(out, "works"):
-        context.ledger = Ledger(out)
+        context.records = StageRecords(out)
         stages = stages_of(pipeline)
         _set_aside_unwanted(stages, context, tell)
         return [_do(stage, context, tell) for stage in stages]
 
 
 def _do(stage: Stage, context: Context, tell: Tell) -> Step:
-    ledger = context.ledger
+    records = context.records
     if _is_done(stage, context):
         tell(f"{stage.name}: done before")
-        facts = ledger.entries[stage.name].facts
+        facts = records.entries[stage.name].facts
         return Step(stage.name, "skipped", stage.trainings(context), 0.0, facts)
     work = stage.work(context)
-    before = ledger.entries.get(stage.name)
+    before = records.entries.get(stage.name)
     if before is not None and before.work != work:
-        _say_moved(tell, stage.name, "other settings or data", ledger.set_aside(stage.name))
+        _say_moved(tell, stage.name, "other settings or data", records.set_aside(stage.name))
     tell(f"{stage.name}: {'goes on' if before is not None else 'begins'}")
     key = stage.key(context)
-    ledger.start(stage.name, key, work, stage.outputs)
+    records.start(stage.name, key, work, stage.outputs)
     started = time.perf_counter()
     facts = stage.run(context)
     seconds = time.perf_counter() - started
-    ledger.finish(stage.name, seconds, facts)
+    records.finish(stage.name, seconds, facts)
     tell(f"{stage.name}: done in {seconds:,.0f} s")
     return Step(stage.name, "done", stage.trainings(context), seconds, facts)
 
 
 def _is_done(stage: Stage, context: Context) -> bool:
-    entry = context.ledger.entries.get(stage.name)
+    entry = context.records.entries.get(stage.name)
     return (
         entry is not None
         and entry.state == "done"
@@ -143,8 +143,8 @@ def _check_with_data(context: Context) -> None:
 def _set_aside_unwanted(stages: Sequence[Stage], context: Context, tell: Tell) -> None:
     """What an earlier file made and this one does not name must not be in the report."""
     wanted = {stage.name for stage in stages}
-    for name in [n for n in context.ledger.entries if n not in wanted]:
-        _say_moved(tell, name, "not wanted any more", context.ledger.set_aside(name))
+    for name in [n for n in context.records.entries if n not in wanted]:
+        _say_moved(tell, name, "not wanted any more", context.records.set_aside(name))
 
 
 def _say_moved(tell: Tell, name: str, why: str, moved: Sequence[Path]) -> None:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from cliper.data import Dataset
 from cliper.errors import InputError
-from cliper.experiments.pipeline.ledger import Entry, Ledger
 from cliper.experiments.pipeline.pipeline import Pipeline
+from cliper.experiments.pipeline.records import Entry, StageRecords
 
 
 @dataclass
@@ -19,13 +19,13 @@ class Context:
     Attributes:
         pipeline: what was asked for.
         out: gets everything but the dataset.
-        ledger: what is done.
+        records: what is done.
         commands: what a reader of the report would type.
     """
 
     pipeline: Pipeline
     out: Path
-    ledger: Ledger
+    records: StageRecords
     commands: Sequence[str] = ()
     _dataset: Dataset | None = field(default=None, repr=False)
     _is_unknown: bool = False
@@ -87,7 +87,7 @@ class Stage(ABC):
 
     @abstractmethod
     def run(self, context: Context) -> dict[str, Any]:
-        """Do it, or go on with it; returns facts for the ledger."""
+        """Do it, or go on with it; returns facts for the records."""
 
     def trainings(self, context: Context) -> int | None:
         """How many models it trains when nothing is there yet; None where the data decide."""

@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cliper.experiments.pipeline.data_stages import Images, Prepare
+from cliper.experiments.pipeline.data_stages import ImagesStage, PrepareStage
 from cliper.experiments.pipeline.keys import (
     key_of,
 )
 from cliper.experiments.pipeline.pipeline import Pipeline
 from cliper.experiments.pipeline.stage import Context, Stage
-from cliper.experiments.pipeline.training_stages import Compare, Search, StudyStage, Train
+from cliper.experiments.pipeline.training_stages import (
+    CompareStage,
+    SearchStage,
+    StudyStage,
+    TrainStage,
+)
 from cliper.experiments.reports.build import write_comparisons
 from cliper.experiments.reports.find import find_results
 from cliper.files import sha256_file
 
 
 @dataclass
-class Report(Stage):
+class ReportStage(Stage):
     """One page about all of it."""
 
     before: Sequence[Stage]
@@ -59,17 +64,17 @@ def stages_of(pipeline: Pipeline) -> list[Stage]:
     sections = pipeline.sections
     stages: list[Stage] = []
     if sections.prepare is not None:
-        stages.append(Prepare(pipeline))
+        stages.append(PrepareStage(pipeline))
     if sections.images is not None:
-        stages.append(Images(sections.images))
+        stages.append(ImagesStage(sections.images))
     if pipeline.trains:
-        stages.append(Train(pipeline))
+        stages.append(TrainStage(pipeline))
     if sections.compare is not None:
-        stages.append(Compare(pipeline, sections.compare))
+        stages.append(CompareStage(pipeline, sections.compare))
     if sections.studies is not None:
         stages += [StudyStage(pipeline, kind) for kind in sections.studies.kinds]
     if sections.search is not None:
-        stages.append(Search(pipeline, sections.search))
+        stages.append(SearchStage(pipeline, sections.search))
     if sections.report:
-        stages.append(Report(tuple(stages)))
+        stages.append(ReportStage(tuple(stages)))
     return stages

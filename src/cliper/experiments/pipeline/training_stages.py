@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cliper.experiments.comparisons.settings import CompareSettings
-from cliper.experiments.comparisons.tuning import effective_space, what_matters
-from cliper.experiments.comparisons.variants import variant_config
+from cliper.experiments.comparisons.tuning import distinct, effective_space
 from cliper.experiments.comparisons.write import write_comparison
 from cliper.experiments.pipeline.keys import (
     filled,
@@ -17,12 +16,12 @@ from cliper.experiments.pipeline.stage import Context, Stage
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.experiment import run_experiment
 from cliper.experiments.search import SearchSettings
-from cliper.experiments.search.space import Choice, combinations, size
+from cliper.experiments.search.space import size
 from cliper.experiments.studies import run_study
 
 
 @dataclass
-class Train(Stage):
+class TrainStage(Stage):
     """One training."""
 
     pipeline: Pipeline
@@ -47,7 +46,7 @@ class Train(Stage):
 
 
 @dataclass
-class Compare(Stage):
+class CompareStage(Stage):
     """The paper's Table 2."""
 
     pipeline: Pipeline
@@ -90,11 +89,7 @@ class Compare(Stage):
                 count = size(space)
                 total += min(plan.trials, plan.trials if count is None else count) if space else 0
             elif plan.grid:
-                grid = {key: Choice(tuple(values)) for key, values in plan.grid.items()}
-                configs = (
-                    variant_config(NOWHERE, variant, 0, base, one) for one in combinations(grid)
-                )
-                total += len({what_matters(config) for config in configs})
+                total += sum(1 for _ in distinct(NOWHERE, variant, 0, base, plan.grid))
         return total
 
 
@@ -151,7 +146,7 @@ class StudyStage(Stage):
 
 
 @dataclass
-class Search(Stage):
+class SearchStage(Stage):
     """Hyper-parameters chosen on validation."""
 
     pipeline: Pipeline
@@ -173,7 +168,7 @@ class Search(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """See `SearchSettings.run`."""
         if (context.out / self.result).is_file():  # finished with fewer trials: another may win
-            context.ledger.set_aside(self.name, ["search/best"])
+            context.records.set_aside(self.name, ["search/best"])
         result = self.plan.run(
             context.dataset,
             self.pipeline.base,

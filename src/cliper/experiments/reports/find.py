@@ -13,7 +13,7 @@ COMMAND = "command.txt"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundResults:
     """Results under one directory.
 
     Attributes:
@@ -31,11 +31,11 @@ class Found:
     commands: tuple[str, ...] = ()
 
 
-def find_results(path: Path) -> Found:
+def find_results(path: Path) -> FoundResults:
     """Look into a run, or into a directory and its folders, in order of names."""
     if (path / "results.json").is_file():
         run = Run.load(path)
-        return Found({"": single(run)}, (), (), run, _commands(path))
+        return FoundResults({"": single(run)}, (), (), run, _commands(path))
     folders = [path, *sorted(p for p in path.glob("*") if p.is_dir() and p.name != "runs")]
     comparisons: dict[str, Comparison] = {}
     studies: list[Path] = []
@@ -58,7 +58,7 @@ def find_results(path: Path) -> Found:
         else:
             continue
         commands += _commands(folder)
-    return Found(comparisons, tuple(studies), tuple(searches), some_run, tuple(commands))
+    return FoundResults(comparisons, tuple(studies), tuple(searches), some_run, tuple(commands))
 
 
 def _is_study(folder: Path) -> bool:

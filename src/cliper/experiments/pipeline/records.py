@@ -37,7 +37,7 @@ class Entry(StrictConfig):
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
-class StageLedger(StrictConfig):
+class _StagesFile(StrictConfig):
     """All entries, as the file has them."""
 
     schema_: Literal[1] = Field(1, alias="schema")
@@ -45,7 +45,7 @@ class StageLedger(StrictConfig):
     stages: dict[str, Entry] = Field(default_factory=dict)
 
 
-class Ledger:
+class StageRecords:
     """The file and what is in it; every change is written at once, whole or not at all.
 
     Args:
@@ -58,7 +58,7 @@ class Ledger:
     def __init__(self, out: Path) -> None:
         self._out = out
         path = out / FILE
-        read = StageLedger.parse(read_json(path), where=str(path)) if path.is_file() else None
+        read = _StagesFile.parse(read_json(path), where=str(path)) if path.is_file() else None
         self.entries: dict[str, Entry] = {} if read is None else dict(read.stages)
 
     def start(self, name: str, key: str, work: str, outputs: Sequence[str]) -> None:
@@ -101,5 +101,5 @@ class Ledger:
         return moved
 
     def _write(self) -> None:
-        whole = StageLedger(schema=1, stages=self.entries)
+        whole = _StagesFile(schema=1, stages=self.entries)
         write_json(self._out / FILE, whole.model_dump(mode="json", by_alias=True))

@@ -176,12 +176,12 @@ def table(outcomes: list[Outcome]) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for outcome in outcomes:
-        name, test = outcome.variant.name, whole.tests.get(outcome.variant.name)
+        test = whole.contrasts.get(outcome.variant.name)
         recall, ndcg = (100 * outcome.values(m) for m in ("recall@20", "ndcg@20"))
         records = [run.results for run in outcome.runs]
         epoch = statistics.median(r.seconds.train_epoch_median for r in records)
         lift = "" if test is None else f"{100 * test.lift:+.1f} %"
-        p = ["" if test is None else p_text(q[name]) for q in (whole.p_users, whole.p_seeds)]
+        p = ["", ""] if test is None else [p_text(test.p_users), p_text(test.p_seeds)]
         lines.append(
             f"| {outcome.variant.backbone} | {features_of(outcome)} "
             f"| {recall.mean():.2f} ± {recall.std(ddof=1):.2f} "

@@ -24,11 +24,11 @@ from cliper.experiments.reports.build import _table_section
 from cliper.experiments.reports.highlight import highlight
 from cliper.experiments.reports.study_sections import _against
 from cliper.experiments.run.finished import Run
+from cliper.experiments.statistics.contrast import Contrast
 from cliper.experiments.statistics.resample import Resampled, resample
 from cliper.experiments.statistics.significance import NO_CHANCE, ONE_SEED, SeedTest, paired_test
 from cliper.experiments.studies.findings import claim_verdict
 from cliper.experiments.studies.popularity import _where
-from cliper.experiments.studies.study import Contrast
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
 
 USERS = 400
@@ -93,7 +93,7 @@ def artefact(tmp_path: Path) -> Comparison:
 
 
 def name_of(comparison: Comparison) -> str:
-    return next(iter(comparison.tests))
+    return next(iter(comparison.contrasts))
 
 
 def test_the_artefact_is_what_was_reported(artefact: Comparison) -> None:
@@ -101,7 +101,7 @@ def test_the_artefact_is_what_was_reported(artefact: Comparison) -> None:
     assert rows[0][3] == "33.90 ± 8.79" and rows[1][3] == "38.60 ± 7.60"
     assert rows[1][4] == "+13.9 %"
     name = name_of(artefact)
-    p_users, p_seeds = artefact.p_users[name], artefact.p_seeds[name]
+    p_users, p_seeds = artefact.contrasts[name].p_users, artefact.contrasts[name].p_seeds
     assert p_users is not None and p_users < 1e-20
     assert p_seeds == pytest.approx(stats.ttest_rel(MEANS["cliper"], MEANS["vanilla"]).pvalue)
     assert p_seeds > 0.3
@@ -162,8 +162,8 @@ def test_a_model_and_a_split_without_chance_have_no_p_over_seeds(tmp_path: Path)
     ]
     comparison = analyse(outcomes, "recall@20")
     name = name_of(comparison)
-    assert comparison.p_seeds[name] is None
-    assert comparison.p_users[name] == pytest.approx(
+    assert comparison.contrasts[name].p_seeds is None
+    assert comparison.contrasts[name].p_users == pytest.approx(
         stats.ttest_rel(sides["cliper"], sides["vanilla"]).pvalue
     )
     assert comparison.evidence(name) == "sure"  # nothing but the users is left to chance

@@ -18,7 +18,7 @@ from cliper.experiments.comparisons.write import write_comparison
 from cliper.experiments.drawing.latex import latex
 from cliper.experiments.drawing.tables import csv_text, markdown
 from cliper.experiments.run.finished import Run
-from cliper.experiments.statistics.significance import PairedTest
+from cliper.experiments.statistics.contrast import Contrast
 from cliper.runs import DatasetFacts, FeatureFacts, Protocol, Results, Seconds
 
 
@@ -55,11 +55,8 @@ def comparison() -> Comparison:
         ),
     ]
     ours, base = "vbpr-cliper-sum", "vbpr-vanilla"
-    test = PairedTest(0.1, 0.4, 0.0001, None)
-    return Comparison(
-        tuple(rows), {ours: base}, {ours: test}, {ours: 0.0002}, {ours: None}, "recall@20",
-        {ours: (0.05, 0.15)},
-    )  # fmt: skip
+    contrast = Contrast(ours, base, 0.1, 0.05, 0.15, 0.4, 0.0002, None)
+    return Comparison(tuple(rows), {ours: base}, {ours: contrast}, "recall@20")
 
 
 def test_cells(comparison: Comparison) -> None:
@@ -79,7 +76,7 @@ def test_cells(comparison: Comparison) -> None:
 
 def test_ties_are_all_best(comparison: Comparison) -> None:
     same = tuple(comparison.outcomes[i] for i in (1, 1))
-    table = comparison_rows(Comparison(same, {}, {}, {}, {}, "recall@20"))
+    table = comparison_rows(Comparison(same, {}, {}, "recall@20"))
     assert table.best == ((0, 3), (1, 3), (0, 4), (1, 4)) and table.second == ()
 
 

@@ -12,16 +12,8 @@ from cliper.errors import InputError
 from cliper.experiments.comparisons.stops import stop_notes
 from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.run.finished import Run
-from cliper.experiments.statistics.resample import resample
-from cliper.experiments.statistics.significance import (
-    SIGNIFICANT,
-    Evidence,
-    PairedTest,
-    SeedTest,
-    evidence,
-    holm,
-    paired_test,
-)
+from cliper.experiments.statistics.contrast import Contrast, contrasted
+from cliper.experiments.statistics.significance import SIGNIFICANT, Evidence, evidence
 from cliper.files import read_json
 
 
@@ -53,25 +45,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All outcomes, and each one's test against its baseline.
+    """All outcomes, and each one against its baseline.
 
     Attributes:
         outcomes: in the table's order.
         baselines: variant name → name of the variant it is compared with.
-        tests: variant name → the paired test on `metric`.
-        p_users, p_seeds: the same, Holm-corrected over the table.
-        metric: what the tests are about.
-        intervals: variant name → ends of the 95 % interval of its difference from the baseline,
-            from users and seeds drawn again.
+        contrasts: variant name → its difference from the baseline and the tests of it.
+        metric: what the contrasts are about.
     """
 
     outcomes: tuple[Outcome, ...]
     baselines: Mapping[str, str]
-    tests: Mapping[str, PairedTest]
-    p_users: Mapping[str, float | None]
-    p_seeds: Mapping[str, float | None]
+    contrasts: Mapping[str, Contrast]
     metric: str
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def budget(self) -> int:
@@ -80,21 +66,21 @@ class Comparison:
 
     def evidence(self, name: str) -> Evidence:
         """What speaks for a variant's difference from its baseline, after Holm's correction."""
-        p_users = self.p_users[name]
-        over_seeds = SeedTest(self.p_seeds[name], self.tests[name].why_no_p_seeds)
-        return evidence(p_users is not None and p_users < SIGNIFICANT, over_seeds)
+        contrast = self.contrasts[name]
+        over_users = contrast.p_users is not None and contrast.p_users < SIGNIFICANT
+        return evidence(over_users, contrast.over_seeds)
 
     @property
     def notes(self) -> list[str]:
         """What must be said beside the numbers: how trainings ended, what seeds do not show."""
         notes = stop_notes({o.variant.name: o.runs for o in self.outcomes})
-        alone = [name for name in self.tests if self.evidence(name) == "users alone"]
+        alone = [name for name in self.contrasts if self.evidence(name) == "users alone"]
         if alone:
             notes.append(f"OVER USERS ALONE, not over seeds: the difference of {', '.join(alone)}")
-        for why in dict.fromkeys(test.why_no_p_seeds for test in self.tests.values()):
+        for why in dict.fromkeys(one.why_no_p_seeds for one in self.contrasts.values()):
             if why:
-                names = [n for n, test in self.tests.items() if test.why_no_p_seeds == why]
-                whose = "" if len(names) == len(self.tests) else f" for {', '.join(names)}"
+                names = [n for n, one in self.contrasts.items() if one.why_no_p_seeds == why]
+                whose = "" if len(names) == len(self.contrasts) else f" for {', '.join(names)}"
                 notes.append(f"no p over seeds{whose}: {why}")
         return notes
 
@@ -130,20 +116,8 @@ def analyse(
             raise InputError(f"the table has no variant {name!r}", where="baselines")
     tested = {*baselines, *baselines.values()}
     values = {name: o.per_user(metric) for name, o in by_name.items() if name in tested}
-    tests = {name: paired_test(values[name], values[other]) for name, other in baselines.items()}
-    samples = resample(values) if values else None
-    names = list(tests)
-    p_users = holm([tests[n].p_users for n in names])
-    p_seeds = holm([tests[n].p_seeds for n in names])
-    return Comparison(
-        tuple(outcomes),
-        baselines,
-        tests,
-        dict(zip(names, p_users, strict=True)),
-        dict(zip(names, p_seeds, strict=True)),
-        metric,
-        {n: samples.difference(n, baselines[n])[1:] for n in names} if samples else {},
-    )
+    contrasts = contrasted(values, baselines)[1] if values else {}
+    return Comparison(tuple(outcomes), baselines, contrasts, metric)
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -161,7 +135,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
     variant, name = outcome.variant, outcome.variant.name
     metrics = outcome.runs[0].results.test
-    test = comparison.tests.get(name)
+    contrast = comparison.contrasts.get(name)
     return {
         "name": name,
         "backbone": variant.backbone,
@@ -177,14 +151,14 @@ def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
         "mean": {m: float(outcome.values(m).mean()) for m in metrics},
         "std": {m: deviation(outcome.values(m)) for m in metrics},
         "baseline": comparison.baselines.get(name),
-        "lift": test.lift if test else None,
+        "lift": contrast and contrast.lift,
         "lifts": _lifts(comparison, outcome),
-        "difference": test.difference if test else None,
-        "interval": list(comparison.intervals[name]) if name in comparison.intervals else None,
-        "p_users": comparison.p_users.get(name),
-        "p_seeds": comparison.p_seeds.get(name),
-        "why_no_p_seeds": test.why_no_p_seeds if test else "",
-        "evidence": comparison.evidence(name) if test else None,
+        "difference": contrast and contrast.difference,
+        "interval": contrast and [contrast.low, contrast.high],
+        "p_users": contrast and contrast.p_users,
+        "p_seeds": contrast and contrast.p_seeds,
+        "why_no_p_seeds": contrast.why_no_p_seeds if contrast else "",
+        "evidence": comparison.evidence(name) if contrast else None,
     }
 
 

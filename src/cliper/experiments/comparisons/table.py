@@ -43,8 +43,7 @@ def comparison_records(comparison: Comparison) -> list[dict[str, Any]]:
     records = []
     for outcome in comparison.outcomes:
         variant, name = outcome.variant, outcome.variant.name
-        test = comparison.tests.get(name)
-        low, high = comparison.intervals.get(name, (None, None))
+        contrast = comparison.contrasts.get(name)
         record: dict[str, Any] = {
             "backbone": variant.backbone,
             "features": variant.features,
@@ -59,12 +58,10 @@ def comparison_records(comparison: Comparison) -> list[dict[str, Any]]:
         record |= {
             "baseline": comparison.baselines.get(name),
             "metric": comparison.metric,
-            "lift": test.lift if test else None,
-            "difference": test.difference if test else None,
-            "low": low,
-            "high": high,
-            "p_users": comparison.p_users.get(name),
-            "p_seeds": comparison.p_seeds.get(name),
+            **{
+                key: contrast and getattr(contrast, key)
+                for key in ("lift", "difference", "low", "high", "p_users", "p_seeds")
+            },
         }
         records.append(record)
     return records
@@ -80,13 +77,12 @@ def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tu
         cells.append(
             f"{100 * mean:.2f} ± {100 * deviation:.2f}" if several else f"{100 * mean:.2f}"
         )
-    test = comparison.tests.get(name)
-    lift = test.lift if test else None
-    cells.append("-" if lift is None else f"{100 * lift:+.1f} %")
-    ends = comparison.intervals.get(name)
-    cells.append("-" if ends is None else f"{100 * ends[0]:+.2f} to {100 * ends[1]:+.2f}")
-    cells += [p_text(comparison.p_users.get(name)), p_text(comparison.p_seeds.get(name))]
-    return tuple(cells)
+    contrast = comparison.contrasts.get(name)
+    if contrast is None:
+        return (*cells, "-", "-", "-", "-")
+    lift = "-" if contrast.lift is None else f"{100 * contrast.lift:+.1f} %"
+    interval = f"{100 * contrast.low:+.2f} to {100 * contrast.high:+.2f}"
+    return (*cells, lift, interval, p_text(contrast.p_users), p_text(contrast.p_seeds))
 
 
 def _mean_and_deviation(outcome: Outcome, metric: str) -> tuple[float, float]:

@@ -224,7 +224,7 @@ def _highlights(comparisons: Mapping[str, Comparison]) -> list[tuple[str, str, s
         pair = pair_of(comparison)
         if len(pair) != 2:
             continue
-        if comparison.tests[pair[1].variant.name].lift is not None:
+        if comparison.contrasts[pair[1].variant.name].lift is not None:
             found.append(highlight(heading, comparison, pair[0], pair[1]))
     return found
 
@@ -260,14 +260,14 @@ def _table_section(heading: str, comparison: Comparison) -> TablesSection:
         for metric in _metrics(comparison):
             values = outcome.values(metric)
             deviation = float(values.std(ddof=1)) if several else None
-            test = comparison.tests.get(name) if metric == comparison.metric else None
+            contrast = comparison.contrasts.get(name) if metric == comparison.metric else None
             measures[metric] = Measure(
                 float(values.mean()),
                 deviation,
-                test.lift if test else None,
-                comparison.p_users.get(name) if test else None,
-                comparison.p_seeds.get(name) if test else None,
-                comparison.evidence(name) if test else "none",
+                contrast.lift if contrast else None,
+                contrast.p_users if contrast else None,
+                contrast.p_seeds if contrast else None,
+                comparison.evidence(name) if contrast else "none",
             )
         rows.append(Compared(outcome.variant.backbone, label(outcome), measures))
         measure = measures[comparison.metric]

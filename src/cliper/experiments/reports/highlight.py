@@ -4,6 +4,7 @@ from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
 from cliper.experiments.comparisons.stops import far_apart
 from cliper.experiments.drawing.tables import metric_name
 from cliper.experiments.reports.page.tables import p_text
+from cliper.experiments.statistics.contrast import Contrast
 
 
 def highlight(
@@ -13,31 +14,31 @@ def highlight(
 
     Args:
         heading: of the comparison, may be empty.
-        comparison: has a test of `after`.
+        comparison: has a contrast of `after`.
         before: the baseline.
         after: what is compared with it.
     """
     name = after.variant.name
-    test, shown = comparison.tests[name], comparison.evidence(name)
-    assert test.lift is not None
-    measured = f"{100 * test.lift:+.1f} %"
+    contrast, shown = comparison.contrasts[name], comparison.evidence(name)
+    assert contrast.lift is not None
+    measured = f"{100 * contrast.lift:+.1f} %"
     remarks = [f"{heading or before.runs[0].results.protocol.split} split"]
     if shown == "users alone":
         remarks.append(f"{measured} measured, over users alone: the seeds do not show it")
     elif shown == "none":
         remarks.append(f"{measured} measured, no significant difference")
-    remarks.append(_p_values(comparison, name, len(after.runs)))
+    remarks.append(_p_values(contrast, len(after.runs)))
     if far_apart(before.runs) or far_apart(after.runs):
         remarks.append("the seeds stopped far apart")
     what = f"{metric_name(comparison.metric)}, {label(after)} against vanilla"
     return (measured if shown == "sure" else "not shown"), what, "; ".join(r for r in remarks if r)
 
 
-def _p_values(comparison: Comparison, name: str, n_seeds: int) -> str:
-    p_users, p_seeds = comparison.p_users[name], comparison.p_seeds[name]
+def _p_values(contrast: Contrast, n_seeds: int) -> str:
+    p_users, p_seeds = contrast.p_users, contrast.p_seeds
     parts = [] if p_users is None else [f"{p_text(p_users)} over users"]
     if p_seeds is not None:
         parts.append(f"{p_text(p_seeds)} over {n_seeds} seeds")
     else:
-        parts.append(f"no p over seeds: {comparison.tests[name].why_no_p_seeds}")
+        parts.append(f"no p over seeds: {contrast.why_no_p_seeds}")
     return ", ".join(parts)

@@ -17,6 +17,7 @@ from cliper.errors import MismatchError
 from cliper.experiments.statistics.significance import (
     DoubleArray,
     Evidence,
+    PerUser,
     SeedTest,
     evidence,
     seed_test,
@@ -26,9 +27,6 @@ from cliper.types import IndexArray
 DRAWS = 2000
 LEVEL = 0.95
 _CHUNK = 100
-
-PerUser = Sequence[tuple[IndexArray, DoubleArray]]
-"""(user indices (U,), metric per user (U,)) of each seed, as `Outcome.per_user` gives it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr  # `scipy.stats` takes a second to import
 
+from cliper.types import IndexArray
+
 DoubleArray = npt.NDArray[np.float64]
+PerUser = Sequence[tuple[IndexArray, DoubleArray]]
+"""(user indices (U,), metric per user (U,)) of each seed, as `Outcome.per_user` gives it."""
 
 SIGNIFICANT = 0.05
 ONE_SEED = "one seed"
@@ -59,10 +63,7 @@ class PairedTest:
     why_no_p_seeds: str = ""
 
 
-def paired_test(
-    ours: Sequence[tuple[DoubleArray, DoubleArray]],
-    theirs: Sequence[tuple[DoubleArray, DoubleArray]],
-) -> PairedTest:
+def paired_test(ours: PerUser, theirs: PerUser) -> PairedTest:
     """Compare two models seed by seed and user by user.
 
     Args:
@@ -133,7 +134,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def _by_user(side: Sequence[tuple[DoubleArray, DoubleArray]]) -> dict[int, float]:
+def _by_user(side: PerUser) -> dict[int, float]:
     users = np.concatenate([u for u, _ in side]).astype(np.int64)
     values = np.concatenate([v for _, v in side])
     names, position = np.unique(users, return_inverse=True)

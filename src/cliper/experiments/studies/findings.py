@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from cliper.experiments.drawing.tables import metric_name
+from cliper.experiments.statistics.contrast import Contrast
 from cliper.experiments.statistics.resample import Resampled
 from cliper.experiments.statistics.significance import SIGNIFICANT, holm
-from cliper.experiments.studies.study import Contrast, Finding, Measured
+from cliper.experiments.studies.study import Finding, Measured
 
 SURE = 0.95
 

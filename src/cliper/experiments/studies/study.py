@@ -6,44 +6,9 @@ from typing import Any
 
 from cliper.errors import InputError
 from cliper.experiments.comparisons.comparison import Outcome
-from cliper.experiments.statistics.resample import Resampled, resample
-from cliper.experiments.statistics.significance import (
-    Evidence,
-    SeedTest,
-    evidence,
-    holm,
-    paired_test,
-)
+from cliper.experiments.statistics.contrast import Contrast, contrasted
+from cliper.experiments.statistics.resample import Resampled
 from cliper.experiments.studies.setting import Arm, Plan, Setting, Skipped
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """One arm against its reference on the study's metric.
-
-    Attributes:
-        difference: of the means over users and seeds, a fraction.
-        low, high: its 95 % bootstrap interval.
-        lift: difference relative to the reference, None where that is 0.
-        p_users, p_seeds: paired t-tests, Holm-corrected over the study's contrasts.
-        why_no_p_seeds: as in `SeedTest.why`.
-    """
-
-    label: str
-    against: str
-    difference: float
-    low: float
-    high: float
-    lift: float | None
-    p_users: float | None
-    p_seeds: float | None
-    why_no_p_seeds: str = ""
-
-    @property
-    def evidence(self) -> Evidence:
-        """What speaks for a difference: the interval, and the test over seeds."""
-        over_seeds = SeedTest(self.p_seeds, self.why_no_p_seeds)
-        return evidence(self.low > 0 or self.high < 0, over_seeds)
 
 
 @dataclass(frozen=True)
@@ -179,17 +144,7 @@ class Study:
 
 
 def measure(setting: Setting, plan: Plan, outcomes: Mapping[str, Outcome]) -> Measured:
-    """Resample, test every arm against its reference, correct for their number."""
-    metric = setting.metric
-    per_user = {label: outcome.per_user(metric) for label, outcome in outcomes.items()}
-    samples = resample(per_user)
-    pairs = [(arm.label, arm.against) for arm in plan.arms if arm.against is not None]
-    tests = [paired_test(per_user[label], per_user[against]) for label, against in pairs]
-    p_users, p_seeds = (holm([getattr(t, n) for t in tests]) for n in ("p_users", "p_seeds"))
-    contrasts = {}
-    for (label, against), test, users, seeds in zip(pairs, tests, p_users, p_seeds, strict=True):
-        difference, low, high = samples.difference(label, against)
-        contrasts[label] = Contrast(
-            label, against, difference, low, high, test.lift, users, seeds, test.why_no_p_seeds
-        )
-    return Measured(setting, plan, outcomes, samples, contrasts)
+    """Resample, and test every arm against its reference."""
+    samples = {label: outcome.per_user(setting.metric) for label, outcome in outcomes.items()}
+    pairs = {arm.label: arm.against for arm in plan.arms if arm.against is not None}
+    return Measured(setting, plan, outcomes, *contrasted(samples, pairs))

@@ -81,7 +81,7 @@ def test_other_settings_in_the_same_folder_are_refused(dataset: Dataset, tmp_pat
 def test_evaluate_repeats_the_test_result_and_honours_the_mask(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    config = variant_config(dataset, variants()[2], 0, BASE)
+    config = variant_config(dataset.path, variants()[2], 0, BASE)
     run = run_experiment(config, tmp_path / "run")
     _, again = evaluate_run(run.path)
     assert dict(again.metrics) == run.results.test
@@ -90,7 +90,7 @@ def test_evaluate_repeats_the_test_result_and_honours_the_mask(
 
 
 def test_the_saved_model_alone_restores_the_embeddings(dataset: Dataset, tmp_path: Path) -> None:
-    run = run_experiment(variant_config(dataset, variants()[2], 0, BASE), tmp_path / "run")
+    run = run_experiment(variant_config(dataset.path, variants()[2], 0, BASE), tmp_path / "run")
     config = load_config(run.directory)
     split = make_split(dataset, "random", config.split_seed)
     features = represent_dataset(dataset, config.representation)
@@ -103,7 +103,7 @@ def test_the_saved_model_alone_restores_the_embeddings(dataset: Dataset, tmp_pat
 
 
 def test_recommendations_are_the_brute_force_ranking(dataset: Dataset, tmp_path: Path) -> None:
-    run = run_experiment(variant_config(dataset, variants()[2], 0, BASE), tmp_path / "run")
+    run = run_experiment(variant_config(dataset.path, variants()[2], 0, BASE), tmp_path / "run")
     vectors = run.directory.read_tensors("embeddings.safetensors")
     split = make_split(dataset, "random", 0)
     user = 3
@@ -161,7 +161,7 @@ def test_settings_of_their_own_reach_the_variants_they_name(dataset: Dataset) ->
         "backbone.embedding_size": 8, "training.patience": 3,
     }  # fmt: skip
     assert settings["lightgcn-none"] == {}
-    config = variant_config(dataset, plan_of.variants()[0], 0, {"training": {"patience": 9}})
+    config = variant_config(dataset.path, plan_of.variants()[0], 0, {"training": {"patience": 9}})
     assert config.training.patience == 4
 
 

@@ -70,7 +70,7 @@ def test_groups_against_a_loop_over_recommendations(dataset: Dataset, results: P
             means = []
             for seed, run in enumerate(outcome.runs):
                 config = variant_config(
-                    dataset, outcome.variant, seed, {"split": {"kind": "random"}}
+                    dataset.path, outcome.variant, seed, {"split": {"kind": "random"}}
                 )
                 test = experiment_split(dataset, config).test
                 rows = [

@@ -6,11 +6,10 @@ from typing import Any
 
 from cliper.backbones import backbone_entry
 from cliper.config import nearest
-from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
 from cliper.experiments.comparisons.tuning import effective_space
 from cliper.experiments.comparisons.variants import Variant, variant_config
-from cliper.experiments.run.config import ExperimentConfig, with_values
+from cliper.experiments.run.config import ExperimentConfig, has_value, with_values
 from cliper.experiments.search import DrawSettings
 from cliper.experiments.search.space import check_space
 
@@ -51,13 +50,13 @@ def check_comparison(
             "has no effect without cliper features", where="--fusions", remedy="leave it out"
         )
     for key in grid:
-        if _has(base, key):
+        if has_value(base, key):
             raise InputError("is set and searched at once", where=key, remedy="leave one out")
     for values in product(*grid.values()):
         tree = with_values(base, dict(zip(grid, values, strict=True)))
         _check_tree(variants, tree, metric)
         for variant in variants:
-            variant_config(_NOWHERE, variant, 0, tree)
+            variant_config(None, variant, 0, tree)
     for variant in variants:
         for key in variant.settings:
             if key in OWNED or key.startswith(("split.", "evaluation.")):
@@ -73,12 +72,12 @@ def _check_search(
 ) -> None:
     used: set[str] = set()
     for variant in variants:
-        space = effective_space(_NOWHERE, variant, 0, base, search)
+        space = effective_space(variant, base, search)
         used |= set(space)
         if space:
-            check_space(space, lambda p, v=variant: variant_config(_NOWHERE, v, 0, base, p))  # type: ignore[misc]
+            check_space(space, lambda p, v=variant: variant_config(None, v, 0, base, p))  # type: ignore[misc]
     for key in search.space:
-        if _has(base, key):
+        if has_value(base, key):
             raise InputError("is set and searched at once", where=key, remedy="leave one out")
         if key not in used:
             raise InputError(
@@ -88,9 +87,6 @@ def _check_search(
         raise InputError("there is nothing to search", where="preset", remedy="leave it out")
 
 
-_NOWHERE = Dataset("settings alone", Interactions(Vocabulary([]), Vocabulary([]), [], []))  # type: ignore[arg-type]
-
-
 def _check_tree(variants: Sequence[Variant], tree: Mapping[str, Any], metric: str) -> None:
     backbone = tree.get("backbone", {})
     if not isinstance(backbone, dict):
@@ -98,7 +94,7 @@ def _check_tree(variants: Sequence[Variant], tree: Mapping[str, Any], metric: st
     shared = {k: v for k, v in tree.items() if k not in ("backbone", "dataset")}
     config = ExperimentConfig.parse({**shared, "dataset": {"path": ""}})
     for key, option in OWNED.items():
-        if _has(tree, key):
+        if has_value(tree, key):
             raise InputError("is not a setting of a comparison", where=key, remedy=f"use {option}")
     known = {n for v in variants for n in backbone_entry(v.backbone).config.model_fields}
     for name in backbone:
@@ -114,7 +110,7 @@ def _check_tree(variants: Sequence[Variant], tree: Mapping[str, Any], metric: st
             raise InputError(
                 "has no effect without cliper features", where=section, remedy="leave it out"
             )
-    if _has(tree, "fusion.temperature") and not any(v.fusion == "attention" for v in variants):
+    if has_value(tree, "fusion.temperature") and not any(v.fusion == "attention" for v in variants):
         raise InputError(
             "has no effect without the attention fusion",
             where="fusion.temperature",
@@ -125,12 +121,3 @@ def _check_tree(variants: Sequence[Variant], tree: Mapping[str, Any], metric: st
         raise InputError(
             f"no metric {metric!r}", where="--metric", remedy=nearest(metric, measured)
         )
-
-
-def _has(tree: Mapping[str, Any], key: str) -> bool:
-    node: Any = tree
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return False
-        node = node[part]
-    return True

@@ -58,7 +58,7 @@ def compare(
     trainings = [
         Training(
             f"{variant.name} seed {seed}",
-            variant_config(dataset, variant, seed, base, chosen[variant.name].settings),
+            variant_config(dataset.path, variant, seed, base, chosen[variant.name].settings),
             out / "runs" / variant.name / f"seed-{seed}",
         )
         for variant in variants

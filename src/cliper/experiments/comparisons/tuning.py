@@ -9,7 +9,7 @@ from typing import Any
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset
 from cliper.experiments.comparisons.variants import Variant, variant_config
-from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.config import ExperimentConfig, has_value
 from cliper.experiments.run.trainings import Training, validate_all
 from cliper.experiments.search import (
     Choice,
@@ -46,7 +46,7 @@ def choose_by_grid(
     trainings = []
     for variant in variants:
         tried[variant.name] = []
-        for number, combination, config in distinct(dataset, variant, seed, base, grid):
+        for number, combination, config in distinct(dataset.path, variant, seed, base, grid):
             tried[variant.name].append(combination)
             folder = out / "search" / variant.name / f"{number:03d}"
             trainings.append(Training(f"{variant.name} configuration {number}", config, folder))
@@ -60,7 +60,7 @@ def choose_by_grid(
 
 
 def distinct(
-    dataset: Dataset,
+    path: Path | None,
     variant: Variant,
     seed: int,
     base: Settings | None,
@@ -73,7 +73,7 @@ def distinct(
     space = {key: Choice(tuple(values)) for key, values in grid.items()}
     seen: set[str] = set()
     for number, combination in enumerate(combinations(space)):
-        config = variant_config(dataset, variant, seed, base, combination)
+        config = variant_config(path, variant, seed, base, combination)
         key = json.dumps(_effective(config), sort_keys=True)
         if key not in seen:
             seen.add(key)
@@ -92,13 +92,13 @@ def choose_by_search(
     """The best of as many draws for each variant; one with nothing to search is left as it is."""
     chosen = {}
     for variant in variants:
-        space = effective_space(dataset, variant, seed, base, plan)
+        space = effective_space(variant, base, plan)
         if not space:
             chosen[variant.name] = Tuned()
             continue
 
         def build(params: dict[str, Any], variant: Variant = variant) -> ExperimentConfig:
-            return variant_config(dataset, variant, seed, base, params)
+            return variant_config(dataset.path, variant, seed, base, params)
 
         outcome = search(
             dataset,
@@ -133,14 +133,14 @@ def named_space(
 
 
 def effective_space(
-    dataset: Dataset, variant: Variant, seed: int, base: Settings | None, plan: DrawSettings
+    variant: Variant, base: Settings | None, plan: DrawSettings
 ) -> dict[str, Choice | Range]:
     """The plan's space without settings that have no effect on this variant, or are set."""
-    config = variant_config(dataset, variant, seed, base)
+    config = variant_config(None, variant, 0, base)
     named = named_space(plan, variant, config)
-    space = {key: one for key, one in named.items() if not _has(config.given(), key)}
-    given = _effective(variant_config(dataset, variant, seed, base, first_of(space)))
-    return {key: one for key, one in space.items() if _has(given, key)}
+    space = {key: one for key, one in named.items() if not has_value(config.given(), key)}
+    given = _effective(variant_config(None, variant, 0, base, first_of(space)))
+    return {key: one for key, one in space.items() if has_value(given, key)}
 
 
 def _effective(config: ExperimentConfig) -> dict[str, Any]:
@@ -149,8 +149,3 @@ def _effective(config: ExperimentConfig) -> dict[str, Any]:
     if not backbone_entry(config.backbone_name).backbone.is_trained:
         del given["training"]
     return given
-
-
-def _has(tree: Settings, key: str) -> bool:
-    section, _, name = key.partition(".")
-    return name in tree.get(section, {})

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cliper.backbones import backbone_entry
-from cliper.data import Dataset
 from cliper.encoders.settings import RUNNING
 from cliper.errors import InputError
 from cliper.experiments.run.config import ExperimentConfig, with_values
@@ -72,7 +72,7 @@ def plan(
 
 
 def variant_config(
-    dataset: Dataset,
+    path: Path | None,
     variant: Variant,
     seed: int,
     base: Mapping[str, Any] | None = None,
@@ -80,12 +80,13 @@ def variant_config(
 ) -> ExperimentConfig:
     """The experiment of one variant and seed; settings that a variant cannot use are left out.
 
+    `path` is the dataset's; None where the settings alone are looked at.
     `base` and `chosen` speak for the whole table: sections without effect on this variant
     (encoder settings of a vanilla run, options that only another backbone has) do not reach it.
     The variant's own settings do, and are refused where they have no effect.
     """
     tree = with_values(base or {}, chosen or {})
-    tree["dataset"] = {"path": str(dataset.path)}
+    tree["dataset"] = {"path": str(path)}
     known = backbone_entry(variant.backbone).config.model_fields
     options = {k: v for k, v in tree.get("backbone", {}).items() if k in known}
     tree["backbone"] = {"name": variant.backbone, **options}

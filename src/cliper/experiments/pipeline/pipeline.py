@@ -11,13 +11,11 @@ from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.errors import CliperError, InputError
 from cliper.experiments.comparisons.check import OWNED, check_comparison
 from cliper.experiments.comparisons.variants import Variant
-from cliper.experiments.pipeline.sections import KEYS, Sections, StudiesSettings, split_tree
+from cliper.experiments.pipeline.sections import Sections, StudiesSettings, split_tree
 from cliper.experiments.run.config import DatasetSettings, ExperimentConfig
 from cliper.experiments.studies import Setting, find_study
 
-__all__ = ["KEYS", "NOWHERE", "Pipeline", "arms_of"]
-
-NOWHERE = Dataset("settings alone", Interactions(Vocabulary([]), Vocabulary([]), [], []))  # type: ignore[arg-type]
+_NOWHERE = Dataset("settings alone", Interactions(Vocabulary([]), Vocabulary([]), [], []))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Pipeline:
         studies, base = self._studies, self.study_base(kind)
         values = studies.values_of(kind)
         return Setting(
-            NOWHERE,
+            _NOWHERE,
             self.study_backbone,
             studies.fusion,
             base,

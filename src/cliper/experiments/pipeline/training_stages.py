@@ -11,7 +11,7 @@ from cliper.experiments.pipeline.keys import (
     key_of,
     without_running,
 )
-from cliper.experiments.pipeline.pipeline import NOWHERE, Pipeline, arms_of
+from cliper.experiments.pipeline.pipeline import Pipeline, arms_of
 from cliper.experiments.pipeline.stage import Context, Stage
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.experiment import run_experiment
@@ -85,11 +85,11 @@ class CompareStage(Stage):
         search = plan.search_plan()
         for variant in variants:
             if search is not None:
-                space = effective_space(NOWHERE, variant, 0, base, search)
+                space = effective_space(variant, base, search)
                 count = size(space)
                 total += min(plan.trials, plan.trials if count is None else count) if space else 0
             elif plan.grid:
-                total += sum(1 for _ in distinct(NOWHERE, variant, 0, base, plan.grid))
+                total += sum(1 for _ in distinct(None, variant, 0, base, plan.grid))
         return total
 
 

@@ -190,6 +190,16 @@ def with_values(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
     return result
 
 
+def has_value(tree: Mapping[str, Any], key: str) -> bool:
+    """Whether a settings tree has a value or a section under a dotted key."""
+    node: Any = tree
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
 def load_experiment(path: Path) -> dict[str, Any]:
     """Read an experiment file as a tree; strictness comes with `ExperimentConfig.build`."""
     try:

@@ -115,7 +115,7 @@ class Setting:
 
     def config(self, arm: Arm, seed: int) -> ExperimentConfig:
         """The experiment of one arm and seed."""
-        return variant_config(self.dataset, arm.variant, seed, self.base, arm.settings)
+        return variant_config(self.dataset.path, arm.variant, seed, self.base, arm.settings)
 
     def cliper(
         self, label: str, settings: Mapping[str, Any] | None = None, against: str | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cliper.experiments.drawing.tables import metric_name
 from cliper.experiments.reports.page.model import Cell, Row, Table
 from cliper.experiments.statistics.significance import Evidence
 
@@ -70,17 +71,6 @@ def comparison_table(
         built.append(Row(head, cells, row.note, row.group != previous))
         previous = row.group
     return Table(tuple(metric_name(m) for m in metrics), tuple(built), "", caption, protocol)
-
-
-def metric_name(key: str) -> str:
-    """How a metric's key is written for people.
-
-    >>> metric_name("ndcg@10"), metric_name("recall@50")
-    ('NDCG@10', 'Recall@50')
-    """
-    name, _, k = key.partition("@")
-    pretty = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR"}.get(name, name.capitalize())
-    return f"{pretty}@{k}" if k else pretty
 
 
 def p_text(p_value: float) -> str:

@@ -14,7 +14,7 @@ from cliper.experiments.reports.breakdown import FEWEST_ROWS, breakdown
 from cliper.experiments.reports.build import build_report
 from cliper.experiments.reports.find import find_results
 
-from .browser import look, needs_browser
+from ..browser import look, needs_browser
 
 FAST = ["--epochs", "3", "--seeds", "2", "--set", "training.learning_rate=0.01"]
 

@@ -36,7 +36,7 @@ from cliper.experiments.reports.page import (
     write_report,
 )
 
-from .browser import look, needs_browser
+from ..browser import look, needs_browser
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=https://evil.example/x onerror=boom()> & $x_$"
 VOID = {"meta", "link", "img", "br", "hr", "input"}

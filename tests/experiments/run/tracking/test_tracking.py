@@ -11,7 +11,7 @@ from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.experiment import run_experiment
 from cliper.experiments.run.fit import experiment_identity
 
-from ..given_shop import make_given
+from ...given_shop import make_given
 
 EPOCHS = 4
 

@@ -16,7 +16,7 @@ from cliper.experiments.run.experiment import run_experiment
 from cliper.experiments.run.export import export_run
 from cliper.experiments.run.finished import Run
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from given_shop import C, D, M, N, make_given
 
 

@@ -16,7 +16,7 @@ from cliper.experiments.run.experiment import run_experiment
 from cliper.experiments.run.function import _put, describe_features
 from cliper.files import locked
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from given_shop import make_given
 
 QUICK = {"max_epochs": 2, "batch_size": 64}

@@ -78,10 +78,8 @@ def search(
         def work() -> Iterator[Work]:
             for number, params in open_ones:
                 config = build(params)
-                if workers > 1:
-                    shared.features.get(
-                        config.representation
-                    )  # encoded here, once, before workers read it
+                if workers > 1:  # encoded here, once, before workers read it from the store
+                    shared.features.get(config.representation)
                 training = plain_values(config, out / "trials" / f"{number:04d}")
                 told = {"search": str(out), "number": number, "prune": prune, "warmup": warmup}
                 yield Work(number, f"trial {number}", _validate, {**training, **told})

@@ -1,1 +1,1 @@
-"""Experiments, in rooms: one run, searches, comparisons, studies, reports (ADR 0029)."""
+"""Experiments, in rooms: one run, searches, comparisons, studies, reports (ADR 0035)."""

@@ -134,7 +134,7 @@ def assemble(
         if raw is not None:
             catalogue = _catalogue(raw, item_ids, pictures, work, ledger)
         about: JsonObject = {
-            "source": _sources({**(items.files if items else {}), **log.files}),
+            "source": file_facts({**(items.files if items else {}), **log.files}),
             "options": {**filters.as_json(), **(options or {})},
             "read": {"rows": found.n_read, "items": None if raw is None else raw.n_read},
             "images": 0 if catalogue is None else sum(i is not None for i in catalogue.images),
@@ -271,7 +271,7 @@ def _catalogue(
     return Catalogue(vocabulary, table, stored, work, urls)
 
 
-def _sources(files: Mapping[str, Path]) -> JsonObject:
+def file_facts(files: Mapping[str, Path]) -> JsonObject:
     """File names, sizes and hashes; no absolute paths, they say more about a machine than data."""
     return {
         role: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}

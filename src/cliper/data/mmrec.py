@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cliper.data.assemble import time_facts
+from cliper.data.assemble import file_facts, time_facts
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable, dataset_directory
 from cliper.data.interactions import Interactions
@@ -18,7 +18,6 @@ from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
 from cliper.data.readers.values import to_numbers
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
-from cliper.files import sha256_file
 from cliper.types import BoolArray, FloatArray, IndexArray, JsonObject
 
 _GAPS = 1_000  # item numbers per item that occurs; more is no numbering
@@ -67,14 +66,7 @@ def prepare_mmrec(source: Path, out: Path, name: str | None = None) -> Dataset:
         table, given = _interactions(columns, n_items, log_path, ledger)
         files = [log_path, *(source / f for f in _FEATURES.values() if (source / f).exists())]
         about: JsonObject = {
-            "source": {
-                path.name: {
-                    "file": path.name,
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256_file(path),
-                }
-                for path in files
-            },
+            "source": file_facts({path.name: path for path in files}),
             "options": {},
             "read": {"rows": n_read, "items": n_items},
             "features": features,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpcore2
 import httpx2
 
-from cliper.data.fetch.coding import decoder_for
+from cliper.data.fetch.coding import Decoder
 from cliper.data.fetch.network import GuardedNetwork, Resolver, SystemResolver
 from cliper.data.fetch.outcome import Cause, Failure, FetchError, http_error
 from cliper.data.fetch.retry import retry_after
@@ -160,7 +160,7 @@ class Downloader:
 
     async def _body(self, response: httpcore2.Response, coding: str | None) -> bytes:
         most = self._settings.max_bytes
-        decoder, data, sent = decoder_for(coding), bytearray(), 0
+        decoder, data, sent = Decoder(coding), bytearray(), 0
         async for piece in response.aiter_stream():
             sent += len(piece)
             data += decoder.feed(piece, most - len(data))

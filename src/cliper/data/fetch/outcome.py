@@ -9,50 +9,38 @@ Again = Literal["now", "later", "never"]
 
 
 class Cause(StrEnum):
-    """Why an address gave no picture; the value is what reports say."""
+    """Why an address gave no picture; the value is what reports say, `again` when to try again."""
 
-    BAD_ADDRESS = "not a usable address"
-    REFUSED_ADDRESS = "refused: not a public address"
-    UNKNOWN_HOST = "the host's name cannot be resolved"
-    NO_CONNECTION = "no connection"
-    NO_SECURITY = "no secure connection"
-    NO_ANSWER = "no answer in time"
-    TOO_SLOW = "not finished in time"
-    CLOSED_EARLY = "the connection closed early"
-    BROKEN_PROTOCOL = "not understandable as HTTP"
-    HTTP_ERROR = "HTTP error"
-    TOO_MANY_REDIRECTS = "too many redirects"
-    BAD_REDIRECT = "a redirect that leads nowhere"
-    TOO_LARGE = "too many bytes"
-    BAD_CODING = "a content coding that cannot be undone"
-    EMPTY = "an empty answer"
-    NO_PICTURE = "no picture"
-    BROKEN_PICTURE = "a broken picture"
-    TOO_MANY_PIXELS = "too many pixels"
-    HOST_GIVEN_UP = "the host was given up for this run"
+    again: Again
+
+    def __new__(cls, told: str, again: Again = "later") -> "Cause":
+        """A cause and when to try again."""
+        cause = str.__new__(cls, told)
+        cause._value_ = told
+        cause.again = again
+        return cause
+
+    BAD_ADDRESS = "not a usable address", "never"
+    REFUSED_ADDRESS = "refused: not a public address", "later"  # a host may be allowed by then
+    UNKNOWN_HOST = "the host's name cannot be resolved", "later"
+    NO_CONNECTION = "no connection", "now"
+    NO_SECURITY = "no secure connection", "later"
+    NO_ANSWER = "no answer in time", "now"
+    TOO_SLOW = "not finished in time", "now"
+    CLOSED_EARLY = "the connection closed early", "now"
+    BROKEN_PROTOCOL = "not understandable as HTTP", "later"
+    HTTP_ERROR = "HTTP error", "never"  # `http_error` knows better
+    TOO_MANY_REDIRECTS = "too many redirects", "never"
+    BAD_REDIRECT = "a redirect that leads nowhere", "never"
+    TOO_LARGE = "too many bytes", "never"
+    BAD_CODING = "a content coding that cannot be undone", "never"
+    EMPTY = "an empty answer", "later"
+    NO_PICTURE = "no picture", "never"
+    BROKEN_PICTURE = "a broken picture", "never"
+    TOO_MANY_PIXELS = "too many pixels", "never"
+    HOST_GIVEN_UP = "the host was given up for this run", "later"
 
 
-_AGAIN: dict[Cause, Again] = {
-    Cause.BAD_ADDRESS: "never",
-    Cause.REFUSED_ADDRESS: "later",  # a host may be allowed by then
-    Cause.UNKNOWN_HOST: "later",
-    Cause.NO_CONNECTION: "now",
-    Cause.NO_SECURITY: "later",
-    Cause.NO_ANSWER: "now",
-    Cause.TOO_SLOW: "now",
-    Cause.CLOSED_EARLY: "now",
-    Cause.BROKEN_PROTOCOL: "later",
-    Cause.HTTP_ERROR: "never",  # `http_error` knows better
-    Cause.TOO_MANY_REDIRECTS: "never",
-    Cause.BAD_REDIRECT: "never",
-    Cause.TOO_LARGE: "never",
-    Cause.BAD_CODING: "never",
-    Cause.EMPTY: "later",
-    Cause.NO_PICTURE: "never",
-    Cause.BROKEN_PICTURE: "never",
-    Cause.TOO_MANY_PIXELS: "never",
-    Cause.HOST_GIVEN_UP: "later",
-}
 # Answers that say "not now": RFC 9110 (408, 500, 502–504), RFC 8470 (425), RFC 6585 (429).
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 # Causes that say nothing is there, or that it does not want to talk: a host's count of these in a
@@ -124,7 +112,7 @@ class FetchError(Exception):
         again: Again | None = None,
     ) -> None:
         super().__init__(f"{cause.value}: {detail}")
-        self.failure = Failure(cause, detail, status, again or _AGAIN[cause])
+        self.failure = Failure(cause, detail, status, again or cause.again)
 
 
 def http_error(status: int, wait: float | None = None) -> Failure:

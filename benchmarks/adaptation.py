@@ -35,7 +35,7 @@ from cliper.encoders.alignment import Alignment
 from cliper.encoders.alignment_fit import fit_alignment
 from cliper.encoders.base import Encodings
 from cliper.encoders.contrastive import info_nce
-from cliper.encoders.families.clip_tokenizer import vocabulary_of
+from cliper.encoders.families.tokenizer_files import vocabulary_of
 from cliper.encoders.pairs import PairTable, split_pairs
 from cliper.encoders.two_tower import TwoTowerEncoder
 

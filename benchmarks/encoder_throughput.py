@@ -20,6 +20,7 @@ import json
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,11 +35,12 @@ from PIL import Image
 from tokenizers.trainers import BpeTrainer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from cliper.dense import matmul
 from cliper.encoders.families.clip import ClipTowers
-from cliper.encoders.families.clip_tokenizer import ClipTokenizer, build_tokenizer, vocabulary_of
+from cliper.encoders.families.tokenizer_files import load_clip_tokenizer, vocabulary_of
 from cliper.encoders.images import decode_batches
 from cliper.encoders.preprocessing import ImagePreprocessing
-from cliper.encoders.runtime.packed import can_pack, pack, packed_linear
+from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.two_tower import TwoTowerEncoder
 
 SIZES = {"b-32": (12, 768, 32, 512, 512), "l-14": (24, 1024, 14, 768, 768)}
@@ -65,16 +67,21 @@ def model_of(size: str, vocabulary: int) -> transformers.CLIPModel:
     return transformers.CLIPModel(config).eval().requires_grad_(False)
 
 
-def learned_tokenizer(texts: list[str]) -> ClipTokenizer:
+def learned_tokenizer(texts: list[str]) -> TextTokenizer:
     """CLIP's rule with merges learned on these texts."""
-    engine = build_tokenizer(vocabulary_of([]), []).engine
+    rule = transformers.CLIPTokenizer(vocab=vocabulary_of([]), merges=[])
+    engine = tokenizers.Tokenizer.from_str(rule.backend_tokenizer.to_str())
     alphabet = [w for w in vocabulary_of([]) if len(w) == 1]
     trainer = BpeTrainer(
         vocab_size=8000, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False
     )
     engine.train_from_iterator(texts, trainer)
     merges = [tuple(m) for m in json.loads(engine.to_str())["model"]["merges"]]
-    return build_tokenizer(vocabulary_of(merges), merges)
+    with tempfile.TemporaryDirectory() as folder:
+        transformers.CLIPTokenizer(vocab=vocabulary_of(merges), merges=merges).save_pretrained(
+            folder
+        )
+        return load_clip_tokenizer(Path(folder))
 
 
 def inputs(folder: Path, count: int) -> tuple[list[str], list[Path], list[str]]:
@@ -129,7 +136,7 @@ class Plain:
     """The first loop that comes to mind."""
 
     def __init__(
-        self, model: transformers.CLIPModel, tokenizer: ClipTokenizer, device: str, dtype: str
+        self, model: transformers.CLIPModel, tokenizer: TextTokenizer, device: str, dtype: str
     ) -> None:
         self.device, self.dtype = device, getattr(torch, dtype)
         self.model = model.to(device, self.dtype)
@@ -172,9 +179,8 @@ def products(device: str, dtype: str) -> list[Work]:
     kind = getattr(torch, dtype)
     square = torch.randn(2048, 2048).to(device, kind)
     works: list[Work] = [lambda: square @ square]
-    if device == "cpu" and can_pack(kind):
-        packed = pack(square)
-        works.append(lambda: packed_linear(square, packed, None))
+    if device == "cpu":
+        works.append(lambda: matmul(square, square))
     return works
 
 
@@ -208,7 +214,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     texts, paths, every = inputs(args.folder, args.count)
     tokenizer = learned_tokenizer(every)
-    vocabulary = tokenizer.engine.get_vocab_size()
+    vocabulary = tokenizer.size
     device, onnx = args.device, args.onnx if args.device == "cpu" else []
 
     def encoder(dtype: str, runtime: str = "torch", size: Any = "auto") -> TwoTowerEncoder:

@@ -20,7 +20,7 @@ from cliper.demo.shop import generate_shop
 from cliper.encoders.adaptation import adaptation_config
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.families.clip_tokenizer import vocabulary_of
+from cliper.encoders.families.tokenizer_files import vocabulary_of
 from cliper.encoders.settings import EncoderSettings
 from cliper.experiments.drawing.adaptation import with_figure
 from cliper.representation.represent import rendered_views

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import cliper.dense
-from cliper.dense import Linear, before_leaky_relu, linear, matmul
+from cliper.dense import Linear, before_leaky_relu, faster_linears, linear, matmul
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -82,3 +82,53 @@ def test_the_gradient_before_a_leaky_relu_is_autograds(in_place: bool) -> None:
     out = gradient if in_place else torch.empty_like(gradient)
     found = before_leaky_relu(gradient, y.detach(), 0.01, out=out)
     assert found is out and torch.equal(found, x.grad)
+
+
+@pytest.mark.parametrize("shape", [(70,), (0, 70), (3, 70), (40, 50, 70)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_layers_in_the_block_are_torchs(shape: tuple[int, ...], bias: bool) -> None:
+    layer, x = torch.nn.Linear(70, 90, bias=bias), random(*shape)
+    not_in_order = x.transpose(0, -2) if x.dim() > 2 else x
+    with torch.inference_mode():
+        for each in (x, not_in_order):
+            expected = layer(each)
+            with faster_linears():
+                torch.testing.assert_close(layer(each), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_whole_network_in_the_block_gives_the_same() -> None:
+    """Attention's own projection, hooks and other precisions are not disturbed."""
+    torch.manual_seed(0)
+    network = torch.nn.TransformerEncoder(
+        torch.nn.TransformerEncoderLayer(64, 4, 256, batch_first=True, dropout=0.0),
+        2,
+        enable_nested_tensor=False,
+    ).train()  # in evaluation torch takes one fused operator for the whole layer
+    seen: list[int] = []
+    network.layers[0].linear1.register_forward_hook(lambda *_: seen.append(1))
+    for kind in (torch.float32, torch.float64, torch.bfloat16):
+        network, x = network.to(kind), random(8, 100, 64).to(kind)
+        with torch.no_grad():
+            expected = network(x)
+            with faster_linears():
+                torch.testing.assert_close(network(x), expected, rtol=2e-4, atol=2e-4)
+    assert len(seen) == 6
+
+
+def test_gradients_in_the_block_are_torchs() -> None:
+    layer = torch.nn.Linear(70, 90)
+    x, y = (random(3000, 70).requires_grad_() for _ in range(2))
+    layer(x).square().sum().backward()
+    with faster_linears():
+        layer(y).square().sum().backward()
+    assert x.grad is not None and y.grad is not None
+    assert torch.equal(x.grad, y.grad)
+
+
+def test_without_the_operator_the_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = torch.nn.Linear(300, 200), random(1000, 300)
+    monkeypatch.setattr(cliper.dense, "_ONEDNN", None)
+    with torch.inference_mode():
+        expected = layer(x)
+        with faster_linears():
+            assert torch.equal(layer(x), expected)

@@ -8,11 +8,13 @@ oneDNN, which PyTorch carries too but uses for convolutions and lower precisions
 (`benchmarks/dense_products.py`, ADR 0026). Numbers agree but for the order of summation.
 """
 
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 # oneDNN's product, where there is one and the usual one is MKL's; else None.
 _BOTH = torch.backends.mkldnn.is_available() and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
@@ -83,10 +85,16 @@ def before_leaky_relu(gradient: Tensor, result: Tensor, slope: float, out: Tenso
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x Wᵀ + b for x (n, k), W (m, k) and b (m,), with its gradients: (n, m)."""
-    if not _by_onednn(x, weight.T):
+    """x Wᵀ + b for x (…, k), W (m, k) and b (m,), with its gradients: (…, m)."""
+    rows = x.flatten(0, -2) if x.dim() > 2 else x
+    if not _by_onednn(rows, weight.T):
         return functional.linear(x, weight, bias)
-    return cast(Tensor, _Linear.apply(x, weight, bias))  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled():
+        y = cast(Tensor, _Linear.apply(rows, weight, bias))  # type: ignore[no-untyped-call]
+    else:
+        assert _ONEDNN is not None
+        y = cast(Tensor, _ONEDNN(rows, weight, bias, "none", [], ""))
+    return y.view(*x.shape[:-1], len(weight))
 
 
 class Linear(nn.Linear):
@@ -95,6 +103,29 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """X Wᵀ + b for rows x (n, k): (n, m)."""
         return linear(input, self.weight, self.bias)
+
+
+class faster_linears(TorchFunctionMode):
+    """Inside the block, the linear layers of any network have the products of this module.
+
+    For inference: where gradients are recorded, everything stays as it is.
+
+    >>> with torch.no_grad(), faster_linears():
+    ...     nn.Linear(3, 2)(torch.zeros(4, 5, 3)).shape
+    torch.Size([4, 5, 2])
+    """
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Take `torch.nn.functional.linear`'s place."""
+        if func is functional.linear and len(args) > 1 and not torch.is_grad_enabled():
+            func = linear
+        return func(*args, **(kwargs or {}))
 
 
 class _Linear(torch.autograd.Function):

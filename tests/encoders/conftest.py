@@ -33,7 +33,7 @@ def clip_merges() -> list[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def clip_vocabulary(clip_merges) -> dict[str, int]:
     """The real vocabulary; `test_clip_tokenizer` checks it against the package, id by id."""
-    from cliper.encoders.families.clip_tokenizer import vocabulary_of
+    from cliper.encoders.families.tokenizer_files import vocabulary_of
 
     return vocabulary_of(clip_merges)
 

@@ -39,7 +39,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         return fake.encode_image(paths), fake.image_failures
 
     monkeypatch.setattr(MiniLM, "encode_text", text)
-    monkeypatch.setattr(MiniLM, "truncated", lambda self, texts: np.zeros(len(texts), bool))
     monkeypatch.setattr(EfficientNetLite, "encode_image", image)
     return counts
 

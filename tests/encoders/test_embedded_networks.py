@@ -66,18 +66,22 @@ def test_neighbours_in_a_batch_change_nothing_but_rounding(minilm: MiniLM) -> No
 
 def test_equal_texts_are_encoded_once(minilm: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    forward = minilm._forward
-    monkeypatch.setattr(minilm, "_forward", lambda ids: sizes.append(len(ids)) or forward(ids))
-    done: list[int] = []
-    out = minilm.encode_text(["a", "b", "a", "a"], on_batch=done.append)
+    pooled = minilm._pooled
+    monkeypatch.setattr(
+        minilm, "_pooled", lambda ids, mask: sizes.append(len(ids)) or pooled(ids, mask)
+    )
+    out = minilm.encode_text(["a", "b", "a", "a"])
     assert sum(sizes) == 2
-    assert sum(done) == 4
     np.testing.assert_array_equal(out[0], out[3])
 
 
-def test_what_is_truncated_is_known(minilm: MiniLM) -> None:
+def test_what_is_truncated_is_counted() -> None:
+    minilm = MiniLM()
     fits, over = "a " * 254, "a " * 255  # and two special tokens
-    assert minilm.truncated([fits, over, "", "ab cd " * 200]).tolist() == [False, True, False, True]
+    for text, cut in ((fits, 0), (over, 1), ("", 1), ("ab cd " * 200, 2)):
+        minilm.encode_text([text])
+        assert minilm.text_counts.truncated == cut
+    assert minilm.count_tokens([fits, over, ""]).tolist() == [256, 257, 2]
     np.testing.assert_allclose(*minilm.encode_text([fits, over]), atol=2e-6)
 
 
@@ -86,7 +90,7 @@ def test_the_library_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_fused_network_equals_the_plain_one(
+def test_the_folded_network_equals_the_plain_one(
     network: EfficientNetLite, pictures: list[Path]
 ) -> None:
     plain = load_plain(network.weights)
@@ -103,9 +107,9 @@ def test_the_fused_network_equals_the_plain_one(
 
 def test_folding_is_seen_when_normalisation_matters(network: EfficientNetLite) -> None:
     norms = [m for m in load_plain(network.weights).modules() if isinstance(m, nn.BatchNorm2d)]
-    fused = [m for m in network._network.modules() if isinstance(m, nn.BatchNorm2d)]
+    folded = [m for m in network._network.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(norms) > 40
-    assert fused == []
+    assert folded == []
 
 
 def test_a_broken_picture_is_a_row_of_nan_with_its_reason(

@@ -6,19 +6,15 @@ trained freely on a few thousand pairs it would be bent towards what the picture
 the rest (measured in benchmarks/cold_reference.py).
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from cliper.config import StrictConfig
-from cliper.errors import InputError
-from cliper.files import atomic_path
+from cliper.encoders.tensor_files import load_tensors, save_tensors
 from cliper.types import FloatArray
 
 _BLOCK = 65536
@@ -104,12 +100,8 @@ class Alignment:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all; the score travels in its header."""
-        tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in _TENSORS
-        }
-        score = json.dumps(asdict(self.score), sort_keys=True)
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"score": score})
+        tensors = {name: torch.from_numpy(getattr(self, name)) for name in _TENSORS}
+        save_tensors(path, tensors, asdict(self.score))
 
     @classmethod
     def load(cls, path: Path) -> "Alignment":
@@ -118,17 +110,9 @@ class Alignment:
         Raises:
             InputError: the file is broken.
         """
-        try:
-            with safe_open(path, framework="np") as file:
-                arrays = {name: file.get_tensor(name) for name in _TENSORS}
-                score = AlignmentScore(**json.loads(file.metadata()["score"]))
-        except Exception as error:
-            raise InputError(
-                f"a broken alignment ({type(error).__name__})",
-                where=str(path),
-                remedy="delete it and run 'cliper encode' again",
-            ) from None
-        return cls(**arrays, score=score)
+        tensors, score = load_tensors(path)
+        arrays = {name: tensors[name].numpy() for name in _TENSORS}
+        return cls(**arrays, score=AlignmentScore(**score))
 
 
 _TENSORS = ("text", "image_mean", "image_scale", "image")

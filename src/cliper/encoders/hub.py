@@ -10,16 +10,20 @@ from typing import Any
 from huggingface_hub import constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from cliper.encoders.families.clip_tokenizer import TOKENIZER_FILES
+from cliper.encoders.families.tokenizer_files import (
+    CLIP_FILES,
+    SENTENCEPIECE_FILE,
+    VOCABULARY_FILE,
+)
 from cliper.encoders.preprocessing import PREPROCESSING_FILE, PROCESSOR_FILE
 from cliper.errors import InputError
 
-_TOKENIZERS = [*TOKENIZER_FILES, "vocab.txt", "spiece.model"]
+_TOKENIZERS = [*CLIP_FILES, VOCABULARY_FILE, SENTENCEPIECE_FILE]
 _SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *_TOKENIZERS]
 _SAFE = ["model.safetensors", "model.safetensors.index.json", "model-*.safetensors"]
 _BIN = ["pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"]
 _OPEN_CLIP = "open_clip_model.safetensors"
-_OPEN_CLIP_FILES = ["open_clip_config.json", _OPEN_CLIP, *TOKENIZER_FILES]
+_OPEN_CLIP_FILES = ["open_clip_config.json", _OPEN_CLIP, *CLIP_FILES]
 
 _NEEDED = (
     f"config.json, {PREPROCESSING_FILE}, model.safetensors (or pytorch_model.bin) and the "
@@ -114,20 +118,6 @@ def fetch_file(repository: str, name: str, *, allow_download: bool) -> Path:
     return _reaching(wanted, lambda: Path(hf_hub_download(repository, name)), files)
 
 
-def fetch_tokenizer(repository: str, *, allow_download: bool) -> Path:
-    """The folder with a repository's tokeniser files; errors as for `fetch_model`."""
-    if (cached := cached_file(repository, "tokenizer.json")) is not None:
-        return cached.parent
-    wanted, names = Repository(repository), list(TOKENIZER_FILES)
-    if not allow_download:
-        raise _absent(wanted, "the tokeniser is", "tokenizer.json")
-    return _reaching(
-        wanted,
-        lambda: Path(snapshot_download(repository, allow_patterns=names)),
-        "tokenizer.json",
-    )
-
-
 def cached_model(repository: Repository | str) -> Path | None:
     """The folder of a model that is in the local cache whole, or None. Never the network."""
     wanted = _as_repository(repository)
@@ -166,7 +156,7 @@ def _has_weights(folder: Path) -> bool:
 
 def _complete(folder: Path) -> bool:
     # Another program may have fetched the weights alone.
-    words = ("tokenizer.json", "merges.txt", "vocab.txt", "spiece.model")
+    words = ("tokenizer.json", "merges.txt", VOCABULARY_FILE, SENTENCEPIECE_FILE)
     tokenizer = any((folder / name).is_file() for name in words)
     pictures = any((folder / name).is_file() for name in (PREPROCESSING_FILE, PROCESSOR_FILE))
     pictures = pictures or not (folder / "config.json").is_file()  # open_clip's has none

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from cliper.encoders import hub
-from cliper.encoders.families import load_folder
-from cliper.encoders.families.clip import check_tokenizer
-from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
+from cliper.encoders.families import checked, load_folder
 from cliper.encoders.families.openai_layout import OPEN_CLIP_WEIGHTS, load_openai_layout
+from cliper.encoders.families.tokenizer_files import TOKENIZER_FILE, load_clip_tokenizer
 from cliper.encoders.settings import EncoderSettings
+from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
@@ -50,10 +50,10 @@ def from_path(name: str, path: Path, settings: EncoderSettings) -> TwoTowerEncod
         path = _only_file(path)
     if not path.is_file():
         raise InputError("no such file or folder", where=str(path))
-    towers, text_config, preprocessing = load_openai_layout(path)
+    towers, preprocessing = load_openai_layout(path)
     tokenizer = _tokenizer_for(path, allow_download=settings.allow_download)
-    check_tokenizer(tokenizer, text_config, where=str(path))
-    return _encoder(name, Parts(towers, tokenizer, preprocessing), path, settings)
+    parts = checked(Parts(towers, tokenizer, preprocessing), where=path)
+    return _encoder(name, parts, path, settings)
 
 
 def _in_transformers_layout(folder: Path) -> bool:
@@ -105,17 +105,19 @@ def long_clip(
     return encoder
 
 
-def _tokenizer_for(path: Path, *, allow_download: bool) -> ClipTokenizer:
+def _tokenizer_for(path: Path, *, allow_download: bool) -> TextTokenizer:
     try:
-        return load_tokenizer(path.parent)
+        return load_clip_tokenizer(path.parent)
     except InputError as missing:
         if any(path.parent.glob("tokenizer.json")):
             raise
         try:
-            folder = hub.fetch_tokenizer(TOKENIZER_REPOSITORY, allow_download=allow_download)
+            path = hub.fetch_file(
+                TOKENIZER_REPOSITORY, TOKENIZER_FILE, allow_download=allow_download
+            )
         except InputError:
             raise missing from None
-    return load_tokenizer(folder)
+    return load_clip_tokenizer(path.parent)
 
 
 def _encoder(name: str, parts: Parts, path: Path, settings: EncoderSettings) -> TwoTowerEncoder:

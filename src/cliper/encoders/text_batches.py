@@ -13,10 +13,72 @@ import numpy as np
 import torch
 
 from cliper import progress
+from cliper.encoders.limits import LongText, TextCounts, limited
+from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.types import FloatArray, IndexArray
 
 _SIMILAR = 0.75  # of the batch's longest
 _SMALL = 8  # rows; below this a batch costs more than its padding
+
+
+Forward = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""Ids and mask (b, longest; 1 a token, 0 padding; None where nothing is padded) to (b, D)."""
+
+
+class TextPipeline:
+    """Texts to rows: tokenised, cut to the tower's limit, equal ones once, in batches.
+
+    Args:
+        tokenizer: the tower's.
+        forward: the tower.
+        budget: asked for the tokens in one batch, padding included, when there is something to do.
+        width: D.
+        max_tokens: the longest text, special tokens included.
+        long_text: what to do beyond it (`limits`).
+        padded_to: every row is this long; None makes a batch as long as its longest row.
+
+    Attributes:
+        counts: what happened to the texts so far.
+    """
+
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        forward: Forward,
+        budget: Callable[[], int],
+        *,
+        width: int,
+        max_tokens: int,
+        long_text: LongText = "truncate",
+        padded_to: int | None = None,
+    ) -> None:
+        self.tokenizer, self.counts = tokenizer, TextCounts()
+        self._forward, self._budget, self._width = forward, budget, width
+        self._max_tokens, self._long_text, self._padded_to = max_tokens, long_text, padded_to
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        """Texts (n) to rows (n, D), float32.
+
+        Memory beyond the result: the distinct texts' ids and one batch.
+        """
+        if not texts:
+            return np.zeros((0, self._width), dtype=np.float32)
+        position = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        rows = np.array([position[text] for text in texts], dtype=np.int64)
+        before, after = self.tokenizer.before, self.tokenizer.after
+        room, cut = self._max_tokens - len(before) - len(after), self._long_text == "truncate"
+        tokens = self.tokenizer.encode(list(position), keep=room if cut else None)
+        sequences, owners = limited(
+            tokens, self._max_tokens, self._long_text, before=before, after=after
+        )
+        embedded = encode_sequences(
+            sequences, self._forward, width=self._width, pad=self.tokenizer.pad,
+            budget=self._budget(), padded_to=self._padded_to,
+        )  # fmt: skip
+        over = int(np.array([len(t) > room for t in tokens])[rows].sum())
+        self.counts += TextCounts(len(texts), over if cut else 0, 0 if cut else over)
+        result: FloatArray = mean_by_owner(embedded, owners, len(tokens))[rows]
+        return result
 
 
 def length_batches(lengths: IndexArray, budget: int) -> Iterator[IndexArray]:
@@ -56,7 +118,7 @@ def padded(sequences: Sequence[IndexArray], pad: int, length: int | None = None)
 
 def encode_sequences(
     sequences: Sequence[IndexArray],
-    forward: Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor],
+    forward: Forward,
     *,
     width: int,
     pad: int,
@@ -67,8 +129,7 @@ def encode_sequences(
 
     Args:
         sequences: token ids, special tokens included.
-        forward: ids (b, longest) and mask (b, longest; 1 a token, 0 padding; None where nothing
-            is padded) to embeddings (b, width).
+        forward: the tower.
         width: D.
         pad: the id that fills the shorter rows.
         budget: tokens in one batch, padding included.

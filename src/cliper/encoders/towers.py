@@ -1,7 +1,8 @@
 """`Towers`: what a family gives to the encoder, two towers behind two functions."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -12,8 +13,9 @@ from cliper.encoders.text_tokenizer import TextTokenizer
 Model = Any
 """A model of `transformers`, whose own annotations differ between versions."""
 
-
 _BOOKKEEPING = ("position_ids", "token_type_ids", "num_batches_tracked")
+# What shapes of tensors do not tell, of either tower.
+_UNTOLD = ("hidden_act", "layer_norm_eps", "num_attention_heads", "eos_token_id")
 
 
 class Towers(nn.Module):
@@ -32,10 +34,16 @@ class Towers(nn.Module):
     Attributes:
         unused: beginnings of names of tensors that no embedding depends on.
         too_coarse: precisions in which rows stray from float32 by more than a cosine of 0.999.
+        model_class, processor: how `families.load_folder` reads a folder in `transformers`'
+            layout: the network's class there, and the usual image processor.
+        wanted: what is needed where `refusal` refuses a folder.
     """
 
-    unused: tuple[str, ...] = ("logit_scale", "logit_bias")
-    too_coarse: tuple[str, ...] = ()
+    unused: ClassVar[tuple[str, ...]] = ("logit_scale", "logit_bias")
+    too_coarse: ClassVar[tuple[str, ...]] = ()
+    model_class: ClassVar[str]
+    processor: ClassVar[str]
+    wanted: ClassVar[str] = "another model of this family"
 
     def __init__(
         self,
@@ -76,6 +84,22 @@ class Towers(nn.Module):
             if not name.startswith(self.unused) and not name.endswith(_BOOKKEEPING):
                 yield name, tensor
 
+    @staticmethod
+    def load_tokenizer(folder: Path) -> TextTokenizer:
+        """The tokeniser of a folder in `transformers`' layout."""
+        raise NotImplementedError
+
+    @classmethod
+    def refusal(cls, config: Any) -> str | None:
+        """Why a `config.json` of this `model_type` is none of these towers; None where it is."""
+        return None
+
+    def check_tokenizer(self, tokenizer: TextTokenizer) -> None:
+        """Refuse a tokeniser that the text tower was not trained with (a `ValueError`)."""
+        words = self.model.config.text_config.vocab_size
+        if tokenizer.size > words:
+            raise ValueError(f"the tokeniser has {tokenizer.size} words, the text tower {words}")
+
 
 class Parts(NamedTuple):
     """What a model's files hold: the towers, and what their inputs go through."""
@@ -83,3 +107,32 @@ class Parts(NamedTuple):
     towers: Towers
     tokenizer: TextTokenizer
     preprocessing: ImagePreprocessing
+
+
+def untold(config: Any, *more: str) -> dict[str, Any]:
+    """The settings that tensors' shapes do not tell, of one tower's configuration.
+
+    Args:
+        config: a configuration of `transformers`.
+        more: further settings of this family.
+    """
+    return {key: getattr(config, key) for key in (*_UNTOLD, *more) if hasattr(config, key)}
+
+
+def sides(size: Any) -> tuple[int, int]:
+    """A configuration's image size, one number or two.
+
+    >>> sides(224), sides([224, 196])
+    ((224, 224), (224, 196))
+    """
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    return int(height), int(width)
+
+
+def text_limit(*limits: int | None) -> int:
+    """The smallest limit that is set: the model's positions, its tokeniser's, its training's.
+
+    >>> text_limit(512, None, 64)
+    64
+    """
+    return min(int(limit) for limit in limits if limit is not None)

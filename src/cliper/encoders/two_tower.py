@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cliper import progress
-from cliper.encoders.images import ImageFailure, decode_batches
-from cliper.encoders.limits import LongText, TextCounts, limited
+from cliper.encoders.image_batches import encode_files
+from cliper.encoders.images import ImageFailure
+from cliper.encoders.limits import LongText, TextCounts
 from cliper.encoders.preprocessing import ImagePreprocessing
 from cliper.encoders.runtime.batching import BatchSize
-from cliper.encoders.runtime.computing import DTYPES, Computing, How, Inputs
-from cliper.encoders.text_batches import encode_sequences, mean_by_owner
+from cliper.encoders.runtime.computing import DTYPES, Computing, How
+from cliper.encoders.text_batches import TextPipeline
 from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Towers
 from cliper.errors import InputError
@@ -48,7 +48,6 @@ class TwoTowerEncoder:
         name, width, max_tokens, hash: see `DualEncoder`. The hash also covers `long_text`,
             `dtype` and `runtime`, because they change the numbers. The batch size changes them
             by rounding alone, except in int8, where the rows of a batch share a scale.
-        text_counts: what happened to the texts so far.
         image_failures: pictures of the latest `encode_image` that could not be read; their rows
             are NaN.
         source: where the weights came from: a `path`, or `repository`, `revision` and `commit`.
@@ -76,7 +75,6 @@ class TwoTowerEncoder:
     ) -> None:
         _check_precision(towers, dtype, name)
         self.name = name
-        self.text_counts = TextCounts()
         self.image_failures: tuple[ImageFailure, ...] = ()
         self.source: JsonObject = {}
         self.preprocessing = preprocessing
@@ -89,13 +87,25 @@ class TwoTowerEncoder:
         how = How(device, dtype, batch_size, runtime, graphs)
         towers.to(DTYPES[dtype])
         self.hash = _hash(towers, tokenizer, preprocessing, long_text, how.key)
-        inputs = Inputs(tokenizer.pad, preprocessing.shape, preprocessing.normalise)
-        self._computing = Computing(towers, inputs, how, self.hash)
+        self._compute(Computing(towers, tokenizer.pad, preprocessing, how, self.hash))
+
+    def _compute(self, computing: Computing) -> None:
+        self._computing = computing
+        self._texts = TextPipeline(
+            self.tokenizer, computing.text, lambda: computing.tokens_at_once,
+            width=self.width, max_tokens=self.max_tokens, long_text=self.long_text,
+            padded_to=computing.towers.padded_to,
+        )  # fmt: skip
 
     @property
     def towers(self) -> Towers:
-        """The towers with their weights as they were given, so that they can be read or trained."""
+        """The towers, to be read or trained."""
         return self._computing.towers
+
+    @property
+    def text_counts(self) -> TextCounts:
+        """What happened to the texts so far."""
+        return self._texts.counts
 
     @property
     def batch_sizes(self) -> tuple[int | None, int | None]:
@@ -107,37 +117,11 @@ class TwoTowerEncoder:
         """Texts (n) to projected features (n, D), float32, not normalised (Eq. 1).
 
         Equal texts are encoded once. Over-long ones are truncated or chunked, and counted in
-        `text_counts`. Memory beyond the result: the distinct texts' ids and one batch.
+        `text_counts`.
         """
-        position = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        tokenizer = self.tokenizer
-        room = self.max_tokens - len(tokenizer.before) - len(tokenizer.after)
-        tokens = tokenizer.encode(
-            list(position), keep=room if self.long_text == "truncate" else None
-        )
-        rows = np.array([position[text] for text in texts], dtype=np.int64)
-        sequences, owners = limited(
-            tokens,
-            self.max_tokens,
-            self.long_text,
-            before=tokenizer.before,
-            after=tokenizer.after,
-        )
-        embedded = encode_sequences(
-            sequences,
-            self._computing.text,
-            width=self.width,
-            pad=tokenizer.pad,
-            budget=self._computing.tokens_at_once,
-            padded_to=self._computing.padded_to,
-        )
-        self._check_finite(embedded, "text")
-        too_long = np.array([len(t) > room for t in tokens], dtype=bool)
-        over = int(too_long[rows].sum())
-        cut = self.long_text == "truncate"
-        self.text_counts += TextCounts(len(texts), over if cut else 0, 0 if cut else over)
-        result: FloatArray = mean_by_owner(embedded, owners, len(tokens))[rows]
-        return result
+        rows = self._texts(texts)
+        self._check_finite(rows, "text")
+        return rows
 
     @torch.inference_mode()
     def encode_image(self, images: Sequence[Path]) -> FloatArray:
@@ -146,19 +130,13 @@ class TwoTowerEncoder:
         Pictures are decoded in threads ahead of the tower. One that cannot be read becomes a
         row of NaN and an entry of `image_failures`.
         """
-        out = np.full((len(images), self.width), np.nan, dtype=np.float32)
-        failures: list[ImageFailure] = []
-        batches = decode_batches(
-            images, self.preprocessing.crop_pixels, self._computing.images_at_once, self._workers
-        )
-        with progress.task("encoding images", total=len(images)) as task:
-            for batch in batches:
-                failures.extend(batch.failures)
-                if len(batch.indices):
-                    out[batch.indices] = self._computing.image(batch.pixels).numpy()
-                    self._check_finite(out[batch.indices], "picture")
-                task.advance(len(batch.indices) + len(batch.failures))
-        self.image_failures = tuple(failures)
+        out, self.image_failures = encode_files(
+            images, self.preprocessing.crop_pixels, self._computing.image, width=self.width,
+            batch_size=self._computing.images_at_once, workers=self._workers,
+        )  # fmt: skip
+        read = np.ones(len(out), dtype=np.bool_)
+        read[[failure.index for failure in self.image_failures]] = False
+        self._check_finite(out[read], "picture")
         return out
 
     def with_towers(self, towers: Towers, *, name: str, digest: str) -> "TwoTowerEncoder":
@@ -171,8 +149,8 @@ class TwoTowerEncoder:
         """
         other = copy(self)
         other.name, other.hash = name, digest
-        other.text_counts, other.image_failures = TextCounts(), ()
-        other._computing = self._computing.over(towers, digest)
+        other.image_failures = ()
+        other._compute(self._computing.over(towers, digest))
         return other
 
     def _check_finite(self, rows: FloatArray, what: str) -> None:

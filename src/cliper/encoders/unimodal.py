@@ -63,8 +63,9 @@ class Unimodal:
 
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
         """`MiniLM.encode_text`, counting what was truncated."""
-        self.truncated += int(self.text.truncated(texts).sum())
-        return self.text.encode_text(texts)
+        rows = self.text.encode_text(texts)
+        self.truncated = self.text.text_counts.truncated
+        return rows
 
     def encode_image(self, paths: Sequence[Path]) -> tuple[FloatArray, tuple[ImageFailure, ...]]:
         """`EfficientNetLite.encode_image`: rows (n, D), NaN where one failed, and the failures."""

@@ -197,5 +197,5 @@ def test_save_and_load(tmp_path: Path) -> None:
         one.save(tmp_path / "p.safetensors")
         assert Projection.load(tmp_path / "p.safetensors").hash == one.hash
     (tmp_path / "p.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="broken projection"):
+    with pytest.raises(InputError, match="broken file of tensors"):
         Projection.load(tmp_path / "p.safetensors")

@@ -197,5 +197,5 @@ def test_save_and_load(encoder: TwoTowerEncoder, tmp_path: Path) -> None:
     assert (loaded.hash, loaded.scale, loaded.names) == (adapters.hash, 2.0, sorted(adapters.names))
     assert drawn(encoder, seed=1).hash != adapters.hash
     (tmp_path / "lora.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="broken adapters"):
+    with pytest.raises(InputError, match="broken file of tensors"):
         LowRankAdapters.load(tmp_path / "lora.safetensors")

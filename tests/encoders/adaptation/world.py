@@ -15,7 +15,7 @@ from cliper.data.dataset import Dataset
 from cliper.data.interactions import Interactions
 from cliper.data.vocabulary import Vocabulary
 from cliper.encoders.base import Encodings
-from cliper.encoders.families.clip_tokenizer import vocabulary_of
+from cliper.encoders.families.tokenizer_files import vocabulary_of
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black")
 SHAPES = ("square", "disc")

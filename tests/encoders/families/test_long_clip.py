@@ -200,7 +200,10 @@ def _without(weights, name):
     [
         (lambda w: _without(w, "text_projection"), "text_projection"),
         (lambda w: _without(w, "visual.ln_pre.bias"), r"1 tensors are missing, first vision_model"),
-        (lambda w: {**w, "extra.weight": w["logit_scale"]}, "unknown tensor extra.weight"),
+        (
+            lambda w: {**w, "extra.weight": w["logit_scale"]},
+            "unknown, first extra.weight",
+        ),
         (lambda w: {**w, "positional_embedding_res": torch.zeros(77, 128)}, "differ"),
         (lambda w: {**w, "ln_final.bias": torch.zeros(3)}, "not OpenAI's CLIP layout"),
         (lambda w: {"weights": 3}, "not a state dict of tensors"),

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram, WordLevel
 
-from cliper.encoders.families.bert_tokenizer import load_bert_tokenizer
-from cliper.encoders.families.siglip_tokenizer import canonical, load_siglip_tokenizer
+from cliper.encoders.families.tokenizer_files import (
+    canonical,
+    load_bert_tokenizer,
+    load_siglip_tokenizer,
+)
 from cliper.errors import InputError
 
 from .small_models import CORPUS, bert_vocabulary, gemma_like
@@ -156,7 +159,7 @@ def test_a_vocabulary_without_the_special_tokens_is_refused(tmp_path):
 
 
 def test_a_missing_package_is_named(make_small, monkeypatch):
-    module = "cliper.encoders.families.siglip_tokenizer.find_spec"
+    module = "cliper.encoders.families.tokenizer_files.find_spec"
     monkeypatch.setattr(module, lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'cliper\[siglip\]'"):
         load_siglip_tokenizer(make_small("siglip").folder)

@@ -1,6 +1,5 @@
 """A fit between its epochs, on disk: an interrupted one goes on and ends with the same bytes."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from cliper.encoders.adaptation.loop import FitState
-from cliper.files import atomic_path
+from cliper.encoders.tensor_files import load_tensors, save_tensors
+from cliper.errors import InputError
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -37,10 +35,8 @@ class FitCheckpoint:
     ) -> FitState | None:
         """Put everything back to where it was; None without a file, or with a broken one."""
         try:
-            with safe_open(self.path, framework="pt") as file:
-                kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                facts = json.loads(file.metadata()["state"])
-        except Exception:  # safetensors raises its own, and the fit can begin again
+            kept, facts = load_tensors(self.path)
+        except InputError:  # the fit can begin again
             return None
         with torch.no_grad():
             for name, tensor in tensors.items():
@@ -74,9 +70,7 @@ class FitCheckpoint:
             "best_mrr": state.best_mrr if math.isfinite(state.best_mrr) else None,
             "history": state.history,
         }
-        whole = {name: t.detach().cpu().contiguous().clone() for name, t in kept.items()}
-        with atomic_path(self.path) as temporary:
-            save_file(whole, temporary, metadata={"state": json.dumps(facts)})
+        save_tensors(self.path, kept, facts)
 
     def remove(self) -> None:
         """The fit is done."""

@@ -7,19 +7,16 @@ nothing more, and whatever folds, casts, compiles or exports towers needs to kno
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from cliper.encoders.tensor_files import load_tensors, save_tensors
 from cliper.errors import InputError
-from cliper.files import atomic_path
 
 
 class LowRankAdapters:
@@ -87,9 +84,7 @@ class LowRankAdapters:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.tensors.items()}
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata={"scale": json.dumps(self.scale)})
+        save_tensors(path, self.tensors, {"scale": self.scale})
 
     @classmethod
     def load(cls, path: Path) -> "LowRankAdapters":
@@ -98,16 +93,8 @@ class LowRankAdapters:
         Raises:
             InputError: the file is broken.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return cls(tensors, float(json.loads(file.metadata()["scale"])))
-        except Exception as error:
-            raise InputError(
-                f"broken adapters ({type(error).__name__})",
-                where=str(path),
-                remedy="delete the file and run 'cliper encode' again",
-            ) from None
+        tensors, facts = load_tensors(path)
+        return cls(tensors, float(facts["scale"]))
 
     def _hook(self, name: str) -> Any:
         a, b = self.tensors[f"{name}.a"], self.tensors[f"{name}.b"]

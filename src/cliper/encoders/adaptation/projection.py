@@ -12,12 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from cliper.errors import InputError
-from cliper.files import atomic_path
+from cliper.encoders.tensor_files import load_tensors, save_tensors
 from cliper.types import FloatArray
 
 TENSORS = ("text", "image")
@@ -74,13 +71,7 @@ class Projection:
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""
         arrays = {name: getattr(self, name) for name in TENSORS}
-        there = {
-            name: torch.from_numpy(np.ascontiguousarray(array))
-            for name, array in arrays.items()
-            if array is not None
-        }
-        with atomic_path(path) as temporary:
-            save_file(there, temporary)
+        save_tensors(path, {k: torch.from_numpy(a) for k, a in arrays.items() if a is not None})
 
     @classmethod
     def load(cls, path: Path) -> "Projection":
@@ -89,16 +80,8 @@ class Projection:
         Raises:
             InputError: the file is broken.
         """
-        try:
-            with safe_open(path, framework="np") as file:
-                there = set(file.keys())
-                return cls(*[file.get_tensor(n) if n in there else None for n in TENSORS])
-        except Exception as error:
-            raise InputError(
-                f"a broken projection ({type(error).__name__})",
-                where=str(path),
-                remedy="delete it and run 'cliper encode' again",
-            ) from None
+        tensors, _ = load_tensors(path)
+        return cls(*[tensors[name].numpy() if name in tensors else None for name in TENSORS])
 
 
 def _projected(rows: FloatArray, residual: FloatArray | None) -> FloatArray:

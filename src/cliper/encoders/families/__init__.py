@@ -1,20 +1,22 @@
-"""One file per family of dual encoders: how its towers, tokeniser and preprocessing are read."""
+"""One file per family of dual encoders: its towers, and what is special about reading them."""
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from cliper.encoders.towers import Parts
+from cliper.encoders.preprocessing import load_preprocessing
+from cliper.encoders.towers import Parts, Towers
 from cliper.errors import InputError
 from cliper.files import read_json
 
 FAMILIES = {
-    "clip": "clip",
-    "siglip": "siglip",
-    "align": "align",
-    "blip": "blip",
-    "chinese_clip": "chinese_clip",
+    "clip": "ClipTowers",
+    "siglip": "SiglipTowers",
+    "align": "AlignTowers",
+    "blip": "BlipTowers",
+    "chinese_clip": "ChineseClipTowers",
 }
-"""The `model_type` of a config.json, and the module here that reads such a folder."""
+"""The `model_type` of a config.json, which is the module's name here as well, and its towers."""
 
 
 def load_folder(folder: Path) -> Parts:
@@ -34,5 +36,38 @@ def load_folder(folder: Path) -> Parts:
             where=str(path),
             remedy=f"a dual encoder of one of these types is needed: {', '.join(FAMILIES)}",
         )
-    parts: Parts = import_module(f"cliper.encoders.families.{FAMILIES[kind]}").load(folder)
+    family: Any = getattr(import_module(f"{__name__}.{kind}"), FAMILIES[kind])
+    if reason := family.refusal(config):
+        raise InputError(
+            reason,
+            where=str(path),
+            remedy=f"take {family.wanted}",
+        )
+    tokenizer = family.load_tokenizer(folder)
+    preprocessing = load_preprocessing(folder, family.processor)
+    if preprocessing.shape is None:
+        raise InputError(
+            "the preprocessing gives pictures of different shapes",
+            where=str(folder),
+            remedy="use the preprocessor_config.json that was published with the weights",
+        )
+    import transformers  # not at the top: names of encoders and files are known without it
+
+    from cliper.encoders.families.weights import load_weights
+
+    model = load_weights(getattr(transformers, family.model_class), folder)
+    towers: Towers = family(model, tokenizer.limit)
+    return checked(Parts(towers, tokenizer, preprocessing), where=folder)
+
+
+def checked(parts: Parts, *, where: Path) -> Parts:
+    """The parts, or an `InputError` when the tokeniser is another text tower's."""
+    try:
+        parts.towers.check_tokenizer(parts.tokenizer)
+    except ValueError as error:
+        raise InputError(
+            str(error),
+            where=str(where),
+            remedy="use the tokeniser that was published with the weights",
+        ) from None
     return parts

@@ -6,21 +6,12 @@ this encoder gives: both first tokens, projected, not normalised. The model is `
 `BlipForImageTextRetrieval`; captioning and question-answering BLIPs have no such projections.
 """
 
-from pathlib import Path
+from typing import Any
 
 import torch
-import transformers
 
-from cliper.encoders.families.bert_tokenizer import load_bert_tokenizer
-from cliper.encoders.families.configs import check_vocabulary, kept, sides, text_limit
-from cliper.encoders.families.weights import load_weights
-from cliper.encoders.preprocessing import load_preprocessing
-from cliper.encoders.towers import Model, Parts, Towers
-from cliper.errors import InputError
-from cliper.files import read_json
-
-_KEPT = ("hidden_act", "layer_norm_eps", "num_attention_heads")
-_ARCHITECTURE = "BlipForImageTextRetrieval"
+from cliper.encoders.families.tokenizer_files import load_bert_tokenizer
+from cliper.encoders.towers import Model, Towers, sides, text_limit, untold
 
 
 class BlipTowers(Towers):
@@ -32,6 +23,9 @@ class BlipTowers(Towers):
     """
 
     unused = ("itm_head",)
+    model_class, processor = "BlipForImageTextRetrieval", "BlipImageProcessor"
+    load_tokenizer = staticmethod(load_bert_tokenizer)
+    wanted = "BLIP's retrieval model, e.g. Salesforce/blip-itm-base-coco"
 
     def __init__(self, model: Model, limit: int | None = None) -> None:
         text, vision = model.config.text_config, model.config.vision_config
@@ -40,7 +34,7 @@ class BlipTowers(Towers):
             width=int(model.config.image_text_hidden_size),
             max_tokens=text_limit(text.max_position_embeddings, limit),
             image_shape=sides(vision.image_size),
-            settings=["blip", kept(text, *_KEPT), kept(vision, *_KEPT)],
+            settings=["blip", untold(text), untold(vision)],
             masked=True,
         )
 
@@ -56,18 +50,10 @@ class BlipTowers(Towers):
         features: torch.Tensor = self.model.vision_proj(hidden[:, 0])
         return features
 
-
-def load(folder: Path) -> Parts:
-    """Read a folder in `transformers`' layout; errors as `load_folder`."""
-    architectures = read_json(folder / "config.json").get("architectures") or [_ARCHITECTURE]
-    if _ARCHITECTURE not in architectures:
-        raise InputError(
-            f"{', '.join(architectures)} has no features of text and image apart",
-            where=str(folder / "config.json"),
-            remedy="BLIP's retrieval model is needed, e.g. Salesforce/blip-itm-base-coco",
-        )
-    tokenizer = load_bert_tokenizer(folder)
-    preprocessing = load_preprocessing(folder, "BlipImageProcessor")
-    model = load_weights(transformers.BlipForImageTextRetrieval, folder)
-    check_vocabulary(tokenizer, model.config.text_config, where=str(folder))
-    return Parts(BlipTowers(model, tokenizer.limit), tokenizer, preprocessing)
+    @classmethod
+    def refusal(cls, config: Any) -> str | None:
+        """Other BLIPs."""
+        architectures = config.get("architectures") or [cls.model_class]
+        if cls.model_class in architectures:
+            return None
+        return f"{', '.join(architectures)} has no features of text and image apart"

@@ -5,20 +5,12 @@ projected. It was trained on texts of at most 52 tokens; the positions behind th
 BERT's) and never met a picture, so 52 is the limit.
 """
 
-from pathlib import Path
-
 import torch
-import transformers
 
-from cliper.encoders.families.bert_tokenizer import load_bert_tokenizer
-from cliper.encoders.families.configs import check_vocabulary, kept, sides, text_limit
-from cliper.encoders.families.weights import load_weights
-from cliper.encoders.preprocessing import load_preprocessing
-from cliper.encoders.towers import Model, Parts, Towers
+from cliper.encoders.families.tokenizer_files import load_bert_tokenizer
+from cliper.encoders.towers import Model, Towers, sides, text_limit, untold
 
 TRAINED_TOKENS = 52  # its own code's context length
-
-_KEPT = ("hidden_act", "layer_norm_eps", "num_attention_heads")
 
 
 class ChineseClipTowers(Towers):
@@ -29,6 +21,9 @@ class ChineseClipTowers(Towers):
         limit: tokens that the tokeniser allows; never more than 52.
     """
 
+    model_class, processor = "ChineseCLIPModel", "ChineseCLIPImageProcessor"
+    load_tokenizer = staticmethod(load_bert_tokenizer)
+
     def __init__(self, model: Model, limit: int | None = None) -> None:
         text, vision = model.config.text_config, model.config.vision_config
         super().__init__(
@@ -36,7 +31,7 @@ class ChineseClipTowers(Towers):
             width=int(model.config.projection_dim),
             max_tokens=text_limit(text.max_position_embeddings, limit, TRAINED_TOKENS),
             image_shape=sides(vision.image_size),
-            settings=["chinese_clip", kept(text, *_KEPT), kept(vision, *_KEPT)],
+            settings=["chinese_clip", untold(text), untold(vision)],
             masked=True,
         )
 
@@ -51,12 +46,3 @@ class ChineseClipTowers(Towers):
         pooled = self.model.vision_model(pixel_values=pixels).pooler_output
         features: torch.Tensor = self.model.visual_projection(pooled)
         return features
-
-
-def load(folder: Path) -> Parts:
-    """Read a folder in `transformers`' layout; errors as `load_folder`."""
-    tokenizer = load_bert_tokenizer(folder)
-    preprocessing = load_preprocessing(folder, "ChineseCLIPImageProcessor")
-    model = load_weights(transformers.ChineseCLIPModel, folder)
-    check_vocabulary(tokenizer, model.config.text_config, where=str(folder))
-    return Parts(ChineseClipTowers(model, tokenizer.limit), tokenizer, preprocessing)

@@ -4,33 +4,34 @@ The towers are `transformers`' `CLIPModel`. The text tower is causal and pooled 
 padding behind that token cannot reach the result and no mask is needed.
 """
 
-from pathlib import Path
+from typing import Any
 
 import torch
-import transformers
 
-from cliper.encoders.families.clip_tokenizer import ClipTokenizer, load_tokenizer
-from cliper.encoders.families.weights import load_weights
-from cliper.encoders.preprocessing import load_preprocessing
-from cliper.encoders.towers import Model, Parts, Towers
-from cliper.errors import InputError
-
-# What shapes of tensors do not tell.
-_KEPT = ("hidden_act", "layer_norm_eps", "num_attention_heads", "eos_token_id")
+from cliper.encoders.families.tokenizer_files import load_clip_tokenizer
+from cliper.encoders.text_tokenizer import TextTokenizer
+from cliper.encoders.towers import Model, Towers, sides, untold
 
 
 class ClipTowers(Towers):
-    """A `CLIPModel` of any size and text length."""
+    """A `CLIPModel` of any size and text length.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        model: the two towers with their projections.
+        limit: of the tokeniser, which the positions of a causal tower make needless.
+    """
+
+    model_class, processor = "CLIPModel", "CLIPImageProcessor"
+    load_tokenizer = staticmethod(load_clip_tokenizer)
+
+    def __init__(self, model: Model, limit: int | None = None) -> None:
         text, vision = model.config.text_config, model.config.vision_config
-        parts = [text.to_dict(), vision.to_dict()]
         super().__init__(
             model,
             width=int(model.config.projection_dim),
             max_tokens=int(text.max_position_embeddings),
-            image_shape=(vision.image_size, vision.image_size),
-            settings=[{key: part[key] for key in _KEPT if key in part} for part in parts],
+            image_shape=sides(vision.image_size),
+            settings=["clip", untold(text), untold(vision)],
         )
 
     def text(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -45,26 +46,19 @@ class ClipTowers(Towers):
         features: torch.Tensor = self.model.visual_projection(pooled)
         return features
 
-
-def load(folder: Path) -> Parts:
-    """Read a folder in `transformers`' layout; errors as `load_folder`."""
-    tokenizer, preprocessing = load_tokenizer(folder), load_preprocessing(folder)
-    model = load_weights(transformers.CLIPModel, folder)
-    check_tokenizer(tokenizer, model.config.text_config, where=str(folder))
-    return Parts(ClipTowers(model), tokenizer, preprocessing)
+    def check_tokenizer(self, tokenizer: TextTokenizer) -> None:
+        """Refuse one that ends texts with another token than the tower pools at as well."""
+        check_end(tokenizer, self.model.config.text_config)
 
 
-def check_tokenizer(tokenizer: ClipTokenizer, text_config: Model, *, where: str) -> None:
-    """Refuse a tokeniser that the text tower was not trained with (an `InputError`)."""
-    largest = tokenizer.engine.get_vocab_size() - 1
-    pooled_at, vocab_size = text_config.eos_token_id, text_config.vocab_size
+def check_end(tokenizer: TextTokenizer, text_config: Any) -> None:
+    """Refuse a tokeniser that CLIP's text tower was not trained with (a `ValueError`)."""
+    largest, (end,) = tokenizer.size - 1, tokenizer.after
     # End id 2 is a slip in early published configurations: transformers then pools at the
     # largest id instead, which is the end token's in CLIP's vocabulary.
-    expected = largest if pooled_at == 2 else pooled_at
-    if tokenizer.end != expected or largest >= vocab_size:
-        raise InputError(
-            f"the tokeniser ends texts with id {tokenizer.end} of {largest + 1}, the text tower "
-            f"expects id {expected} of {vocab_size}",
-            where=where,
-            remedy="use the tokeniser that was published with the weights",
+    expected = largest if text_config.eos_token_id == 2 else text_config.eos_token_id
+    if end != expected or largest >= text_config.vocab_size:
+        raise ValueError(
+            f"the tokeniser ends texts with id {end} of {largest + 1}, the text tower "
+            f"expects id {expected} of {text_config.vocab_size}"
         )

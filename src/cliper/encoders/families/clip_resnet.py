@@ -18,7 +18,9 @@ import transformers
 from torch import nn
 from torch.nn.functional import avg_pool2d, relu, scaled_dot_product_attention
 
+from cliper.encoders.families.clip import check_end
 from cliper.encoders.families.open_clip_config import HEAD_WIDTH
+from cliper.encoders.text_tokenizer import TextTokenizer
 from cliper.encoders.towers import Model, Towers
 
 _REDUCTION = 32  # pixels a side of the last feature map, and channels of it per `width`
@@ -192,3 +194,7 @@ class ClipResnetTowers(Towers):
         """Pixels (b, 3, H, W) to (b, D)."""
         features: torch.Tensor = self.model.visual(pixels)
         return features
+
+    def check_tokenizer(self, tokenizer: TextTokenizer) -> None:
+        """As `ClipTowers.check_tokenizer`."""
+        check_end(tokenizer, self.model.text_config)

@@ -7,9 +7,10 @@ tensors' shapes. What shapes do not tell comes from an `open_clip_config.json` b
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import transformers
@@ -34,46 +35,30 @@ from cliper.types import JsonObject
 
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 
-_BLOCK = {
-    "attn.out_proj": "self_attn.out_proj",
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-_TOP = {
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-    "ln_final.weight": "text_model.final_layer_norm.weight",
-    "ln_final.bias": "text_model.final_layer_norm.bias",
-    "visual.class_embedding": "vision_model.embeddings.class_embedding",
-    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
-    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
-    "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",
-    "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
-    "visual.ln_post.weight": "vision_model.post_layernorm.weight",
-    "visual.ln_post.bias": "vision_model.post_layernorm.bias",
-    "logit_scale": "logit_scale",
-}
-_STACKS = {
-    "transformer.resblocks.": "text_model.encoder.layers.",
-    "visual.transformer.resblocks.": "vision_model.encoder.layers.",
-}
+# OpenAI's names and `CLIPModel`'s.
+_RENAMED = (
+    (r"^transformer\.resblocks\.", "text_model.encoder.layers."),
+    (r"^token_embedding\.", "text_model.embeddings.token_embedding."),
+    (r"^ln_final\.", "text_model.final_layer_norm."),
+    (r"^visual\.transformer\.resblocks\.", "vision_model.encoder.layers."),
+    (r"^visual\.class_embedding$", "vision_model.embeddings.class_embedding"),
+    (r"^visual\.positional_embedding$", "vision_model.embeddings.position_embedding.weight"),
+    (r"^visual\.conv1\.", "vision_model.embeddings.patch_embedding."),
+    (r"^visual\.ln_pre\.", "vision_model.pre_layrnorm."),
+    (r"^visual\.ln_post\.", "vision_model.post_layernorm."),
+    (r"\.attn\.", ".self_attn."),
+    (r"\.ln_([12])\.", r".layer_norm\1."),
+    (r"\.mlp\.c_fc\.", ".mlp.fc1."),
+    (r"\.mlp\.c_proj\.", ".mlp.fc2."),
+)
 # Bookkeeping, and the causal mask that some versions save.
 _IGNORED = ("input_resolution", "context_length", "vocab_size", SECOND_TABLE, "attn_mask")
 
 Weights = Mapping[str, torch.Tensor]
 
 
-class OpenaiFile(NamedTuple):
-    """What a file in OpenAI's layout holds; its tokeniser lies beside it."""
-
-    towers: Towers
-    text_config: Any
-    preprocessing: ImagePreprocessing
-
-
-def load_openai_layout(path: Path) -> OpenaiFile:
-    """Read one file in OpenAI's layout without running code from it.
+def load_openai_layout(path: Path) -> tuple[Towers, ImagePreprocessing]:
+    """Read one file in OpenAI's layout without running code from it; its tokeniser lies beside it.
 
     The image preprocessing is OpenAI's at the tower's resolution, or what a
     `preprocessor_config.json` or `open_clip_config.json` beside the file says.
@@ -94,21 +79,16 @@ def load_openai_layout(path: Path) -> OpenaiFile:
                 side = model.config.vision_config.image_size
             _check_told(weights, untold, side)
         # `strict` would also ask for `logit_scale`, which no embedding depends on
-        missing = model.load_state_dict(converted(weights), strict=False).missing_keys
+        missing, unknown = model.load_state_dict(converted(weights), strict=False)
         unneeded = ("position_ids", "num_batches_tracked", "logit_scale")
-        if missing := sorted(name for name in missing if not name.endswith(unneeded)):
-            raise ValueError(f"{len(missing)} tensors are missing, first {missing[0]}")
+        for what, names in (("missing", missing), ("unknown", unknown)):
+            if names := sorted(name for name in names if not name.endswith(unneeded)):
+                raise ValueError(f"{len(names)} tensors are {what}, first {names[0]}")
     except (KeyError, RuntimeError, ValueError) as error:
         reason = f"no tensor {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
         raise InputError(f"not OpenAI's CLIP layout: {reason}", where=str(path)) from None
-    towers, text_config = _towers(model)
-    return OpenaiFile(towers, text_config, _preprocessing(path.parent, side, pictures))
-
-
-def _towers(model: Any) -> tuple[Towers, Any]:
-    if isinstance(model, ClipResnet):
-        return ClipResnetTowers(model), model.text_config
-    return ClipTowers(model), model.config.text_config
+    towers = ClipResnetTowers(model) if isinstance(model, ClipResnet) else ClipTowers(model)
+    return towers, _preprocessing(path.parent, side, pictures)
 
 
 def converted(weights: Weights) -> dict[str, torch.Tensor]:
@@ -127,12 +107,16 @@ def converted(weights: Weights) -> dict[str, torch.Tensor]:
     for name, tensor in weights.items():
         if name in ("positional_embedding", "text_projection", "visual.proj", *_IGNORED):
             continue
-        if resnet and name.startswith("visual."):
-            out[name] = tensor
-        elif name in _TOP:
-            out[_TOP[name]] = tensor
+        new = name
+        if not (resnet and name.startswith("visual.")):
+            for theirs, ours in _RENAMED:
+                new = re.sub(theirs, ours, new)
+        before, fused, kind = new.partition(".in_proj_")
+        if fused:
+            parts = zip("qkv", tensor.chunk(3), strict=True)
+            out |= {f"{before}.{part}_proj.{kind}": third for part, third in parts}
         else:
-            out.update(_block(name, tensor))
+            out[new] = tensor
     return {name: tensor.float().contiguous() for name, tensor in out.items()}
 
 
@@ -233,22 +217,6 @@ def _preprocessing(folder: Path, side: int, pictures: JsonObject) -> ImagePrepro
         },
         where=str(folder / OPEN_CLIP_CONFIG),
     )
-
-
-def _block(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
-    for ours, theirs in _STACKS.items():
-        if not name.startswith(ours):
-            continue
-        layer, _, rest = name.removeprefix(ours).partition(".")
-        prefix = f"{theirs}{layer}."
-        if rest.startswith("attn.in_proj_"):
-            kind = rest.removeprefix("attn.in_proj_")
-            parts = zip("qkv", tensor.chunk(3), strict=True)
-            return {f"{prefix}self_attn.{p}_proj.{kind}": part for p, part in parts}
-        module, _, kind = rest.rpartition(".")
-        if module in _BLOCK:
-            return {f"{prefix}{_BLOCK[module]}.{kind}": tensor}
-    raise ValueError(f"unknown tensor {name}")
 
 
 def _depth(weights: Weights, stack: str) -> int:

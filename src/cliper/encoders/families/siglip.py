@@ -6,19 +6,12 @@ its 64 positions and sees the padding, so every text is padded to them. Neither 
 projection of its own beyond the text tower's head.
 """
 
-from pathlib import Path
+from typing import Any
 
 import torch
-import transformers
 
-from cliper.encoders.families.configs import check_vocabulary, kept, sides, text_limit
-from cliper.encoders.families.siglip_tokenizer import load_siglip_tokenizer
-from cliper.encoders.families.weights import load_weights
-from cliper.encoders.preprocessing import load_preprocessing
-from cliper.encoders.towers import Model, Parts, Towers
-from cliper.errors import InputError
-
-_KEPT = ("hidden_act", "layer_norm_eps", "num_attention_heads")
+from cliper.encoders.families.tokenizer_files import load_siglip_tokenizer
+from cliper.encoders.towers import Model, Towers, sides, text_limit, untold
 
 
 class SiglipTowers(Towers):
@@ -29,6 +22,9 @@ class SiglipTowers(Towers):
         limit: tokens that the tokeniser allows; None leaves it to the positions.
     """
 
+    model_class, processor = "SiglipModel", "SiglipImageProcessor"
+    load_tokenizer = staticmethod(load_siglip_tokenizer)
+
     def __init__(self, model: Model, limit: int | None = None) -> None:
         text, vision = model.config.text_config, model.config.vision_config
         tokens = text_limit(text.max_position_embeddings, limit)
@@ -37,7 +33,7 @@ class SiglipTowers(Towers):
             width=int(vision.hidden_size),
             max_tokens=tokens,
             image_shape=sides(vision.image_size),
-            settings=["siglip", kept(text, *_KEPT), kept(vision, *_KEPT)],
+            settings=["siglip", untold(text), untold(vision)],
             padded_to=tokens,
         )
 
@@ -51,19 +47,14 @@ class SiglipTowers(Towers):
         features: torch.Tensor = self.model.vision_model(pixel_values=pixels).pooler_output
         return features
 
-
-def load(folder: Path) -> Parts:
-    """Read a folder in `transformers`' layout; errors as `load_folder`."""
-    tokenizer = load_siglip_tokenizer(folder)
-    preprocessing = load_preprocessing(folder, "SiglipImageProcessor")
-    model = load_weights(transformers.SiglipModel, folder)
-    text, vision = model.config.text_config, model.config.vision_config
-    check_vocabulary(tokenizer, text, where=str(folder))
-    text_width = getattr(text, "projection_size", text.hidden_size)  # older configs have none
-    if not getattr(vision, "vision_use_head", True) or text_width != vision.hidden_size:
-        raise InputError(
-            "the towers do not end in one space (no pooling head, or widths "
-            f"{text_width} and {vision.hidden_size})",
-            where=str(folder / "config.json"),
+    @classmethod
+    def refusal(cls, config: Any) -> str | None:
+        """Towers that do not end in one space."""
+        text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
+        widths = (
+            (text.get("projection_size") or text.get("hidden_size", 768)),
+            vision.get("hidden_size", 768),
         )
-    return Parts(SiglipTowers(model, tokenizer.limit), tokenizer, preprocessing)
+        if vision.get("vision_use_head", True) and widths[0] == widths[1]:
+            return None
+        return f"the towers do not end in one space (no pooling head, or widths {widths})"

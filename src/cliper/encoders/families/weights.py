@@ -11,7 +11,7 @@ from cliper.encoders.towers import Model
 from cliper.errors import InputError
 
 
-def load_weights(model_class: Any, folder: Path) -> Model:
+def load_weights(model_class: Any, folder: Path, **options: Any) -> Model:
     """A model of `transformers` with the weights of a folder.
 
     Weights are safetensors, or a `pytorch_model.bin` that is loaded without running code from it.
@@ -19,6 +19,7 @@ def load_weights(model_class: Any, folder: Path) -> Model:
     Args:
         model_class: one of `transformers`' model classes.
         folder: holds config.json and the weights.
+        options: of the class, beside its config.
 
     Raises:
         InputError: no weights, broken ones, or tensors that the model needs are missing.
@@ -32,7 +33,7 @@ def load_weights(model_class: Any, folder: Path) -> Model:
     try:
         with _silent():
             model, report = model_class.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True
+                folder, local_files_only=True, output_loading_info=True, **options
             )
     except Exception as error:  # safetensors, pickle and transformers each raise their own
         reason = str(error).strip().split("\n")[0]

@@ -56,36 +56,29 @@ class OnnxTowers:
         length = self._towers.padded_to or min(_EXAMPLE_TOKENS, self._towers.max_tokens)
         axes = {0: "rows"} if self._towers.padded_to else {0: "rows", 1: "tokens"}
         ids = torch.ones(_EXAMPLE_ROWS, length, dtype=torch.int64)
-        example = {"ids": ids}
-        if self._towers.masked:
-            example["mask"] = torch.ones_like(ids)
-        dynamic = dict.fromkeys(example, axes)
-        network = _Text(self._towers)
-        folder = self._folder / "text"
-        return open_graph(stored_graph(folder, network, example, dynamic, int8=self._int8))
+        example = (
+            {"ids": ids, "mask": torch.ones_like(ids)} if self._towers.masked else {"ids": ids}
+        )
+        return self._opened("text", example, axes)
 
     @cached_property
     def _image(self) -> Any:
-        example = {"pixels": torch.zeros(_EXAMPLE_ROWS, 3, *self._image_shape)}
-        dynamic = {"pixels": {0: "rows"}}
-        network = _Image(self._towers)
-        folder = self._folder / "image"
-        return open_graph(stored_graph(folder, network, example, dynamic, int8=self._int8))
+        pixels = torch.zeros(_EXAMPLE_ROWS, 3, *self._image_shape)
+        return self._opened("image", {"pixels": pixels}, {0: "rows"})
+
+    def _opened(self, side: str, example: dict[str, Tensor], axes: dict[int, str]) -> Any:
+        tower, dynamic = _Side(self._towers, side), dict.fromkeys(example, axes)
+        return open_graph(
+            stored_graph(self._folder / side, tower, example, dynamic, int8=self._int8)
+        )
 
 
-class _Text(nn.Module):
-    def __init__(self, towers: Towers) -> None:
+class _Side(nn.Module):
+    """One tower alone, for the exporter."""
+
+    def __init__(self, towers: Towers, side: str) -> None:
         super().__init__()
-        self.towers = towers
+        self.towers, self.side = towers, side
 
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.towers.text(ids, mask)
-
-
-class _Image(nn.Module):
-    def __init__(self, towers: Towers) -> None:
-        super().__init__()
-        self.towers = towers
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.towers.image(pixels)
+    def forward(self, given: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.towers.text(given, mask) if self.side == "text" else self.towers.image(given)

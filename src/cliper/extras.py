@@ -3,6 +3,7 @@
 from cliper.errors import InputError
 
 EXTRAS = {
+    "faiss": "graphs",
     "imagehash": "report",
     "implicit": "baselines",
     "matplotlib": "report",
@@ -12,6 +13,7 @@ EXTRAS = {
 
 USES = {
     "baselines": "the backbone ials",
+    "graphs": "graphs.neighbours, item graphs of more than 100,000 items",
     "report": "report, study, describe, demo",
     "search": "search, compare --trials",
 }

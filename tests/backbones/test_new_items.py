@@ -13,6 +13,8 @@ from cliper.data import Interactions, Vocabulary
 from cliper.errors import InputError
 from cliper.scoring import FactorScorer, HistoryScorer
 from cliper.testing import toy_world
+from cliper.training import TrainingConfig
+from cliper.training.optimizer import Adam
 
 WORLD = toy_world(users=30, items=24, seed=2)
 LAST = len(WORLD.train.items) - 1  # a cold item
@@ -26,7 +28,7 @@ def train(model: Backbone, steps: int = 4) -> None:
     if not model.is_trained:
         return
     generator = torch.Generator().manual_seed(1)
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    optimiser = Adam(model, TrainingConfig(learning_rate=0.02))
     warm = torch.from_numpy(np.flatnonzero(WORLD.train.item_counts()))
     users, positives = (
         torch.from_numpy(column) for column in (WORLD.train.user_index, WORLD.train.item_index)

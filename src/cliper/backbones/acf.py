@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import embedding_table, item_table, projection, unit_scale
+from cliper.backbones.layers import embedding_table, item_table, lookup, projection, unit_scale
 from cliper.data import Interactions
 from cliper.graphs.edges import segment_softmax
 from cliper.losses import bpr, dot, squared_norm
@@ -135,7 +135,7 @@ class Acf(ContentBackbone):
         components = list(self.mapped().values())
         users, which = torch.unique(batch.users, return_inverse=True)
         rows, items = self.edges(users)
-        u = self.users.index_select(0, users)
+        u = lookup(self.users, users)
         alpha, histories = self.attend(u, rows, items, components)
         history, own = histories.index_select(0, which), u.index_select(0, which)
         p = self.history.index_select(0, batch.positives)

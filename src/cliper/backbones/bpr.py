@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
-from cliper.backbones.layers import embedding_table
+from cliper.backbones.layers import embedding_table, lookup
 from cliper.data import Interactions
 from cliper.losses import bpr, dot, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -45,9 +45,9 @@ class Bpr(Backbone):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR-Opt on the batch."""
-        user = self.users.index_select(0, batch.users)
-        positive = self.items.index_select(0, batch.positives)
-        negative = self.items.index_select(0, batch.negatives)
+        user = lookup(self.users, batch.users)
+        items = torch.cat([batch.positives, batch.negatives])
+        positive, negative = lookup(self.items, items).chunk(2)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
             "l2": self.config.l2 * squared_norm(user, positive, negative),

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize, softplus
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import affine, cold_items, embedding_table, unit_scale
+from cliper.backbones.layers import affine, cold_items, embedding_table, lookup, unit_scale
 from cliper.data import Interactions
 from cliper.losses import dot, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -81,8 +81,8 @@ class ClcRec(ContentBackbone):
         # An item that occurs often is encoded once.
         rows, place = torch.unique(torch.cat([batch.positives, negatives]), return_inverse=True)
         own, other = place[: len(batch)], place[len(batch) :]
-        content, free = self.encode(rows), self.items.index_select(0, rows)
-        user = self.users.index_select(0, batch.users)
+        content, free = self.encode(rows), lookup(self.items, rows)
+        user = lookup(self.users, batch.users)
         positive, negative = free.index_select(0, own), free.index_select(0, other)
         drawn = torch.rand(len(place), 1, generator=self.draws) < config.content_share
         hybrid = torch.where(

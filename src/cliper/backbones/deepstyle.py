@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import embedding_table, item_table, unit_scale
+from cliper.backbones.layers import embedding_table, item_table, lookup, unit_scale
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
 from cliper.graphs import SparseGraph
@@ -78,9 +78,9 @@ class DeepStyle(ContentBackbone):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples; L2 on the rows in the batch and on the content maps."""
         rows = torch.cat([batch.positives, batch.negatives])
-        user = self.users.index_select(0, batch.users)
+        user = lookup(self.users, batch.users)
         category = self.category_mean(self.categories).index_select(0, rows)
-        free = self.items.index_select(0, rows)
+        free = lookup(self.items, rows)
         positive, negative = (self.appearance(rows) - category + free).chunk(2)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),

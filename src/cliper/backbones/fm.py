@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
-from cliper.backbones.layers import embedding_table, item_table
+from cliper.backbones.layers import embedding_table, item_table, lookup
 from cliper.data import Interactions, ItemFields
 from cliper.graphs import SparseGraph
 from cliper.losses import bpr, dot, shared_norm, squared_norm
@@ -87,7 +87,7 @@ class Fm(Backbone):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples; L2 on the batch's own rows, and on the tokens."""
         rows = torch.cat([batch.positives, batch.negatives])
-        user = self.users.index_select(0, batch.users)
+        user = lookup(self.users, batch.users)
         s, bias = self.describe()
         positive, negative = s.index_select(0, rows).chunk(2)
         more, less = bias.index_select(0, rows).chunk(2)

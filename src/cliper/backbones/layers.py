@@ -43,6 +43,17 @@ def node_table(interactions: Interactions, width: int, generator: torch.Generato
     return embedding_table(m + n, width, generator, zero=cold_items(interactions) + m)
 
 
+def lookup(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows (n,) of a table (M, w) that is trained, with a gradient for these rows alone: (n, w).
+
+    The values of `table.index_select(0, rows)`, but a training step costs what the batch touches
+    and not what the table holds, if the loss uses the table in no other way (`RowAdam`). A small
+    table is trained as any other parameter.
+    """
+    sparse = table.device.type != "mps"  # it has no sparse tensors
+    return nn.functional.embedding(rows, table, sparse=sparse)
+
+
 def cold_items(interactions: Interactions) -> Tensor:
     """Indices of the items without a training interaction."""
     return torch.from_numpy(np.flatnonzero(interactions.item_counts() == 0))

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from cliper.backbones import Backbone, BackboneConfig, Batch, register_backbone
-from cliper.backbones.layers import affine, projection
+from cliper.backbones.layers import affine, lookup, projection
 from cliper.data import Interactions
 from cliper.losses import squared_norm
 from cliper.representation.features import ItemFeatures
@@ -94,14 +94,14 @@ class NeuMf(Backbone):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Binary cross-entropy: positives are ones and negatives zeros."""
-        user = self.users.index_select(0, batch.users)
+        user = lookup(self.users, batch.users)
         items = torch.cat([batch.positives, batch.negatives])
-        item = self.items.index_select(0, items)
+        item = lookup(self.items, items)
         positive, negative = self.score(torch.cat([user, user]), item).chunk(2)
         found = [logsigmoid(positive), logsigmoid(-negative)]
         if self.more:
             users, others = self.further_negatives(batch.users)
-            rows = self.users.index_select(0, users), self.items.index_select(0, others)
+            rows = lookup(self.users, users), lookup(self.items, others)
             found.append(logsigmoid(-self.score(*rows)))
         entropy = -torch.cat(found).mean()
         return {"bce": entropy, "l2": self.l2 * squared_norm(user, *item.chunk(2))}

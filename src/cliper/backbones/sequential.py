@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone
-from cliper.backbones.layers import item_table, unit_scale
+from cliper.backbones.layers import item_table, lookup, unit_scale
 from cliper.backbones.sequences import Sequences, ragged
 from cliper.config import StrictConfig
 from cliper.data import Interactions, Vocabulary
@@ -95,7 +95,7 @@ class Sequential(ContentBackbone):
         """Fused items `rows` (n,), or all: (n, d)."""
         parts = list(self.mapped(rows).values())
         if self.ids is not None:
-            parts.append(self.ids if rows is None else self.ids.index_select(0, rows))
+            parts.append(self.ids if rows is None else lookup(self.ids, rows))
         return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     def states(self, x: Tensor, lengths: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import embedding_table, item_table, unit_scale
+from cliper.backbones.layers import embedding_table, item_table, lookup, unit_scale
 from cliper.data import Interactions
 from cliper.losses import dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -74,10 +74,10 @@ class Vbpr(ContentBackbone):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the triples; L2 on the factors in the batch and on the content maps."""
-        gamma, theta = self.users.index_select(0, batch.users).chunk(2, dim=1)
+        gamma, theta = lookup(self.users, batch.users).chunk(2, dim=1)
         items = torch.cat([batch.positives, batch.negatives])
-        free, not_free = self.items.index_select(0, items).chunk(2)
-        bias, not_bias = self.item_bias.index_select(0, items)[:, 0].chunk(2)
+        free, not_free = lookup(self.items, items).chunk(2)
+        bias, not_bias = lookup(self.item_bias, items)[:, 0].chunk(2)
         # Only differences of scores count, and the maps are linear: half as many rows to project.
         differences = self.mapped_differences(batch.positives, batch.negatives)
         content = torch.stack(list(differences.values())).sum(0)

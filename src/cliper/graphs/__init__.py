@@ -1,5 +1,6 @@
 """Sparse graphs as pure functions: user-item adjacencies, item kNN graphs, edge sampling."""
 
+from cliper.graphs.approximate import NeighbourSearch, neighbour_search
 from cliper.graphs.bipartite import normalized_adjacency, sample_edges
 from cliper.graphs.cooccurrence import cooccurrence_graph
 from cliper.graphs.edges import EdgeGraph, bipartite_edges
@@ -9,6 +10,7 @@ from cliper.graphs.sparse import SparseGraph
 
 __all__ = [
     "EdgeGraph",
+    "NeighbourSearch",
     "SparseGraph",
     "bipartite_edges",
     "cooccurrence_graph",
@@ -16,6 +18,7 @@ __all__ = [
     "layer_mean",
     "mixed_knn_graph",
     "nearest_neighbours",
+    "neighbour_search",
     "normalized_adjacency",
     "sample_edges",
 ]

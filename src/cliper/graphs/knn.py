@@ -1,4 +1,4 @@
-"""Item-item graphs from content: exact cosine k-nearest neighbours in bounded memory."""
+"""Item-item graphs from content: cosine k-nearest neighbours in bounded memory."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from cliper.dense import matmul
+from cliper.graphs.approximate import approximate_neighbours, is_approximate
 from cliper.graphs.bipartite import inverse_sqrt
 
 CHUNK_FLOATS = 2**24  # 64 MiB of similarities at a time
@@ -16,6 +18,8 @@ def nearest_neighbours(
     features: Tensor, k: int, chunk_size: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """The k most cosine-similar rows of each row, itself included, without any N×N matrix.
+
+    All rows are compared, unless `neighbour_search` says otherwise (`cliper.graphs.approximate`).
 
     Args:
         features: (N, D); an all-zero row has similarity 0 to everything.
@@ -27,8 +31,10 @@ def nearest_neighbours(
     """
     unit = torch.nn.functional.normalize(features.detach().float(), dim=1)
     k = min(k, len(unit))
+    if is_approximate(len(unit)):
+        return approximate_neighbours(unit, k)
     chunk_size = chunk_size or max(1, CHUNK_FLOATS // max(1, len(unit)))
-    found = [torch.topk(rows @ unit.T, k, dim=1) for rows in torch.split(unit, chunk_size)]
+    found = [torch.topk(matmul(rows, unit.T), k, dim=1) for rows in torch.split(unit, chunk_size)]
     return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
 
 

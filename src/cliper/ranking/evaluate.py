@@ -1,5 +1,6 @@
 """Ranking and metrics together: how well held-out items are found."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,13 @@ class Evaluation:
     per_user: Mapping[str, npt.NDArray[np.float64]]
     users: IndexArray
     n_outside: int = 0
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Standard errors of `metrics`, of users drawn from as many more; 0 for one user."""
+        root = math.sqrt(len(self.users))
+        spread = min(1, len(self.users) - 1)
+        return {k: float(np.std(v, ddof=spread)) / root for k, v in self.per_user.items()}
 
 
 def evaluate(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cliper.data.distinct import distinct
 from cliper.data.interactions import Interactions
 from cliper.errors import MismatchError
 from cliper.types import IndexArray
@@ -18,16 +19,26 @@ class PairsByUser:
         parts: over the same vocabularies.
         columns: the items that are columns of the score matrix, in order; None for all N. Pairs
             with other items are left out (`outside` counts them).
+        users: the users that will be asked about; None for all.
 
     Raises:
         MismatchError: the parts differ in vocabulary.
     """
 
-    def __init__(self, parts: Sequence[Interactions], columns: IndexArray | None = None) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Interactions],
+        columns: IndexArray | None = None,
+        users: IndexArray | None = None,
+    ) -> None:
         self.check(parts)
         first = parts[0]
         user = np.concatenate([part.user_index for part in parts])
         item = np.concatenate([part.item_index for part in parts])
+        if users is not None:
+            wanted = np.zeros(first.n_users, dtype=np.bool_)
+            wanted[users] = True
+            user, item = user[wanted[user]], item[wanted[user]]
         width = first.n_items
         self.outside = 0
         if columns is not None:
@@ -36,7 +47,7 @@ class PairsByUser:
             inside = place[item] >= 0
             self.outside = int(len(item) - inside.sum())
             user, item, width = user[inside], place[item[inside]], len(columns)
-        keys = np.unique(user * width + item)
+        keys = distinct(user * width + item)
         rows, self.columns = np.divmod(keys, max(width, 1))
         self.width = width
         self.counts = np.bincount(rows, minlength=first.n_users)

@@ -67,7 +67,7 @@ def rank(
     columns = None if candidates is None else np.unique(np.asarray(candidates, dtype=np.int64))
     if columns is not None and candidates is not None and len(columns) != len(candidates):
         raise InputError("a candidate is named twice")
-    masked = PairsByUser(exclude, columns) if exclude else None
+    masked = PairsByUser(exclude, columns, queries) if exclude else None
     chunks = _Scores(scorer, columns, chunk_size, exclude[0] if exclude else None)
     items = np.full((len(queries), k), -1, dtype=np.int64)
     scores = np.full((len(queries), k), -math.inf, dtype=np.float32)

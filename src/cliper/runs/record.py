@@ -65,6 +65,7 @@ class Results(_Record):
     Attributes:
         test: the split's primary candidates; `test_all` ranks among all items where the primary
             candidates are fewer (cold-item split).
+        neighbour_recall: recall@k of every item graph that was made approximately, on a sample.
     """
 
     schema_: int = Field(SCHEMA, alias="schema")
@@ -82,6 +83,7 @@ class Results(_Record):
     valid: dict[str, float]
     test: dict[str, float]
     test_all: dict[str, float] = Field(default_factory=dict)
+    neighbour_recall: list[float] = Field(default_factory=list)
 
     def json_object(self) -> dict[str, Any]:
         """Plain JSON values under the published names."""

@@ -23,6 +23,7 @@ from cliper.testing.options import alternatives
 from cliper.testing.warm_world import WarmWorld, warm_recall, warm_world
 from cliper.testing.world import ToyWorld, toy_world
 from cliper.training import Trainer, TrainingConfig, UniformSampler
+from cliper.training.optimizer import Adam
 
 FEATURE_CASES = ("image+text", "vanilla", "image", "text", "mlp")
 WARM_IALS = {"embedding_size": 8, "confidence": 10.0, "ridge": 40.0}
@@ -197,7 +198,7 @@ class BackboneConformance:
         backbone.train()
         backbone.on_epoch_start(torch.Generator().manual_seed(0))
         before = {n: p.detach().clone() for n, p in backbone.named_parameters()}
-        optimizer = torch.optim.Adam(backbone.parameters(), lr=1e-2)
+        optimizer = Adam(backbone, TrainingConfig(learning_rate=1e-2))
         # Two steps: a map that starts behind a zero gets its gradient in the second one.
         for _ in range(2):
             optimizer.zero_grad()

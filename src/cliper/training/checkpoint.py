@@ -1,19 +1,16 @@
-"""The whole state of a training in one safetensors file: parameters, Adam, generators, history."""
+"""The whole state of a training in one safetensors file: model, Adam, generators, history."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from cliper.errors import InputError
 from cliper.files import atomic_path
-
-ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -38,27 +35,3 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"not a checkpoint: {error}", where=str(path), remedy="start again without --resume"
         ) from None
     return tensors, state
-
-
-def optimizer_tensors(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's state by parameter name: `optimizer/<parameter>/<exp_avg|…>`."""
-    return {
-        f"optimizer/{name}/{key}": optimizer.state[parameter][key]
-        for name, parameter in module.named_parameters()
-        if parameter in optimizer.state
-        for key in ADAM_STATE
-    }
-
-
-def restore_optimizer(
-    module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
-) -> None:
-    """Put back what `optimizer_tensors` took."""
-    for name, parameter in module.named_parameters():
-        if f"optimizer/{name}/step" in tensors:
-            optimizer.state[parameter] = {
-                key: tensors[f"optimizer/{name}/{key}"].to(
-                    "cpu" if key == "step" else parameter.device
-                )
-                for key in ADAM_STATE
-            }

@@ -15,13 +15,10 @@ from cliper.backbones import Backbone, Batch
 from cliper.data import Interactions
 from cliper.errors import CliperError, InputError
 from cliper.progress import task
-from cliper.training.checkpoint import (
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
+from cliper.ranking import Evaluation
+from cliper.training.checkpoint import load_checkpoint, save_checkpoint
 from cliper.training.config import TrainingConfig, check_device
+from cliper.training.optimizer import Adam
 from cliper.training.sampler import UniformSampler
 
 SELECT_BY = "recall@20"
@@ -60,7 +57,8 @@ class Trainer:
         backbone: the model; moved to `config.device`.
         train: the training interactions.
         config: the loop's settings.
-        validate: validation metrics of the backbone as it is; must contain `recall@20`.
+        validate: validation metrics of the backbone as it is; must contain `recall@20`. Of an
+            `Evaluation` the standard errors are recorded too.
         checkpoint: file that the state is kept in while training; None for no checkpoints.
         identity: what the checkpoint belongs to; a resume with another identity is refused.
 
@@ -73,13 +71,13 @@ class Trainer:
         backbone: Backbone,
         train: Interactions,
         config: TrainingConfig,
-        validate: Callable[[Backbone], Metrics],
+        validate: Callable[[Backbone], Metrics | Evaluation],
         *,
         checkpoint: Path | None = None,
         identity: str = "",
     ) -> None:
         check_device(config.device)
-        self.backbone, self.config, self.validate = backbone.to(config.device), config, validate
+        self.backbone, self.config, self._validate = backbone.to(config.device), config, validate
         self.checkpoint, self.identity = checkpoint, identity
         self.sampler = UniformSampler(
             train,
@@ -90,14 +88,8 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.history = History()
         self.best_parameters: dict[str, Tensor] = {}
-        parameters = list(backbone.parameters())
-        self.optimizer = (
-            torch.optim.Adam(
-                parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-            )
-            if parameters
-            else None
-        )
+        has_any = next(iter(backbone.parameters()), None) is not None
+        self.optimizer = Adam(self.backbone, config) if has_any else None
 
     def fit(
         self, *, resume: bool = False, on_epoch: Callable[[dict[str, Any]], None] | None = None
@@ -113,7 +105,7 @@ class Trainer:
             InputError: the checkpoint belongs to another experiment, or nothing can be learnt.
         """
         if self.optimizer is None or not self.backbone.is_trained:
-            self.history.best = self.validate(self.backbone)
+            self.history.best, _ = self._measure()
             return self.history
         if not self.sampler.batches:
             raise InputError(
@@ -143,8 +135,15 @@ class Trainer:
         if self.best_parameters:
             self.backbone.load_state_dict(self.best_parameters)
         else:  # no epoch at all: the untrained model is what there is
-            self.history.best = self.validate(self.backbone)
+            self.history.best, _ = self._measure()
         return self.history
+
+    def _measure(self) -> tuple[Metrics, Metrics]:
+        """Validation metrics of the backbone as it is, and their standard errors if known."""
+        found = self._validate(self.backbone)
+        if isinstance(found, Evaluation):
+            return dict(found.metrics), found.errors
+        return found, {}
 
     def _finished(self) -> bool:
         history = self.history
@@ -160,8 +159,10 @@ class Trainer:
         epoch = self.history.epochs_run + 1
         record: dict[str, Any] = {"epoch": epoch, "loss": losses, "seconds": trained - start}
         if epoch % self.config.validate_every == 0 or epoch == self.config.max_epochs:
-            metrics = self.validate(self.backbone)
+            metrics, errors = self._measure()
             record |= {"valid": metrics, "seconds_valid": time.perf_counter() - trained}
+            if errors:
+                record["valid_error"] = errors
             self._keep_if_best(epoch, metrics)
         self.history.epochs.append(record)
         return record
@@ -173,7 +174,7 @@ class Trainer:
         totals: dict[str, Tensor] = {}
         for batch in self.sampler.epoch():
             terms = self.backbone.loss(self._to_device(batch))
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             for name, term in terms.items():
@@ -217,7 +218,7 @@ class Trainer:
             return
         tensors = {f"model/{k}": v for k, v in self.backbone.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best_parameters.items()}
-        tensors |= optimizer_tensors(self.backbone, self.optimizer)
+        tensors |= self.optimizer.tensors()
         tensors["generator"] = self.generator.get_state()
         history = self.history
         state = {
@@ -245,7 +246,7 @@ class Trainer:
 
         self.backbone.load_state_dict(part("model/"))
         self.best_parameters = {k: v.to(self.config.device) for k, v in part("best/").items()}
-        restore_optimizer(self.backbone, self.optimizer, tensors)
+        self.optimizer.restore(tensors)
         self.generator.set_state(tensors["generator"])
         self.sampler.generator.bit_generator.state = state["sampler"]
         self.history = History(

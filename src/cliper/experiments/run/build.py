@@ -16,7 +16,9 @@ from cliper.backbones.new_users import final_scorer
 from cliper.config import StrictConfig
 from cliper.data import Dataset, ItemFields, Split, item_fields
 from cliper.experiments.run.config import EvaluationSection, ExperimentConfig
-from cliper.experiments.run.split import experiment_split, known_history
+from cliper.experiments.run.split import drawn_users, experiment_split, known_history
+from cliper.graphs import neighbour_search
+from cliper.graphs.approximate import Searched
 from cliper.ranking import Evaluation, evaluate
 from cliper.representation.augmented import augmented_users
 from cliper.representation.features import ItemFeatures
@@ -36,6 +38,7 @@ class BuiltTraining:
         backbone: with its initial weights.
         trainer: the loop around it.
         graph_seconds: time that building the backbone took.
+        searched: how item graphs are made, and the recall of those that are approximate.
     """
 
     directory: RunDirectory
@@ -44,6 +47,7 @@ class BuiltTraining:
     backbone: Backbone
     trainer: Trainer
     graph_seconds: float
+    searched: Searched
 
     def train(
         self, *, resume: bool = False, on_epoch: Callable[[dict[str, Any]], None] | None = None
@@ -67,6 +71,8 @@ class BuiltTraining:
                 f"{now()} rows that share user and time with another: {tied}, "
                 f"their order is drawn by split.seed {self.split.seed}"
             )
+        for recall in self.searched.recalls:
+            directory.log(f"{now()} approximate item graph: recall {recall:.4f} of a sample")
         left_out = self.trainer.sampler.left_out
         directory.log(f"{now()} rows without a possible negative: {left_out}")
         with directory.metrics_file.open("w", encoding="utf-8") as metrics:
@@ -77,7 +83,10 @@ class BuiltTraining:
                 if on_epoch is not None:
                     on_epoch(record)
 
-            return self.trainer.fit(resume=resume, on_epoch=record_epoch)
+            with neighbour_search(self.searched.kind) as again:  # LATTICE makes graphs anew
+                history = self.trainer.fit(resume=resume, on_epoch=record_epoch)
+        self.searched.recalls.extend(again.recalls)
+        return history
 
 
 def build_training(
@@ -95,20 +104,20 @@ def build_training(
     split = experiment_split(dataset, config)
     reads_users = "augmentation" in backbone_entry(config.backbone_name).backbone.extra_inputs
     start = time.perf_counter()
-    backbone = create_backbone(
-        config.backbone_name,
-        split.train,
-        features,
-        config.backbone_options,
-        config.training.seed,
-        _fields(dataset, config.backbone_name),
-        augmented_users(dataset, config.representation, split) if reads_users else None,
-    )
+    with neighbour_search(config.graphs.neighbours) as searched:
+        backbone = create_backbone(
+            config.backbone_name,
+            split.train,
+            features,
+            config.backbone_options,
+            config.training.seed,
+            _fields(dataset, config.backbone_name),
+            augmented_users(dataset, config.representation, split) if reads_users else None,
+        )
     seconds = time.perf_counter() - start
 
-    def validate(model: Backbone) -> dict[str, float]:
-        own = config.own_settings
-        return dict(evaluate_part(model, own, split, "valid", config.evaluation).metrics)
+    def validate(model: Backbone) -> Evaluation:
+        return evaluate_part(model, config.own_settings, split, "valid", config.evaluation)
 
     trainer = Trainer(
         backbone,
@@ -119,7 +128,7 @@ def build_training(
         identity=identity,
     )
     settings = {**config.resolved(), "identity": identity}
-    return BuiltTraining(directory, settings, split, backbone, trainer, seconds)
+    return BuiltTraining(directory, settings, split, backbone, trainer, seconds, searched)
 
 
 @torch.inference_mode()
@@ -144,12 +153,15 @@ def score_part(
     part: str,
     evaluation: EvaluationSection,
 ) -> Evaluation:
-    """Rank validation or test with a final scorer; test may mask validation too."""
+    """Rank validation or test with a final scorer; test may mask validation too.
+
+    Validation is of `valid_users` users at most, test of everyone.
+    """
     is_test = part == "test"
     candidates = split.test_candidates if is_test else split.valid_candidates
     return evaluate(
         scorer,
-        split.test if is_test else split.valid,
+        split.test if is_test else drawn_users(split.valid, evaluation.valid_users, split.seed),
         train=split.taken,
         valid=split.valid if is_test and evaluation.mask == "train+valid" else None,
         candidates=candidates if evaluation.candidates == "split" else None,

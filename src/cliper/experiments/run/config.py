@@ -15,6 +15,7 @@ from cliper.encoders.registry import check_settings
 from cliper.encoders.settings import RUNNING, EncoderSettings
 from cliper.errors import InputError
 from cliper.experiments.run.tracking.base import TrackingSettings
+from cliper.graphs import NeighbourSearch
 from cliper.representation.settings import (
     FeaturesSettings,
     FusionSettings,
@@ -40,6 +41,9 @@ class EvaluationSection(StrictConfig):
     )
     k: list[int] = Field([10, 20, 50], min_length=1)
     chunk_size: int = Field(512, ge=1, le=65536)
+    valid_users: int = Field(
+        10_000, ge=1, description="users that validation ranks for, drawn by split.seed if more"
+    )
 
     @field_validator("k")
     @classmethod
@@ -47,6 +51,14 @@ class EvaluationSection(StrictConfig):
         if 20 not in k or min(k) < 1:
             raise ValueError("every K must be positive and 20 among them (selection is by it)")
         return sorted(set(k))
+
+
+class GraphsSection(StrictConfig):
+    """How item graphs are made."""
+
+    neighbours: NeighbourSearch = Field(
+        "auto", description="auto compares all pairs of up to 100,000 items"
+    )
 
 
 class ExperimentConfig(StrictConfig):
@@ -61,6 +73,7 @@ class ExperimentConfig(StrictConfig):
     backbone: dict[str, Any] = Field(default_factory=lambda: {"name": "freedom"})
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationSection = EvaluationSection()
+    graphs: GraphsSection = GraphsSection()
     tracking: TrackingSettings = TrackingSettings()
 
     @classmethod
@@ -121,6 +134,8 @@ class ExperimentConfig(StrictConfig):
         tree = self.model_dump(mode="json")
         if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
+        if self.graphs == GraphsSection():
+            del tree["graphs"]
         if not self.tracking.to:
             del tree["tracking"]
         entry = backbone_entry(self.backbone_name)

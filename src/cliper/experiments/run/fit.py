@@ -101,7 +101,7 @@ def _finish(
     _write_artefact(directory, split, test)
     if dataset.catalogue is not None:
         directory.write_items(dataset.catalogue)
-    return _results(
+    results = _results(
         dataset,
         config,
         features,
@@ -118,6 +118,7 @@ def _finish(
             total=time.perf_counter() - start + encode_seconds,
         ),
     )
+    return results.model_copy(update={"neighbour_recall": ready.searched.recalls})
 
 
 def experiment_identity(

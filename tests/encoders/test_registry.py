@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cliper.encoders import create_encoder, hub, list_encoders, register_encoder, registry
+from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 
 NAMES = [
@@ -143,6 +144,11 @@ def test_a_repository_name_must_be_one(no_hub):
 def test_options_out_of_range_are_refused(clip_folder, options, message):
     with pytest.raises(InputError, match=message):
         create_encoder(str(clip_folder), **options)
+
+
+def test_fields_beside_whole_settings_are_refused() -> None:
+    with pytest.raises(InputError, match=r"encoder.device: stands beside settings"):
+        create_encoder(EncoderSettings(), device="cpu")
 
 
 def test_registering_a_new_encoder(monkeypatch, clip_folder):

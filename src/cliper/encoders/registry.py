@@ -94,9 +94,7 @@ def create_encoder(encoder: str | EncoderSettings, **settings: Any) -> DualEncod
 
     >>> encoder = create_encoder("clip-vit-b-32", device="auto")  # doctest: +SKIP
     """
-    if isinstance(encoder, str):
-        encoder = EncoderSettings.parse({"name": encoder, **settings}, where="encoder")
-    made = open_encoder(encoder)
+    made = open_encoder(EncoderSettings.of(encoder, settings))
     if isinstance(made, CatalogueEncoder):
         raise InputError(
             f"the encoder {made.name!r} is fitted on a catalogue, it does not exist without one",

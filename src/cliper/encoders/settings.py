@@ -1,7 +1,8 @@
 """`EncoderSettings`: which encoder, and how it runs; made once and handed down to the towers."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -9,6 +10,7 @@ from cliper.config import PathSetting, StrictConfig
 from cliper.encoders.adaptation.config import AnyAdaptation
 from cliper.encoders.limits import LongText
 from cliper.encoders.runtime.choice import Runtime
+from cliper.errors import InputError
 
 RUNNING = ("device", "dtype", "batch_size", "runtime")
 """How an encoder runs, whichever it is."""
@@ -53,3 +55,23 @@ class EncoderSettings(StrictConfig):
         description="where onnx keeps the graphs that it makes; the dataset's store, or a "
         "temporary folder without one",
     )
+
+    @classmethod
+    def of(cls, encoder: "str | EncoderSettings", more: Mapping[str, Any]) -> "EncoderSettings":
+        """The settings of a name with other fields, or settings as they are.
+
+        Raises:
+            InputError: an unknown field, a value out of range, fields beside settings.
+
+        >>> EncoderSettings.of("embedded", {"device": "auto"}).device
+        'auto'
+        """
+        if isinstance(encoder, str):
+            return cls.parse({"name": encoder, **more}, where="encoder")
+        if more:
+            raise InputError(
+                "stands beside settings that are given whole",
+                where=f"encoder.{next(iter(more))}",
+                remedy="set it there",
+            )
+        return encoder

@@ -67,8 +67,7 @@ def represent(
     }
     if temperature is not None:
         given["fusion"]["temperature"] = "inf" if temperature == float("inf") else temperature
-    named = {"name": encoder, **running}
-    given["encoder"] = named if isinstance(encoder, str) else encoder
+    given["encoder"] = EncoderSettings.of(encoder, running)
     settings = RepresentationSettings.parse(given)
     features = represent_dataset(dataset, settings, on_report)
     if features is None:

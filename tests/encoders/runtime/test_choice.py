@@ -38,5 +38,5 @@ def test_torch_in_float32_keeps_the_key_that_it_had() -> None:
 def test_create_encoder_refuses_before_it_loads_anything() -> None:
     with pytest.raises(InputError, match="does not compute in int8"):
         create_encoder("/no/such/folder", dtype="int8")
-    with pytest.raises(InputError, match="batch_size is 0"):
+    with pytest.raises(InputError, match=r"batch_size.*greater than or equal to 1, got 0"):
         create_encoder("/no/such/folder", batch_size=0)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cliper.experiments.represent import represent
+from cliper.representation.represent import represent
 
 from cliper.backbones import Backbone, create_backbone
 from cliper.data import Dataset, Split, prepare_mmrec

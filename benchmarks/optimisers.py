@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cliper.representation.represent import represent
 
 from cliper.backbones import Backbone, create_backbone
 from cliper.data import Dataset, Split, prepare_mmrec
@@ -27,6 +26,7 @@ from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
 from cliper.files import write_text
 from cliper.ranking import evaluate
+from cliper.representation.represent import represent
 from cliper.training import Trainer, TrainingConfig, optimizer
 
 OPTIMISERS = ("Adam", "SparseAdam", "RowAdam")

@@ -40,7 +40,9 @@ from cliper.encoders.families.clip import ClipTowers
 from cliper.encoders.families.tokenizer_files import load_clip_tokenizer, vocabulary_of
 from cliper.encoders.images import decode_batches
 from cliper.encoders.preprocessing import ImagePreprocessing
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.text_tokenizer import TextTokenizer
+from cliper.encoders.towers import Parts
 from cliper.encoders.two_tower import TwoTowerEncoder
 
 SIZES = {"b-32": (12, 768, 32, 512, 512), "l-14": (24, 1024, 14, 768, 768)}
@@ -219,10 +221,9 @@ def main() -> None:
 
     def encoder(dtype: str, runtime: str = "torch", size: Any = "auto") -> TwoTowerEncoder:
         towers = ClipTowers(model_of(args.size, vocabulary))
-        return TwoTowerEncoder(
-            "random", towers, tokenizer, ImagePreprocessing(), device=device, dtype=dtype,
-            runtime=runtime, batch_size=size, workers=args.threads,
-        )  # fmt: skip
+        parts = Parts(towers, tokenizer, ImagePreprocessing())
+        settings = EncoderSettings(device=device, dtype=dtype, runtime=runtime, batch_size=size)
+        return TwoTowerEncoder("random", parts, settings, workers=args.threads)
 
     plain = {d: Plain(model_of(args.size, vocabulary), tokenizer, device, d) for d in args.dtypes}
     ours = {d: encoder(d) for d in args.dtypes}

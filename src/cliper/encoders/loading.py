@@ -121,15 +121,6 @@ def _tokenizer_for(path: Path, *, allow_download: bool) -> TextTokenizer:
 
 
 def _encoder(name: str, parts: Parts, path: Path, settings: EncoderSettings) -> TwoTowerEncoder:
-    encoder = TwoTowerEncoder(
-        name,
-        *parts,
-        device=settings.device,
-        dtype=settings.dtype,
-        batch_size=settings.batch_size,
-        long_text=settings.long_text,
-        runtime=settings.runtime,
-        graphs=settings.graphs,
-    )
+    encoder = TwoTowerEncoder(name, parts, settings)
     encoder.source = {"path": str(path.absolute())}
     return encoder

@@ -16,13 +16,14 @@ import torch
 
 from cliper.encoders.image_batches import encode_files
 from cliper.encoders.images import ImageFailure
-from cliper.encoders.limits import LongText, TextCounts
+from cliper.encoders.limits import TextCounts
 from cliper.encoders.preprocessing import ImagePreprocessing
-from cliper.encoders.runtime.batching import BatchSize
-from cliper.encoders.runtime.computing import DTYPES, Computing, How
+from cliper.encoders.runtime.choice import precision_key
+from cliper.encoders.runtime.computing import DTYPES, Computing
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.text_batches import TextPipeline
 from cliper.encoders.text_tokenizer import TextTokenizer
-from cliper.encoders.towers import Towers
+from cliper.encoders.towers import Parts, Towers
 from cliper.errors import InputError
 from cliper.types import FloatArray, JsonObject
 
@@ -32,16 +33,9 @@ class TwoTowerEncoder:
 
     Args:
         name: what the user calls it.
-        towers: moved, cast and kept in evaluation mode.
-        tokenizer: the one that the text tower was trained with.
-        preprocessing: the one that the image tower was trained with.
-        device: where to compute.
-        dtype: `float32`, `bfloat16`, `float16`, or `int8` with `onnx`; results are float32.
-        batch_size: images at once; texts get `batch_size * max_tokens` tokens at once. `auto`
-            goes by the memory there is (`runtime.batching`).
-        long_text: what to do beyond `max_tokens` (`limits`).
-        runtime: `torch`, or `onnx` for ONNX Runtime on a CPU.
-        graphs: where `onnx` keeps its graphs; None for a temporary folder.
+        parts: the towers, which are moved, cast and kept in evaluation mode, and what their
+            inputs go through.
+        settings: how it runs; the defaults if None.
         workers: threads that decode pictures.
 
     Attributes:
@@ -61,33 +55,28 @@ class TwoTowerEncoder:
     def __init__(
         self,
         name: str,
-        towers: Towers,
-        tokenizer: TextTokenizer,
-        preprocessing: ImagePreprocessing,
+        parts: Parts,
+        settings: EncoderSettings | None = None,
         *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        batch_size: BatchSize = "auto",
-        long_text: LongText = "truncate",
-        runtime: str = "torch",
-        graphs: Path | None = None,
         workers: int = 2,
     ) -> None:
-        _check_precision(towers, dtype, name)
+        settings = settings or EncoderSettings()
+        towers, tokenizer, preprocessing = parts
+        _check_precision(towers, settings.dtype, name)
+        _check_size(preprocessing, towers.image_shape, name)
         self.name = name
         self.image_failures: tuple[ImageFailure, ...] = ()
         self.source: JsonObject = {}
         self.preprocessing = preprocessing
         self.tokenizer = tokenizer
-        self.long_text = long_text
+        self.long_text = settings.long_text
         self._workers = workers
         self.width = towers.width
         self.max_tokens = towers.max_tokens
-        _check_size(preprocessing, towers.image_shape, name)
-        how = How(device, dtype, batch_size, runtime, graphs)
-        towers.to(DTYPES[dtype])
-        self.hash = _hash(towers, tokenizer, preprocessing, long_text, how.key)
-        self._compute(Computing(towers, tokenizer.pad, preprocessing, how, self.hash))
+        towers.to(DTYPES[settings.dtype])
+        precision = precision_key(settings.runtime, settings.dtype)
+        self.hash = _hash(towers, tokenizer, preprocessing, settings.long_text, precision)
+        self._compute(Computing(towers, tokenizer.pad, preprocessing, settings, self.hash))
 
     def _compute(self, computing: Computing) -> None:
         self._computing = computing
@@ -156,7 +145,7 @@ class TwoTowerEncoder:
     def _check_finite(self, rows: FloatArray, what: str) -> None:
         # A row of NaN would pass for a picture that cannot be read, and its item for one without.
         if not np.isfinite(rows).all():
-            kind = self._computing.how.dtype
+            kind = self._computing.settings.dtype
             raise InputError(
                 f"the {what} tower gives numbers that are not finite in {kind}",
                 where=self.name,

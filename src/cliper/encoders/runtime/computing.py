@@ -1,18 +1,16 @@
 """`Computing`: a family's towers where and how they are computed."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from cliper.dense import faster_linears
 from cliper.encoders.preprocessing import ImagePreprocessing
-from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units, checked_batch_size
-from cliper.encoders.runtime.choice import check_runtime, precision_key
+from cliper.encoders.runtime.batching import Batches, auto_units
 from cliper.encoders.runtime.onnx_towers import OnnxTowers
+from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.towers import Towers
 
 DTYPES = {
@@ -23,37 +21,6 @@ DTYPES = {
 }
 
 
-@dataclass(frozen=True)
-class How:
-    """What a person may choose about the computing.
-
-    Attributes:
-        device: where.
-        dtype: in which precision.
-        batch_size: images at once, or `auto`; texts get as many tokens as so many longest texts.
-        runtime: `torch` or `onnx`.
-        graphs: where the runtime `onnx` keeps its graphs; None for a temporary folder.
-
-    Raises:
-        InputError: what does not go together.
-    """
-
-    device: str = "cpu"
-    dtype: str = "float32"
-    batch_size: BatchSize = "auto"
-    runtime: str = "torch"
-    graphs: Path | None = None
-
-    def __post_init__(self) -> None:
-        check_runtime(self.runtime, self.dtype, torch.device(self.device).type)
-        checked_batch_size(self.batch_size)
-
-    @property
-    def key(self) -> str:
-        """What of it changes the numbers, for an encoder's hash."""
-        return precision_key(self.runtime, self.dtype)
-
-
 class Computing:
     """Token ids and pixels through towers: on their device, in batches that fit, by their runtime.
 
@@ -61,15 +28,21 @@ class Computing:
         towers: moved, cast and kept in evaluation mode.
         pad: a token id that the text tower takes.
         preprocessing: of the image tower.
-        how: what was chosen.
+        settings: device, precision, batch size and runtime.
         digest: the encoder's hash; graphs are kept under it.
     """
 
     def __init__(
-        self, towers: Towers, pad: int, preprocessing: ImagePreprocessing, how: How, digest: str
+        self,
+        towers: Towers,
+        pad: int,
+        preprocessing: ImagePreprocessing,
+        settings: EncoderSettings,
+        digest: str,
     ) -> None:
-        self.how, self._pad, self._preprocessing, self._digest = how, pad, preprocessing, digest
-        self._device, self._dtype = torch.device(how.device), DTYPES[how.dtype]
+        self.settings, self._digest = settings, digest
+        self._pad, self._preprocessing = pad, preprocessing
+        self._device, self._dtype = torch.device(settings.device), DTYPES[settings.dtype]
         towers = towers.eval().requires_grad_(False).to(self._dtype)
         # Pictures arrive channels-last; with the convolutions in the same layout they take less
         # time on a CPU (CLIP's patches about a sixth) and give the same bits.
@@ -79,7 +52,7 @@ class Computing:
 
     def over(self, towers: Towers, digest: str) -> "Computing":
         """The same for other weights of the same architecture."""
-        return Computing(towers, self._pad, self._preprocessing, self.how, digest)
+        return Computing(towers, self._pad, self._preprocessing, self.settings, digest)
 
     def text(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """Ids (b, L) and their mask to features (b, D), float32 on the CPU."""
@@ -112,18 +85,20 @@ class Computing:
     @property
     def _products(self) -> AbstractContextManager[object]:
         # (Not around ONNX: what is exported inside the block would be traced through it.)
-        return faster_linears() if self.how.runtime == "torch" else nullcontext()
+        return faster_linears() if self.settings.runtime == "torch" else nullcontext()
 
     @cached_property
     def _computed_by(self) -> Towers | OnnxTowers:
-        if self.how.runtime == "torch":
+        if self.settings.runtime == "torch":
             return self.towers
-        int8 = self.how.dtype == "int8"
-        return OnnxTowers(self.towers, self._digest, self._shape, int8=int8, graphs=self.how.graphs)
+        int8 = self.settings.dtype == "int8"
+        return OnnxTowers(
+            self.towers, self._digest, self._shape, int8=int8, graphs=self.settings.graphs
+        )
 
     @cached_property
     def _texts(self) -> Batches:
-        length, size = self.towers.max_tokens, self.how.batch_size
+        length, size = self.towers.max_tokens, self.settings.batch_size
         if size != "auto":
             return Batches(size * length)
         ids = torch.full((1, length), self._pad)
@@ -136,8 +111,8 @@ class Computing:
 
     @cached_property
     def _images(self) -> Batches:
-        if self.how.batch_size != "auto":
-            return Batches(self.how.batch_size)
+        if self.settings.batch_size != "auto":
+            return Batches(self.settings.batch_size)
         pixels = torch.zeros(1, 3, *self._shape, dtype=torch.uint8)
 
         def run(rows: int) -> None:

@@ -126,3 +126,47 @@ def test_who_cannot_says_why(dataset: Dataset, tmp_path: Path) -> None:
     other.save(tmp_path / "other")
     with pytest.raises(InputError, match="not the dataset that the run was trained on"):
         Recommender.load(tmp_path / "run", dataset=tmp_path / "other").add_items(new)
+
+
+@pytest.mark.parametrize("backbone", ["vbpr", "freedom", "itemknn"])
+def test_a_views_share_is_what_the_score_loses_without_it(
+    dataset: Dataset, tmp_path: Path, backbone: str
+) -> None:
+    """By another way: the same item added without that field, or without its picture."""
+    model = recommender(dataset, tmp_path / "run", backbone, views=["title", "colour"])
+    whole = copy_of(dataset, COLD, "whole")
+    kept = {"title": "title", "colour": "colour", "image": "image"}
+    without = [{**whole, "item_id": name, field: None} for name, field in kept.items()]
+    asked = {"candidates": ["whole", *kept], "k": 4, "exclude_seen": False}
+    for item in [whole, *without]:
+        model.add_items([item])
+    for who in ({"users": ["u1"]}, {"history": ["i2", "i0"]}):
+        rows = {r.item_id: r for r in model.recommend(**who, **asked, explain="views")}  # type: ignore[arg-type]
+        losses = {name: rows["whole"].score - rows[name].score for name in kept}
+        reasons = rows["whole"].reasons
+        assert reasons is not None
+        found = {share.view: share.share for share in reasons.views}
+        assert sum(found.values()) == pytest.approx(1)
+        total = sum(losses.values())
+        if total <= 0:
+            losses = {name: abs(loss) for name, loss in losses.items()}
+            total = sum(losses.values())
+        expected = {name: loss / total for name, loss in losses.items()}
+        assert found == pytest.approx(expected, rel=1e-2, abs=1e-3)
+
+
+def test_views_where_there_can_be_none(dataset: Dataset, tmp_path: Path) -> None:
+    model = recommender(dataset, tmp_path / "vanilla", kind="vanilla")
+    found = model.recommend(history=["i1"], k=1, explain=True)
+    assert found[0].reasons is not None
+    assert found[0].reasons.views == ()
+    assert found[0].reasons.history
+    with pytest.raises(InputError, match="not made of views"):
+        model.recommend(history=["i1"], k=1, explain="views")
+    warm = recommender(dataset, tmp_path / "cliper")
+    row = warm.recommend(["u1"], 1, explain=True, exclude_seen=False)[0]
+    assert row.reasons is not None
+    assert {share.view for share in row.reasons.views} == {"title", "colour", "global", "image"}
+    history = warm.recommend(["u1"], 1, explain="history")[0].reasons
+    assert history is not None
+    assert history.views == ()

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cliper.data import Catalogue, Dataset
-from cliper.encoders.base import DualEncoder
+from cliper.data import Catalogue, Dataset, Vocabulary
+from cliper.encoders.base import DualEncoder, Encodings
 from cliper.encoders.content import store_root
 from cliper.encoders.fitted import encode_items, encode_some, fitted_encoder
 from cliper.encoders.unimodal import Unimodal
@@ -68,14 +68,24 @@ class LaterItems:
             InputError: a picture cannot be used.
         """
         views = render(catalogue, self._views.templates, self._views.names)
-        made = self._vanilla if self.settings.features.kind == "vanilla" else self._cliper
-        features, present = made(catalogue, views)
-        tables = {m: self._filled(features, m, present[m]) for m in self.features.modalities}
-        return replace(self.features, items_hash=catalogue.items.hash, tables=tables, touched=None)
+        if self.settings.features.kind == "vanilla":
+            return self._filled(catalogue.items, *self._vanilla(catalogue, views))
+        return self.fused(catalogue.items, self.encoded(catalogue))
 
-    def _cliper(self, catalogue: Catalogue, views: RenderedViews) -> tuple[ItemFeatures, Present]:
-        ids, fusion = catalogue.items.ids(), self.settings.fusion
-        encodings = encode_items(self._encoder, views, catalogue.image_paths(), ids)
+    def encoded(self, catalogue: Catalogue) -> Encodings:
+        """Views and pictures of new items in the encoder's space (`cliper` features)."""
+        views = render(catalogue, self._views.templates, self._views.names)
+        ids = catalogue.items.ids()
+        return encode_items(self._encoder, views, catalogue.image_paths(), ids)
+
+    @cached_property
+    def encodings(self) -> Encodings:
+        """Of the dataset's own items, memory-mapped (`cliper` features)."""
+        return encodings_of(self.dataset, self.settings)
+
+    def fused(self, items: Vocabulary, encodings: Encodings) -> ItemFeatures:
+        """Features of n items from their encodings, whoever they are."""
+        fusion = self.settings.fusion
         by_attention = fusion.kind == "attention"
         features = cliper_features(
             encodings,
@@ -84,7 +94,8 @@ class LaterItems:
             self.settings.features.normalize_views,
             threshold=fusion.threshold if by_attention else None,
         )
-        return features, _present(encodings.image_present, encodings.text_present)
+        present = _present(encodings.image_present, encodings.text_present)
+        return self._filled(items, features, present)
 
     def _vanilla(self, catalogue: Catalogue, views: RenderedViews) -> tuple[ItemFeatures, Present]:
         networks, ids = self._networks, catalogue.items.ids()
@@ -98,15 +109,21 @@ class LaterItems:
         features = vanilla_features("", image, has_image, text, has_text)
         return features, _present(has_image, has_text[None])
 
-    def _filled(self, features: ItemFeatures, modality: Modality, present: Tensor) -> Tensor:
-        """Rows of the new items, the mean of the dataset's where one has nothing to go by."""
-        table = features.tables[modality]
-        if bool(present.all()):
-            return table
+    def _filled(self, items: Vocabulary, made: ItemFeatures, present: Present) -> ItemFeatures:
+        """In the run's modalities, with the dataset's means where an item has nothing to go by."""
+        tables = {
+            m: made.tables[m]
+            if bool(present[m].all())
+            else torch.where(present[m][:, None], made.tables[m], self._mean(m))
+            for m in self.features.modalities
+        }
+        return replace(self.features, items_hash=items.hash, tables=tables, touched=None)
+
+    def _mean(self, modality: Modality) -> Tensor:
         own, there = self.features.tables[modality], self._present[modality]
-        some = bool(there.any())
-        mean = own[there].double().mean(0).float() if some else own.new_zeros(own.shape[1])
-        return torch.where(present[:, None], table, mean)
+        if not bool(there.any()):
+            return own.new_zeros(own.shape[1])
+        return own[there].double().mean(0).float()
 
     @cached_property
     def _views(self) -> RenderedViews:
@@ -127,7 +144,7 @@ class LaterItems:
         if self.settings.features.kind == "vanilla":
             v = encode_vanilla(self.dataset, self._views, self.settings.encoder)
             return _present(v.image_present, v.text_present[None])
-        encodings = encodings_of(self.dataset, self.settings)
+        encodings = self.encodings
         return _present(encodings.image_present, encodings.text_present)
 
 

@@ -1,10 +1,12 @@
 """Items that came after the training: what the run's model makes of their fields and pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -12,12 +14,15 @@ from cliper.backbones import backbone_entry
 from cliper.backbones.new_items import embed_items, refuse_new_items
 from cliper.config import nearest
 from cliper.data import Catalogue, Dataset, ItemFields, Split, Vocabulary, item_fields
+from cliper.encoders.base import Encodings
 from cliper.errors import InputError
 from cliper.representation.augmented import augmented_users
+from cliper.representation.features import ItemFeatures
 from cliper.representation.later import LaterItems
 from cliper.representation.settings import RepresentationSettings
 from cliper.runs import RunDirectory
 from cliper.scoring import Scorer
+from cliper.types import IndexArray
 
 
 class NewItems:
@@ -48,6 +53,7 @@ class NewItems:
             )
         self.catalogue = dataset.catalogue
         with_features = self._settings.features.kind != "none"
+        self._added: dict[str, tuple[Catalogue, Encodings]] = {}
         self._later = LaterItems(dataset, self._settings) if with_features else None
 
     def described(self, items: Sequence[Mapping[str, Any]]) -> Catalogue:
@@ -84,20 +90,60 @@ class NewItems:
         """
         step = 1 if self._entry.backbone.items_interact else max(1, len(new.items))
         for start in range(0, len(new.items), step):
-            rows = slice(start, start + step)
-            part = Catalogue(
-                Vocabulary(new.items.array[rows]),
-                new.table[rows],
-                new.images[rows],
-                new.image_root,
-            )
+            part = _rows(new, np.arange(start, min(start + step, len(new.items))))
             yield part, self._scorer(part)
 
-    @torch.inference_mode()
     def _scorer(self, new: Catalogue) -> Scorer:
-        """The model over the training catalogue with the new items behind it."""
-        features = None if self._later is None else (self._later.features, self._later.of(new))
-        fields = None if self._fields is None else self._fields.with_items(new)
+        if self._later is None:
+            return self._behind(new, None)
+        if self._settings.features.kind == "vanilla":
+            return self._behind(new, self._later.of(new))
+        encodings = self._later.encoded(new)
+        for at, name in enumerate(new.items.ids()):
+            self._added[name] = (_rows(new, np.array([at])), rows_of(encodings, np.array([at])))
+        return self._behind(new, self._later.fused(new.items, encodings))
+
+    def encodings_of(self, item: str) -> Encodings:
+        """Views and picture of one item, of the training catalogue or added, in encoder space.
+
+        Raises:
+            InputError: the run's features are not made of views.
+        """
+        if self._later is None or self._settings.features.kind != "cliper":
+            raise InputError(
+                "the model's features are not made of views, no share can be theirs",
+                where="explain",
+                remedy="train with --features cliper",
+            )
+        if item in self._added:
+            return self._added[item][1]
+        return rows_of(self._later.encodings, self.catalogue.items.indices([item], "item"))
+
+    def as_new(self, item: str, variants: Encodings) -> Iterator[Scorer]:
+        """The model with variants of one item behind the training catalogue.
+
+        All at once, or one by one where items see each other.
+        """
+        assert self._later is not None
+        if item in self._added:
+            described = self._added[item][0]
+        else:
+            described = _rows(self.catalogue, self.catalogue.items.find([item]))
+        count = len(variants.image)
+        step = 1 if self._entry.backbone.items_interact else count
+        for start in range(0, count, step):
+            rows = np.arange(start, min(start + step, count))
+            names = Vocabulary([f"\0{row}" for row in rows])  # no item of a catalogue is named so
+            table = described.table.take(pa.array(np.zeros(len(rows), np.int64)))
+            new = Catalogue(names, table, (None,) * len(rows), Path())
+            yield self._behind(new, self._later.fused(names, rows_of(variants, rows)))
+
+    @torch.inference_mode()
+    def _behind(self, new: Catalogue, features: ItemFeatures | None) -> Scorer:
+        """The model over the training catalogue with new items behind it."""
+        both = None
+        if features is not None and self._later is not None:
+            both = (self._later.features, features)
         augmented = None
         if "augmentation" in self._entry.backbone.extra_inputs:
             augmented = augmented_users(self.dataset, self._settings, self._split)
@@ -107,8 +153,8 @@ class NewItems:
             self._split.train,
             self._state,
             new.items,
-            features,
-            fields,
+            both,
+            None if self._fields is None else self._fields.with_items(new),
             augmented,
         )
 
@@ -143,3 +189,24 @@ def _text(value: Any, field: str, item: str) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise InputError(f"not a text or a number: {value!r}", where=f"item {item!r}, field {field!r}")
+
+
+def _rows(catalogue: Catalogue, rows: IndexArray) -> Catalogue:
+    """Some items of a catalogue."""
+    return Catalogue(
+        Vocabulary(catalogue.items.ids(rows)),
+        catalogue.table.take(pa.array(rows)),
+        tuple(catalogue.images[row] for row in rows),
+        catalogue.image_root,
+    )
+
+
+def rows_of(encodings: Encodings, rows: IndexArray) -> Encodings:
+    """The encodings of some items (n,)."""
+    return replace(
+        encodings,
+        text=np.asarray(encodings.text[:, rows]),
+        text_present=np.asarray(encodings.text_present[:, rows]),
+        image=np.asarray(encodings.image[rows]),
+        image_present=np.asarray(encodings.image_present[rows]),
+    )

@@ -1,9 +1,10 @@
 """`Recommender`: a run directory, ready to answer; outside ids in, outside ids out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from cliper.serving.new_items import NewItems
 from cliper.serving.reasons import history_reasons
 from cliper.serving.restore import restore_fold_in
 from cliper.serving.shelf import Shelf
+from cliper.serving.view_shares import view_reasons
 from cliper.serving.where import Fields
 from cliper.types import IndexArray
 
@@ -115,7 +117,7 @@ class Recommender:
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
-        explain: bool = False,
+        explain: bool | Literal["history", "views"] = False,
     ) -> list[Recommendation]:
         """The k best items for known users, or for anyone with a history; best first.
 
@@ -130,8 +132,10 @@ class Recommender:
             candidates: item ids to choose among; all items when None.
             where: conditions on the items' fields (`cliper.serving.where`); the k best are chosen
                 among the items that meet them.
-            explain: say why, as `Recommendation.reasons`. For a known user it is the history that
-                is explained, not the trained vector.
+            explain: say why, as `Recommendation.reasons`: by the history, and by the views where
+                the model sees content and the dataset is there. `history` leaves the views out,
+                which cost more; `views` is refused where there can be none. For a known user the
+                history explains the folded-in score, not the trained vector.
 
         Raises:
             InputError: an unknown user or item id, k below 1, both or neither of `users` and
@@ -163,6 +167,16 @@ class Recommender:
         if explain:
             pairs = zip(seen, best, strict=True)
             reasons = [history_reasons(shelf.fold_in, shelf.items, h, b.items) for h, b in pairs]
+            rests_on_history = history is None or len(seen[0]) > 0
+            if (
+                explain != "history"
+                and rests_on_history
+                and (maker := self._reasons_of_views(explain)) is not None
+            ):
+                for at, (row, found) in enumerate(zip(rows, best, strict=True)):
+                    views = view_reasons(maker, scorer, int(row), shelf.items.ids(found.items))
+                    both = zip(reasons[at], views, strict=True)
+                    reasons[at] = [replace(reason, views=shown) for reason, shown in both]
         return _rows(shelf.items, asked, best, reasons)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
@@ -183,19 +197,36 @@ class Recommender:
         >>> shop.add_items([{"item_id": "sku-99", "title": "A red bag"}])  # doctest: +SKIP
         """
         with self._adding:
-            if self._new_items is None:
-                if self._load_new_items is None:
-                    raise InputError("items are added to a loaded run", where="items")
-                self._new_items = self._load_new_items()
-            new = self._new_items.described(items)
+            maker = self._maker()
+            new = maker.described(items)
             known = self._shelf.items.find(new.items.array) >= 0
             if known.any():
                 twice = new.items.ids([int(known.argmax())])[0]
                 raise InputError(f"the item {twice!r} is there already", where="items")
             shelf = self._shelf
-            for part, grown in self._new_items.grown(new):
-                shelf = shelf.with_items(part, grown, len(self._new_items.dataset.items))
+            for part, grown in maker.grown(new):
+                shelf = shelf.with_items(part, grown, len(maker.catalogue.items))
             self._shelf = shelf
+
+    def _maker(self) -> NewItems:
+        """What adds items and knows their views, loaded when it is first needed."""
+        if self._new_items is None:
+            if self._load_new_items is None:
+                raise InputError("only a run that was loaded knows its content", where="items")
+            self._new_items = self._load_new_items()
+        return self._new_items
+
+    def _reasons_of_views(self, explain: bool | str) -> NewItems | None:
+        """What knows the views; None where there are none and nobody insists."""
+        try:
+            with self._adding:
+                maker = self._maker()
+            maker.encodings_of(self.items.ids([0])[0])
+        except InputError:
+            if explain == "views":
+                raise
+            return None
+        return maker
 
     def similar_items(
         self,

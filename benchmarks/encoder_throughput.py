@@ -42,7 +42,7 @@ from cliper.encoders.images import decode_batches
 from cliper.encoders.preprocessing import ImagePreprocessing
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.text_tokenizer import TextTokenizer
-from cliper.encoders.towers import Parts
+from cliper.encoders.towers import ModelParts
 from cliper.encoders.two_tower import TwoTowerEncoder
 
 SIZES = {"b-32": (12, 768, 32, 512, 512), "l-14": (24, 1024, 14, 768, 768)}
@@ -221,7 +221,7 @@ def main() -> None:
 
     def encoder(dtype: str, runtime: str = "torch", size: Any = "auto") -> TwoTowerEncoder:
         towers = ClipTowers(model_of(args.size, vocabulary))
-        parts = Parts(towers, tokenizer, ImagePreprocessing())
+        parts = ModelParts(towers, tokenizer, ImagePreprocessing())
         settings = EncoderSettings(device=device, dtype=dtype, runtime=runtime, batch_size=size)
         return TwoTowerEncoder("random", parts, settings, workers=args.threads)
 

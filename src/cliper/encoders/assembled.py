@@ -13,7 +13,7 @@ from numpy.lib.format import write_array_header_1_0
 from cliper.encoders.base import Encodings
 from cliper.encoders.content import Content
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.rows import Rows
+from cliper.encoders.rows import StoredRows
 from cliper.encoders.store import ABSENT, KeyArray, RowStore
 from cliper.errors import InputError
 from cliper.files import read_json, write_json
@@ -44,7 +44,7 @@ class Space:
     width: int
     folder: Path
     content: Content
-    rows: Rows
+    rows: StoredRows
     text: Project | None = None
     image: Project | None = None
     source: JsonObject = field(default_factory=dict)

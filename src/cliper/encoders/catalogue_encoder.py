@@ -7,7 +7,7 @@ from cliper.encoders.assembled import Space
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.content import Content
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.rows import DualRows, Rows, fill
+from cliper.encoders.rows import DualRows, StoredRows, fill
 from cliper.types import BoolArray
 
 
@@ -21,7 +21,7 @@ class CatalogueEncoder(Protocol):
 
     name: str
 
-    def rows(self, root: Path) -> Rows:
+    def rows(self, root: Path) -> StoredRows:
         """What encodes before there is a fit.
 
         Raises:

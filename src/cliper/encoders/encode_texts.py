@@ -7,7 +7,7 @@ from cliper.encoders.catalogue_encoder import CatalogueEncoder
 from cliper.encoders.encode_fill import fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.registry import open_encoder
-from cliper.encoders.rows import DualRows, Rows
+from cliper.encoders.rows import DualRows, StoredRows
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import text_keys
 from cliper.encoders.unimodal import Unimodal
@@ -31,7 +31,7 @@ def encode_texts(
     return rows.text_rows.read(keys)
 
 
-def open_rows(root: Path, settings: EncoderSettings) -> Rows:
+def open_rows(root: Path, settings: EncoderSettings) -> StoredRows:
     """What an encoder computes without having seen the catalogue, and its stores.
 
     Raises:

@@ -8,7 +8,7 @@ from cliper.encoders.families.openai_layout import OPEN_CLIP_WEIGHTS, load_opena
 from cliper.encoders.families.tokenizer_files import TOKENIZER_FILE, load_clip_tokenizer
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.text_tokenizer import TextTokenizer
-from cliper.encoders.towers import Parts
+from cliper.encoders.towers import ModelParts
 from cliper.encoders.two_tower import TwoTowerEncoder
 from cliper.errors import InputError
 from cliper.files import read_json
@@ -52,7 +52,7 @@ def from_path(name: str, path: Path, settings: EncoderSettings) -> TwoTowerEncod
         raise InputError("no such file or folder", where=str(path))
     towers, preprocessing = load_openai_layout(path)
     tokenizer = _tokenizer_for(path, allow_download=settings.allow_download)
-    parts = checked(Parts(towers, tokenizer, preprocessing), where=path)
+    parts = checked(ModelParts(towers, tokenizer, preprocessing), where=path)
     return _encoder(name, parts, path, settings)
 
 
@@ -120,7 +120,9 @@ def _tokenizer_for(path: Path, *, allow_download: bool) -> TextTokenizer:
     return load_clip_tokenizer(path.parent)
 
 
-def _encoder(name: str, parts: Parts, path: Path, settings: EncoderSettings) -> TwoTowerEncoder:
+def _encoder(
+    name: str, parts: ModelParts, path: Path, settings: EncoderSettings
+) -> TwoTowerEncoder:
     encoder = TwoTowerEncoder(name, parts, settings)
     encoder.source = {"path": str(path.absolute())}
     return encoder

@@ -39,7 +39,7 @@ class PairTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class PairSplit:
     """Rows of a `PairTable` by what they are for; no picture is in two parts.
 
     Attributes:
@@ -72,7 +72,7 @@ def choose_pairs(
 
 def split_pairs(
     image_group: Tensor, share: float, generator: torch.Generator, at_most: int = 2000
-) -> Parts:
+) -> PairSplit:
     """A seeded split by picture: items with equal pictures stay together.
 
     Args:
@@ -96,7 +96,7 @@ def split_pairs(
     part_of_group[order] = (filled > wanted).long() + (filled > 2 * wanted).long()
     part = part_of_group[group]
     report, valid, train = ((part == p).nonzero()[:, 0] for p in range(3))
-    return Parts(train, valid, report)
+    return PairSplit(train, valid, report)
 
 
 def distinct(group: Tensor) -> tuple[Tensor, Tensor]:

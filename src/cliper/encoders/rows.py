@@ -1,4 +1,4 @@
-"""`Rows`: an encoder over the row stores that it fills."""
+"""`StoredRows`: an encoder over the row stores that it fills."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from cliper.encoders.store import ABSENT, KEY, RowStore
 from cliper.types import FloatArray
 
 
-class Rows(Protocol):
+class StoredRows(Protocol):
     """What turns texts and pictures into rows, with the stores that keep them by content.
 
     Attributes:
@@ -44,7 +44,7 @@ class Rows(Protocol):
         ...
 
 
-def fill(rows: Rows, content: Content, report: EncodeReport) -> Content:
+def fill(rows: StoredRows, content: Content, report: EncodeReport) -> Content:
     """Encode what the stores lack; returns the content without the pictures that have no row."""
     fill_texts(rows.text_rows, content.keys.ravel(), content.text_at, rows.encode_text, report)
     report.truncated_texts += rows.truncated
@@ -56,14 +56,14 @@ def fill(rows: Rows, content: Content, report: EncodeReport) -> Content:
     return stored(rows, content)
 
 
-def stored(rows: Rows, content: Content) -> Content:
+def stored(rows: StoredRows, content: Content) -> Content:
     """The content without the pictures that have no row."""
     kept = np.where(rows.image_rows.holds(content.image), content.image, ABSENT)
     return replace(content, image=kept.astype(KEY))
 
 
 class DualRows:
-    """The `Rows` of a dual encoder; see there for what is not said here.
+    """The `StoredRows` of a dual encoder; see there for what is not said here.
 
     Args:
         root: the store.

@@ -101,7 +101,7 @@ class Towers(nn.Module):
             raise ValueError(f"the tokeniser has {tokenizer.size} words, the text tower {words}")
 
 
-class Parts(NamedTuple):
+class ModelParts(NamedTuple):
     """What a model's files hold: the towers, and what their inputs go through."""
 
     towers: Towers

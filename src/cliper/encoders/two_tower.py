@@ -23,7 +23,7 @@ from cliper.encoders.runtime.computing import DTYPES, Computing
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.text_batches import TextPipeline
 from cliper.encoders.text_tokenizer import TextTokenizer
-from cliper.encoders.towers import Parts, Towers
+from cliper.encoders.towers import ModelParts, Towers
 from cliper.errors import InputError
 from cliper.types import FloatArray, JsonObject
 
@@ -55,7 +55,7 @@ class TwoTowerEncoder:
     def __init__(
         self,
         name: str,
-        parts: Parts,
+        parts: ModelParts,
         settings: EncoderSettings | None = None,
         *,
         workers: int = 2,

@@ -17,7 +17,7 @@ from cliper.encoders.adaptation.loop import LOG_SCALE, Adapter, Checkpoint, Fitt
 from cliper.encoders.adaptation.projection import Projection, ProjectionAdapter
 from cliper.encoders.adaptation.report import AdaptationReport
 from cliper.encoders.base import Encodings
-from cliper.encoders.pairs import PairTable, Parts, choose_pairs, row_groups, split_pairs
+from cliper.encoders.pairs import PairSplit, PairTable, choose_pairs, row_groups, split_pairs
 from cliper.errors import InputError, MismatchError
 from cliper.types import BoolArray, IndexArray
 
@@ -200,7 +200,7 @@ def run_fit(
             where="encoder.adapt.min_pairs",
             remedy="leave the adaptation out, or lower this (10 at least, of different pictures)",
         )
-    parts = Parts(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
+    parts = PairSplit(*(part.to(device) for part in (parts.train, parts.valid, parts.report)))
     fitted = fit(adapter, pairs.to(device), parts, views, config, generator, checkpoint)
     report = AdaptationReport(
         encoder, config.model_dump(mode="json"), *sizes, chosen.left_out,

@@ -12,7 +12,7 @@ from cliper import progress
 from cliper.encoders.adaptation.config import AdaptationConfig
 from cliper.encoders.adaptation.retrieval import Retrieval, score_retrieval
 from cliper.encoders.contrastive import info_nce
-from cliper.encoders.pairs import PairTable, Parts
+from cliper.encoders.pairs import PairSplit, PairTable
 from cliper.errors import InputError
 
 
@@ -93,7 +93,7 @@ _MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.01, 1.0
 def fit(
     adapter: Adapter,
     pairs: PairTable,
-    parts: Parts,
+    parts: PairSplit,
     views: Sequence[str],
     config: AdaptationConfig,
     generator: torch.Generator,

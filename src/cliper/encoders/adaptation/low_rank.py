@@ -18,7 +18,7 @@ from cliper.encoders.catalogue_encoder import encode_frozen
 from cliper.encoders.content import Content
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.registry import create_encoder
-from cliper.encoders.rows import Rows
+from cliper.encoders.rows import StoredRows
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import ABSENT
 from cliper.encoders.two_tower import TwoTowerEncoder
@@ -48,7 +48,7 @@ class LowRankEncoder:
         self._encoder = _with_towers(create_encoder(settings))
         self.name = adapted_name(self._encoder.name, config.kind)
 
-    def rows(self, root: Path) -> Rows:
+    def rows(self, root: Path) -> StoredRows:
         """None: every row is one of the fitted towers."""
         raise InputError(
             "lora is fitted and encoded in one process",

@@ -18,7 +18,7 @@ from typing import Any
 from cliper import progress
 from cliper.encoders.content import GRAPHS, Content
 from cliper.encoders.distributed.report import DistributedReport
-from cliper.encoders.distributed.work import Chunk, chunks_of, write_work
+from cliper.encoders.distributed.work import EncodingChunk, chunks_of, write_work
 from cliper.encoders.distributed.worker import ChunkWorker, Job
 from cliper.encoders.encode_fill import missing_images, missing_texts
 from cliper.encoders.encode_report import EncodeReport
@@ -69,7 +69,7 @@ def encode_on_ray(
             "folder": str(rows.text_rows.folder),
         }
 
-        def chunks() -> Iterator[Chunk]:
+        def chunks() -> Iterator[EncodingChunk]:
             path_at = content.path_at
             yield from chunks_of("text", texts, keys, content.text_at)
             yield from chunks_of(

@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Chunk:
+class EncodingChunk:
     """Texts, or paths of pictures, that are encoded together.
 
     Attributes:
@@ -38,13 +38,15 @@ class Chunk:
 
 def chunks_of(
     kind: str, positions: Sequence[IndexArray], keys: KeyArray, content_at: Callable[[int], str]
-) -> Iterator[Chunk]:
+) -> Iterator[EncodingChunk]:
     """The chunks at these positions of `keys` (n,), made one at a time."""
     for todo in positions:
-        yield Chunk(kind, keys[todo], [content_at(int(i)) for i in todo])
+        yield EncodingChunk(kind, keys[todo], [content_at(int(i)) for i in todo])
 
 
-def write_work(folder: Path, chunks: Iterator[Chunk], count: int, workers: int) -> list[Path]:
+def write_work(
+    folder: Path, chunks: Iterator[EncodingChunk], count: int, workers: int
+) -> list[Path]:
     """Write `count` chunks as Parquet files, enough of them to keep every worker busy.
 
     Args:
@@ -72,8 +74,8 @@ def write_work(folder: Path, chunks: Iterator[Chunk], count: int, workers: int) 
     return files
 
 
-def read_chunk(row: dict[str, object]) -> Chunk:
+def read_chunk(row: dict[str, object]) -> EncodingChunk:
     """A row of `write_work`'s files as a chunk."""
     raw, contents = row["keys"], row["contents"]
     assert isinstance(raw, bytes) and isinstance(contents, list)
-    return Chunk(str(row["kind"]), np.frombuffer(raw, KEY), contents)
+    return EncodingChunk(str(row["kind"]), np.frombuffer(raw, KEY), contents)

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cliper.encoders.distributed.work import Chunk, read_chunk
+from cliper.encoders.distributed.work import EncodingChunk, read_chunk
 from cliper.encoders.encode_fill import add_images
 from cliper.encoders.encode_texts import open_rows
 from cliper.encoders.settings import EncoderSettings
@@ -59,7 +59,7 @@ class ChunkWorker:
             for row in pq.read_table(name).to_pylist():
                 yield pa.Table.from_pylist([self.encode(read_chunk(row))])
 
-    def encode(self, chunk: Chunk) -> dict[str, Any]:
+    def encode(self, chunk: EncodingChunk) -> dict[str, Any]:
         """Encode one chunk unless it is in the store; returns what was done."""
         done: dict[str, Any] = {
             "worker": self.name, "texts": 0, "images": 0, "unusable": 0, "truncated": 0,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cliper.encoders.preprocessing import load_preprocessing
-from cliper.encoders.towers import Parts, Towers
+from cliper.encoders.towers import ModelParts, Towers
 from cliper.errors import InputError
 from cliper.files import read_json
 
@@ -19,7 +19,7 @@ FAMILIES = {
 """The `model_type` of a config.json, which is the module's name here as well, and its towers."""
 
 
-def load_folder(folder: Path) -> Parts:
+def load_folder(folder: Path) -> ModelParts:
     """Read a folder in `transformers`' layout: config, weights, tokeniser, preprocessing.
 
     Never touches the network and never runs code that lies in the folder.
@@ -57,10 +57,10 @@ def load_folder(folder: Path) -> Parts:
 
     model = load_weights(getattr(transformers, family.model_class), folder)
     towers: Towers = family(model, tokenizer.limit)
-    return checked(Parts(towers, tokenizer, preprocessing), where=folder)
+    return checked(ModelParts(towers, tokenizer, preprocessing), where=folder)
 
 
-def checked(parts: Parts, *, where: Path) -> Parts:
+def checked(parts: ModelParts, *, where: Path) -> ModelParts:
     """The parts, or an `InputError` when the tokeniser is another text tower's."""
     try:
         parts.towers.check_tokenizer(parts.tokenizer)

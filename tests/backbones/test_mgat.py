@@ -86,10 +86,11 @@ def test_attention_layers(tiny, gate: str, layers: int) -> None:
         tiny.close(torch.cat(items, dim=1), expected[tiny.M :])
 
 
+@pytest.mark.parametrize("map_l2", [True, False])
 @pytest.mark.parametrize("fusion", ["mean", "concatenation"])
 @pytest.mark.parametrize("gate", GATES)
-def test_representation_and_loss(tiny, gate: str, fusion: str) -> None:
-    model = build(tiny, gate=gate, fusion=fusion)
+def test_representation_and_loss(tiny, gate: str, fusion: str, map_l2: bool) -> None:
+    model = build(tiny, gate=gate, fusion=fusion, map_l2=map_l2)
     each = [propagate(tiny, model, gate, modality) for modality in ("image", "text")]
     nodes = sum(each) / 2 if fusion == "mean" else np.concatenate(each, axis=1)
     users, items = model.embed()
@@ -100,6 +101,10 @@ def test_representation_and_loss(tiny, gate: str, fusion: str) -> None:
     tiny.close(terms["bpr"], tiny.bpr(nodes[: tiny.M], nodes[tiny.M :]))
     free, preferences = array(model.items), [array(x) for x in model.preferences.values()]
     penalty = tiny.l2((array(model.users), 0), (free, 1), (free, 2), *((x, 0) for x in preferences))
+    if map_l2:  # every parameter that is no table of users or items
+        named = model.named_parameters()
+        maps = [x for name, x in named if name.startswith(("content.", "layers."))]
+        penalty += sum(float((array(x) ** 2).sum()) for x in maps) / 2
     tiny.close(terms["l2"], 0.2 * penalty)
 
 

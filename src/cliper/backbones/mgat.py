@@ -13,9 +13,10 @@ All layers' outputs side by side, averaged (or side by side) over modalities; th
 product; BPR + λ ‖Θ‖².
 
 Deviations: the first layer's inputs have unit length, so that attention starts from the direction
-of preferences and content, not from their scale. L2 covers the batch's own free rows
-(identifiers and preferences), not every parameter. The identifier of an item without training
-interactions starts at zero: it has no neighbours either, and its score is its content's.
+of preferences and content, not from their scale. Of the tables (identifiers and preferences) L2
+covers the batch's own rows; of the other parameters everything, unless `map_l2` is false, which
+costs quality among warm items and gives some among cold ones. The identifier of an item without
+training interactions starts at zero: it has no neighbours either, and its score is its content's.
 """
 
 from typing import Literal, cast
@@ -29,7 +30,7 @@ from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_ba
 from cliper.backbones.layers import embedding_table, item_table, projection, unit_scale
 from cliper.data import Interactions
 from cliper.graphs import EdgeGraph, bipartite_edges
-from cliper.losses import bpr, dot, squared_norm
+from cliper.losses import bpr, dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
 
 Gate = Literal["inner_product", "concatenation", "bi_interaction"]
@@ -43,6 +44,7 @@ class MgatConfig(BackboneConfig):
     gate: Gate = Field("inner_product", description="what opens an edge, f_g")
     fusion: Literal["mean", "concatenation"] = Field("mean", description="over the modalities")
     l2: float = Field(1e-3, ge=0, le=10, description="λ, penalty on the batch's free rows")
+    map_l2: bool = Field(True, description="l2 also on content maps and layers; paper: true")
 
 
 class GatedAttention(nn.Module):
@@ -170,14 +172,18 @@ class Mgat(ContentBackbone):
         return self.fuse(users), self.fuse(items)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """BPR on the fused nodes, L2 on the batch's identifiers and preferences."""
+        """BPR on the fused nodes, L2 on the batch's identifiers and preferences, and on maps."""
         users, items = self.parts()
         user = self.fuse(users, batch.users)
         positive, negative = (self.fuse(items, x) for x in (batch.positives, batch.negatives))
         free = [self.users, *self.preferences.values()]
         rows = [table.index_select(0, batch.users) for table in free]
         rows += [self.items.index_select(0, x) for x in (batch.positives, batch.negatives)]
+        penalty = squared_norm(*rows)
+        if self.config.map_l2:
+            maps = [w for part in (self.content, self.layers) for w in part.parameters()]
+            penalty = penalty + shared_norm(*maps)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),
-            "l2": self.config.l2 * squared_norm(*rows),
+            "l2": self.config.l2 * penalty,
         }

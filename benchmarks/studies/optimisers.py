@@ -1,6 +1,6 @@
 """What a lookup table loses when only the rows touched are walked: three optimisers, same rows.
 
-    python benchmarks/optimisers.py DATA --work DIR [--seeds 3]
+    python benchmarks/studies/optimisers.py DATA --work DIR [--seeds 3]
 
 DATA holds `amazon-baby` and `films-reference`. Each model is trained by Adam on whole tables, by
 `torch.optim.SparseAdam` and by this project's `RowAdam` (forced on tables of any size), everything
@@ -132,7 +132,7 @@ def main() -> None:
         "batch 2,048, learning rate 1e-3, width 64. Adam: all tables whole. SparseAdam: PyTorch's. "
         "RowAdam: Adam without momentum, by rows, as large tables are trained; forced on small "
         f"ones here. {date.today()}, {platform.machine()}, torch {torch.__version__}. Command: "
-        "`python benchmarks/optimisers.py DATA --work DIR`.\n\n"
+        "`python benchmarks/studies/optimisers.py DATA --work DIR`.\n\n"
     )
     write_text(RESULT, head + table(arguments.work) + "\n")
 

@@ -1,6 +1,6 @@
 """Users that a model has never seen, folded in: Recall@20 beside the same users, trained on.
 
-    python benchmarks/studies/new_users.py DATASET [--only NAME …] [--seeds N] [--epochs E] [--out FILE]
+    python benchmarks/studies/new_users.py DATASET [--only NAME …] [--seeds N] [--epochs E]
 
 On the split `new-user` a model is trained without the test's users, who are then folded in by
 their given halves. Beside it the same model trained on those halves too, and what `Neighbours`
@@ -93,9 +93,9 @@ def main() -> None:
     lines = [
         "# Users that a model has never seen",
         "",
-        f"`python benchmarks/studies/new_users.py`, {date.today()}, torch {torch.__version__}, seeds "
-        f"{arguments.seeds}, {epochs}. Split `new-user`: test Recall@20 in per cent of the same "
-        "rows, with the users' given halves in training, and folded in by a model that never saw "
+        f"`python benchmarks/studies/new_users.py`, {date.today()}, torch {torch.__version__}, "
+        f"seeds {arguments.seeds}, {epochs}. Split `new-user`: test Recall@20 in per cent of the "
+        "same rows, with the users' given halves in training, and folded in by a model that never saw "
         "these users. Neighbours: Σ y_j / √(|u| |j|) instead of least squares.",
     ]
     for path in arguments.dataset:

@@ -78,10 +78,11 @@ def test_validation_goes_on_from_training_alone(dataset: Dataset) -> None:
     read = []
     scorer = model.scorer
     model.scorer = lambda history=None: (read.append(history), scorer(history))[1]  # type: ignore[method-assign]
-    settings = config(dataset, "sasrec", "leave-one-out").evaluation
+    settings = config(dataset, "sasrec", "leave-one-out")
+    own, evaluation = settings.own_settings, settings.evaluation
     with torch.inference_mode():
-        evaluate_part(model, split, "valid", settings)
-        evaluate_part(model, split, "test", settings)
+        evaluate_part(model, own, split, "valid", evaluation)
+        evaluate_part(model, own, split, "test", evaluation)
     assert [len(history) for history in read] == [
         len(split.train),
         len(split.train) + len(split.valid),

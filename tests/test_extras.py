@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cliper.extras import EXTRAS
 
@@ -38,7 +39,7 @@ def test_every_module_is_in_the_extra_that_is_named() -> None:
     base = {Requirement(text).name for text in project["dependencies"]}
     distributions = packages_distributions()
     for module, extra in EXTRAS.items():
-        brought = {name.lower() for name in distributions[module]}
+        brought = {canonicalize_name(name) for name in distributions[module]}
         assert brought & {Requirement(text).name for text in extras[extra]}
         assert not brought & base
 
@@ -77,6 +78,9 @@ def test_the_main_verbs_need_no_extra(shop: Path) -> None:
         ("matplotlib", ("report", "run"), "report"),
         ("imagehash", ("describe", "data"), "report"),
         ("implicit", ("train", "data", "--backbone", "ials", "--out", "r"), "baselines"),
+        ("fastapi", ("serve", "run", "--port", "0"), "serve"),
+        ("uvicorn", ("serve", "run", "--port", "0"), "serve"),
+        ("prometheus_client", ("serve", "run", "--port", "0"), "serve"),
     ],
 )
 def test_a_missing_extra_is_one_line(

@@ -4,10 +4,13 @@ from cliper.errors import InputError
 
 EXTRAS = {
     "faiss": "graphs",
+    "fastapi": "serve",
     "imagehash": "report",
     "implicit": "baselines",
     "matplotlib": "report",
     "optuna": "search",
+    "prometheus_client": "serve",
+    "uvicorn": "serve",
 }
 """Module → extra (`pip install 'cliper[report]'`)."""
 
@@ -16,6 +19,7 @@ USES = {
     "graphs": "graphs.neighbours, item graphs of more than 100,000 items",
     "report": "report, study, describe, demo",
     "search": "search, compare --trials",
+    "serve": "serve",
 }
 """Extra → what needs it."""
 

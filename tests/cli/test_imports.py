@@ -8,6 +8,7 @@ import pytest
 
 HEAVY = (
     *("optuna", "matplotlib", "ray", "transformers", "implicit", "imagehash"),
+    *("fastapi", "uvicorn", "prometheus_client", "starlette"),
     "cliper.backbones.freedom",
 )
 NO_BACKBONE = ("cliper.backbones", "cliper.experiments.run.config")
@@ -30,13 +31,14 @@ def imported(statement: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     "statement",
     [
         "from cliper.cli import main; main(['--help'])",
+        "from cliper.cli import main; main(['serve', '--help'])",
         "from cliper.experiments.drawing.adaptation import with_figure; "
         "from cliper.representation.represent import encode_catalogue",
         "from cliper.serving import Recommender",
         "from cliper.experiments.run.experiment import run_experiment; "
         "from cliper.backbones import backbone_entry; backbone_entry('vbpr')",
     ],
-    ids=["help", "encode", "recommend", "train"],
+    ids=["help", "serve-help", "encode", "recommend", "train"],
 )
 def test_nothing_heavy_comes_along(statement: str) -> None:
     assert imported(statement) == []

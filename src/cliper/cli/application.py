@@ -33,12 +33,13 @@ VERBS = (
     "recommend",
     "similar",
     "export",
+    "serve",
     "report",
     "describe",
     "list",
     "doctor",
 )
-PLANNED = ("serve", "bench")
+PLANNED = ("bench",)
 
 
 class _Root(VerbGroup):

@@ -104,6 +104,12 @@ class Recommender:
         """Training interactions per item (N,); 0 for a cold or an added one."""
         return self._shelf.train_counts
 
+    @property
+    def field_names(self) -> list[str]:
+        """What `where` may name; empty where the run does not hold its items' fields."""
+        fields = self._shelf.fields
+        return [] if fields is None else fields.names
+
     def seen(self, user: int) -> IndexArray:
         """Item indices that a user has already."""
         return self._seen_item[self._seen_start[user] : self._seen_start[user + 1]]

@@ -1,0 +1,111 @@
+"""What requests hold and answers are; OpenAPI is made of it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+
+from cliper.serving.http.limits import MAX_CANDIDATES, MAX_HISTORY, MAX_NAME
+
+LARGEST = 1e300
+Explain = bool | Literal["history"]
+
+
+def plain(where: dict[str, Any]) -> dict[str, Any]:
+    """A filter whose names are short and whose numbers are finite; the rest the library checks."""
+    open_values: list[Any] = [where]
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, dict):
+            if any(len(name) > MAX_NAME for name in value):
+                raise ValueError(f"a name of more than {MAX_NAME} characters")
+            open_values.extend(value.values())
+        elif isinstance(value, list):
+            open_values.extend(value)
+        elif isinstance(value, int | float) and not abs(value) <= LARGEST:
+            raise ValueError("a number that is not finite, or too large")
+    return where
+
+
+Where = Annotated[
+    dict[str, Any],
+    AfterValidator(plain),
+    Field(
+        description="Conditions on the items' fields; `GET model` lists the fields.",
+        examples=[{"category": ["bags"], "price": {"lt": 50}}],
+    ),
+]
+WHERE: TypeAdapter[dict[str, Any]] = TypeAdapter(Where)
+
+
+class Question(BaseModel):
+    """Recommendations for anyone, by what they took."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    history: list[str] = Field(
+        max_length=MAX_HISTORY, description="Item ids, oldest first; may be empty."
+    )
+    k: int = Field(10, ge=1, description="How many items at most.")
+    exclude_seen: bool = Field(True, description="Leave out what the history holds.")
+    candidates: list[str] | None = Field(
+        None, max_length=MAX_CANDIDATES, description="Item ids to choose among; all if not given."
+    )
+    where: Where | None = None
+    explain: Explain = Field(
+        False, description="Say why; `history` leaves the views out, which cost more."
+    )
+
+
+class HistoryReason(BaseModel):
+    """What one item of the history has in a score."""
+
+    item_id: str
+    share: float
+
+
+class ViewReason(BaseModel):
+    """What one view, or the picture (`image`), has in a score."""
+
+    view: str
+    share: float
+
+
+class WhyItem(BaseModel):
+    """Shares of a score; each kind sums to 1."""
+
+    history: list[HistoryReason]
+    views: list[ViewReason]
+    method: Literal["sum", "leave-one-out"]
+
+
+class RankedItem(BaseModel):
+    """One item of an answer."""
+
+    item_id: str
+    rank: int
+    score: float
+    reasons: WhyItem | None = Field(None, description="There only where `explain` asked for it.")
+
+
+class Answer(BaseModel):
+    """Items, best first, and the model that found them."""
+
+    items: list[RankedItem]
+    model: str
+
+
+class State(BaseModel):
+    """Alive, or ready."""
+
+    status: str
+    model: str | None = None
+
+
+class ProblemDetail(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None

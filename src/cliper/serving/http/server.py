@@ -1,0 +1,90 @@
+"""A process that answers until it is told to stop."""
+
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from cliper.errors import InputError
+from cliper.serving.http.application import application
+from cliper.serving.http.limits import Limits
+from cliper.serving.http.served import Shop
+
+STOP_SECONDS = 10
+
+
+def serve(
+    run: Path,
+    host: str,
+    port: int,
+    limits: Limits,
+    key_file: Path | None,
+    say: Callable[[str], None],
+) -> None:
+    """Answer until the process is told to stop; requests under way are finished.
+
+    Args:
+        run: a finished run.
+        host, port: where to listen; 0 takes a free port.
+        limits: of a request.
+        key_file: keys, one a line; None asks for none.
+        say: told the address once requests are answered.
+
+    Raises:
+        InputError: no such run, no key, or an address that cannot be had.
+    """
+    keys = [] if key_file is None else read_keys(key_file)
+    listening = _listen(host, port)
+    with listening:
+        shop = Shop(run)
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+        settings = uvicorn.Config(
+            application(shop, limits, keys),
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            h11_max_incomplete_event_size=32 * 1024,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        listening.listen(2048)
+        bound = listening.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"cliper: serving {shop.now.name} on http://{shown}:{bound}")
+        uvicorn.Server(settings).run(sockets=[listening])
+
+
+def read_keys(path: Path) -> list[str]:
+    """The keys of a file, one a line; empty lines do not count.
+
+    Raises:
+        InputError: the file cannot be read, or holds none.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError("cannot be read", where=str(path), remedy="a text of keys") from None
+    keys = [line.strip() for line in lines if line.strip()]
+    if not keys:
+        raise InputError("no key", where=str(path), remedy="write one a line")
+    return keys
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket bound to an address, not yet open to requests."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        told = error.strerror or str(error)
+        raise InputError(told, where=f"--host {host} --port {port}") from None
+    return opened

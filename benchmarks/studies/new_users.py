@@ -95,8 +95,8 @@ def main() -> None:
         "",
         f"`python benchmarks/studies/new_users.py`, {date.today()}, torch {torch.__version__}, "
         f"seeds {arguments.seeds}, {epochs}. Split `new-user`: test Recall@20 in per cent of the "
-        "same rows, with the users' given halves in training, and folded in by a model that never saw "
-        "these users. Neighbours: Σ y_j / √(|u| |j|) instead of least squares.",
+        "same rows, with the users' given halves in training, and folded in by a model that never "
+        "saw these users. Neighbours: Σ y_j / √(|u| |j|) instead of least squares.",
     ]
     for path in arguments.dataset:
         dataset = Dataset.load(path)

@@ -92,3 +92,15 @@ def test_a_missing_extra_is_one_line(
     assert done.returncode == 2, done.stderr
     line = f"cliper: {absent} is not installed (pip install 'cliper[{extra}]')"
     assert done.stderr.strip().splitlines()[-1] == line
+
+
+def test_comparisons_and_studies_read_their_settings_without_optuna() -> None:
+    """`demo`, `compare`, `study` and `run` need it only for a search."""
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "import cliper.demo.run, cliper.experiments.comparisons.compare\n"
+        "import cliper.experiments.studies.run, cliper.experiments.pipeline.run\n"
+        "import cliper.experiments.reports.build\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,6 @@ from cliper.experiments.search import (
     Range,
     parse_space,
     preset,
-    search,
 )
 from cliper.experiments.search.space import combinations, first_of
 
@@ -90,6 +89,8 @@ def choose_by_search(
     processes: int | None,
 ) -> dict[str, Tuned]:
     """The best of as many draws for each variant; one with nothing to search is left as it is."""
+    from cliper.experiments.search import search  # needs Optuna, an extra
+
     chosen = {}
     for variant in variants:
         space = effective_space(variant, base, plan)

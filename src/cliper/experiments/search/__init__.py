@@ -1,13 +1,21 @@
-"""Hyper-parameter search on validation alone, in a study that survives kills."""
+"""Hyper-parameter search on validation alone, in a study that survives kills.
 
-from cliper.experiments.search.outcome import SearchOutcome, Trial
+What needs Optuna, an extra, is imported when it is asked for: comparisons and experiment files read
+the settings of a search without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cliper.experiments.search.kinds import PrunerKind, SamplerKind
 from cliper.experiments.search.presets import PRESETS, preset
-from cliper.experiments.search.run import search
-from cliper.experiments.search.sampler import SamplerKind
 from cliper.experiments.search.settings import DrawSettings, SearchSettings
 from cliper.experiments.search.space import Choice, Range, Space, parse_space
-from cliper.experiments.search.trials import PrunerKind
-from cliper.experiments.search.write import SearchResult, conclude
+
+if TYPE_CHECKING:
+    from cliper.experiments.search.outcome import SearchOutcome, Trial
+    from cliper.experiments.search.run import search
+    from cliper.experiments.search.write import SearchResult, conclude
 
 __all__ = [
     "PRESETS",
@@ -26,3 +34,17 @@ __all__ = [
     "preset",
     "search",
 ]
+
+_WITH_OPTUNA = {
+    "SearchOutcome": "outcome",
+    "Trial": "outcome",
+    "search": "run",
+    "SearchResult": "write",
+    "conclude": "write",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_OPTUNA:
+        return getattr(import_module(f"{__name__}.{_WITH_OPTUNA[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 from optuna.trial import TrialState
 
 from cliper.experiments.drawing.tables import csv_text
-from cliper.experiments.search.sampler import SamplerKind
+from cliper.experiments.search.kinds import PrunerKind, SamplerKind
 from cliper.experiments.search.space import Choice, Range, describe
-from cliper.experiments.search.trials import PrunerKind
 from cliper.files import atomic_path, write_text
 
 State = Literal["complete", "pruned", "failed"]

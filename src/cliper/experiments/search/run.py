@@ -11,10 +11,11 @@ from cliper.errors import CliperError, InputError
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.trainings import Shared, engine_for, opened, plain_values, workers_for
 from cliper.experiments.run.validate import Validation, validate
+from cliper.experiments.search.kinds import PrunerKind, SamplerKind
 from cliper.experiments.search.outcome import SearchOutcome, Trial, trials_of
-from cliper.experiments.search.sampler import NumberedSampler, SamplerKind
+from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
-from cliper.experiments.search.trials import PrunerKind, TrialReports, make_pruner, open_trials
+from cliper.experiments.search.trials import TrialReports, make_pruner, open_trials
 from cliper.files import read_json, write_json
 from cliper.parallel import Work
 from cliper.progress import task

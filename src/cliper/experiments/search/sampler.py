@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
@@ -14,9 +14,9 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
+from cliper.experiments.search.kinds import SamplerKind
 from cliper.experiments.search.space import Choice, Range, Space, combinations, size
 
-SamplerKind = Literal["tpe", "random", "grid"]
 STARTUP = 10  # trials drawn at random before TPE has something to go by
 TRIES = 20  # before an untried configuration of a finite space is picked
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -10,12 +10,12 @@ from cliper.config import StrictConfig
 from cliper.data import Dataset
 from cliper.errors import InputError
 from cliper.experiments.run.config import ExperimentConfig, with_values
+from cliper.experiments.search.kinds import PrunerKind, SamplerKind
 from cliper.experiments.search.presets import preset
-from cliper.experiments.search.run import search
-from cliper.experiments.search.sampler import SamplerKind
 from cliper.experiments.search.space import Choice, Range, check_space, parse_space
-from cliper.experiments.search.trials import PrunerKind
-from cliper.experiments.search.write import SearchResult, conclude
+
+if TYPE_CHECKING:
+    from cliper.experiments.search.write import SearchResult
 
 
 class DrawSettings(StrictConfig):
@@ -69,7 +69,7 @@ class SearchSettings(DrawSettings):
         out: Path,
         *,
         processes: int | None = None,
-    ) -> SearchResult:
+    ) -> "SearchResult":
         """Search, then train and test the best once; see `search` and `conclude`.
 
         Args:
@@ -78,6 +78,10 @@ class SearchSettings(DrawSettings):
             out: gets everything; an interrupted search goes on there.
             processes: worker processes; None for as many as pay.
         """
+        # Optuna is an extra, and needed here alone: settings are read without it.
+        from cliper.experiments.search.run import search
+        from cliper.experiments.search.write import conclude
+
         space = self.space_of(tree)
 
         def build(params: dict[str, Any]) -> ExperimentConfig:

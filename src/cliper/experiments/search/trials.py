@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -11,11 +11,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cliper.experiments.run.validate import Validation
+from cliper.experiments.search.kinds import PrunerKind
 from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Choice, Range, Space
 from cliper.files import locked
 
-PrunerKind = Literal["median", "halving", "none"]
 JOURNAL = "study.journal"
 NAME = "search"
 

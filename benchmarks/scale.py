@@ -97,7 +97,7 @@ def floor_epoch(train: Interactions, features: torch.Tensor | None) -> float:
             distinct, place = torch.unique(rows, return_inverse=True)
             total = gradient.new_zeros(len(distinct), WIDTH).index_add_(0, place, gradient)
             moment.index_copy_(0, distinct, moment.index_select(0, distinct).mul_(0.9))
-            table.index_add_(0, distinct, total, alpha=-1e-9)
+            table.index_add_(0, distinct, total.mul_(-1e-9))
         if features is not None:
             difference = features.index_select(0, i) - features.index_select(0, j)
             weight.addmm_(difference.T, difference @ weight, alpha=1e-12)

@@ -158,5 +158,5 @@ class _Difference(torch.autograd.Function):
             return None, None, None
         left, right = ctx.saved_tensors  # type: ignore[attr-defined]
         whole = gradient.new_zeros(ctx.rows, gradient.shape[1])  # type: ignore[attr-defined]
-        whole.index_add_(0, left, gradient).index_add_(0, right, gradient, alpha=-1)
+        whole.index_add_(0, left, gradient).index_add_(0, right, -gradient)
         return whole, None, None

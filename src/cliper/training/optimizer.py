@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from cliper.training.config import TrainingConfig
 
 BETA, EPSILON = 0.999, 1e-8
-FROM = 32
+FROM = 12
 """A looked-up table is walked by rows if it has so many times more rows than a batch triples."""
 
 
@@ -62,7 +62,8 @@ class RowAdam(torch.optim.Optimizer):
         square.addcmul_(gradient, gradient, value=1 - beta)
         state["exp_avg_sq"].index_copy_(0, rows, square)
         root = square.mul_(1 / (1 - beta**step)).sqrt_().add_(epsilon)
-        table.index_add_(0, rows, gradient.div_(root), alpha=-lr)
+        # With `alpha` PyTorch takes a kernel that is half as fast.
+        table.index_add_(0, rows, gradient.div_(root).mul_(-lr))
 
 
 def _summed_rows(table: Tensor) -> tuple[Tensor, Tensor]:

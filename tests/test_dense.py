@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import cliper.dense
-from cliper.dense import Linear, before_leaky_relu, faster_linears, linear, matmul
+from cliper.dense import Linear, faster_linears, linear, matmul
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -72,16 +72,6 @@ def test_without_the_operator_the_product_is_torchs(monkeypatch: pytest.MonkeyPa
     a, b = random(400, 300), random(300, 100)
     monkeypatch.setattr(cliper.dense, "_ONEDNN", None)
     assert torch.equal(matmul(a, b), a @ b)
-
-
-@pytest.mark.parametrize("in_place", [True, False])
-def test_the_gradient_before_a_leaky_relu_is_autograds(in_place: bool) -> None:
-    x, gradient = random(300, 70).requires_grad_(), random(70, 300).T.contiguous()
-    y = torch.nn.functional.leaky_relu(x, 0.01)
-    y.backward(gradient)
-    out = gradient if in_place else torch.empty_like(gradient)
-    found = before_leaky_relu(gradient, y.detach(), 0.01, out=out)
-    assert found is out and torch.equal(found, x.grad)
 
 
 @pytest.mark.parametrize("shape", [(70,), (0, 70), (3, 70), (40, 50, 70)])

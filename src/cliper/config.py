@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,12 +78,16 @@ def _first_problem(model: type[BaseModel], error: ValidationError, where: str) -
 def _walk(model: type[BaseModel], loc: list[str]) -> tuple[list[str], list[type[BaseModel]]]:
     """The keys of an error's place, and what its last key may belong to or hold.
 
-    Where a field may hold one of several models, pydantic puts the tag of the one it took into the
-    place, which no user wrote.
+    Where a field may hold one of several models or types, pydantic puts the tag of the one it took
+    into the place, which no user wrote.
     """
     path: list[str] = []
     owners, inside = [model], [model]
+    is_tag = False
     for part in loc:
+        if is_tag:
+            is_tag = False
+            continue
         tagged = _by_tag(inside)
         if len(inside) > 1 and part in tagged:
             inside = [tagged[part]]
@@ -91,7 +96,14 @@ def _walk(model: type[BaseModel], loc: list[str]) -> tuple[list[str], list[type[
         path.append(part)
         field = inside[0].model_fields.get(part) if len(inside) == 1 else None
         inside = _models(field.annotation) if field else []
+        is_tag = field is not None and not inside and _is_union(field.annotation)
     return path, inside if len(inside) > 1 else owners
+
+
+def _is_union(annotation: Any) -> bool:
+    """Whether a value may have one of several types, None aside."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return len([member for member in members if member is not NoneType]) > 1
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -67,23 +67,6 @@ def _onednn(a: Tensor, b: Tensor) -> Tensor:
     return cast(Tensor, _ONEDNN(a, dense.T, None, "none", [], ""))
 
 
-def before_leaky_relu(gradient: Tensor, result: Tensor, slope: float, out: Tensor) -> Tensor:
-    """The gradient before a LeakyReLU, from the one behind it, in one pass over memory.
-
-    Args:
-        gradient: with respect to the result, any shape.
-        result: what LeakyReLU gave: its sign is that of what went in.
-        slope: of the LeakyReLU, greater than 0.
-        out: where to write it; may be `gradient`.
-
-    >>> g = torch.ones(2)
-    >>> before_leaky_relu(g, torch.tensor([3.0, -0.5]), 0.5, out=torch.empty(2)).tolist()
-    [1.0, 0.5]
-    """
-    torch.ops.aten.leaky_relu_backward(gradient, result, slope, True, grad_input=out)
-    return out
-
-
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b for x (…, k), W (m, k) and b (m,), with its gradients: (…, m)."""
     rows = x.flatten(0, -2) if x.dim() > 2 else x

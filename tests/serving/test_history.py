@@ -96,6 +96,13 @@ def test_a_sequence_is_read_in_its_order(tmp_path: Path) -> None:
         ({"users": ["u1"], "history": ["i1"]}, "one of both"),
         ({"history": ["i1", "i99"]}, "unknown item 'i99'"),
         ({"history": ["i1"], "k": 0}, "k is 0"),
+        ({"history": ["i1"], "k": 2.0}, "k is 2.0"),
+        ({"history": [1]}, "not a text: the item 1 .ids are texts: '1'"),
+        ({"history": 1}, "not a list of items"),
+        ({"users": [None]}, "not a text: the user None"),
+        ({"users": ["\ud800"]}, "not valid Unicode"),
+        ({"history": ["i1"], "candidates": "i3x"}, "unknown item 'i3x'"),
+        ({"history": ["i1"], "explain": "hist"}, "not a way to explain: 'hist'"),
         ({"history": ["i1"], "where": {"colour": "red"}}, "no field 'colour'"),
     ],
 )

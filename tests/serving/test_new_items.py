@@ -102,6 +102,10 @@ def test_an_added_item_is_an_item_like_any(dataset: Dataset, tmp_path: Path) -> 
         ({"item_id": "i3", "title": "x"}, "'i3' is there already"),
         ({"item_id": "n", "titel": "x"}, "unknown field 'titel'.*did you mean 'title'"),
         ({"item_id": "n", "title": {"a": 1}}, "field 'title'"),
+        ({"item_id": "n", 7: "x"}, "unknown field 7"),
+        ({"item_id": "n\0", "title": "x"}, "zero byte"),
+        ({"item_id": "n", "title": "\ud800"}, "field 'title': not valid Unicode"),
+        ("n", r"items\[0\]: a mapping of fields, got str"),
         ({"item_id": "n", "image": "nowhere.png"}, "item 'n'.*picture cannot be used"),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -74,6 +75,8 @@ def test_by_hand() -> None:
     assert found({"tags": "red"}) == [0, 3]
     assert found({"tags": {"gt": 20, "lt": 80}}) == []  # no value between them, though 12 and 90
     assert found({"kind": {"not_in": ["bag"]}}) == [1, 2, 4, 5]
+    assert found({"kind": {"bag", "shoe"}, "price": {"lt": np.float64(50)}}) == [0]
+    assert found({"price": np.array([50, -3])}) == [1, 2, 5]
     assert found({}) == [0, 1, 2, 3, 4, 5]
 
 
@@ -83,9 +86,13 @@ def test_by_hand() -> None:
         ({"kinds": "bag"}, "no field 'kinds'.*did you mean 'kind'"),
         ({"price": {"lte": 5}}, "unknown operator 'lte'"),
         ({"price": {"lt": "5"}}, "not a number: '5'"),
-        ({"price": {"lt": True}}, "not a number: True"),
+        ({"price": {"lt": True}}, "cannot compare with a bool"),
+        ({"price": {"lt": float("nan")}}, "not a number that a field can have"),
+        ({"price": 10**400}, "not a number that a field can have"),
+        ({"kind": b"bag"}, "cannot compare with a bytes"),
+        ({"kind": "\ud800"}, "not valid Unicode"),
         ({"price": {}}, "no condition"),
-        ({"price": [None]}, "not a number: None"),
+        ({"price": [None]}, "cannot compare with a NoneType"),
         (["kind"], "a filter is a mapping"),
     ],
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from cliper.backbones.layers import projection
-from cliper.dense import before_leaky_relu, matmul
+from cliper.dense import matmul
 from cliper.graphs import SparseGraph
 from cliper.graphs.sparse import product
 
@@ -91,17 +91,16 @@ class _Layer(torch.autograd.Function):
         by_x, by_gathered, by_id = (torch.empty_like(x) for _ in range(3))
         for at in blocks(len(x)):
             h, own, with_id = next(kept), next(kept), next(kept)
-            by_y = before_leaky_relu(gradient[at], y[at], SLOPE, out=torch.empty_like(y[at]))
+            by_y = before_leaky_relu(gradient[at], y[at])
             turned = by_y.T.contiguous()  # once for two products
             by_weights[2] += matmul(turned, h)
             if w3_own:
                 by_weights[3] += matmul(turned, with_id)
             by_id[at] = matmul(by_y, w3_own[0]) if w3_own else by_y
-            by_own = before_leaky_relu(by_id[at], own, SLOPE, out=torch.empty_like(own))
+            by_own = before_leaky_relu(by_id[at], own)
             by_weights[1] += matmul(by_own.T, x[at])
             by_x[at] = matmul(by_own, w2)
-            by_h = matmul(by_y, w3)
-            before_leaky_relu(by_h, h, SLOPE, out=by_h)
+            by_h = before_leaky_relu(matmul(by_y, w3), h)
             by_weights[0] += matmul(by_h.T, gathered[at])
             by_gathered[at] = matmul(by_h, w1)
         mean: SparseGraph = ctx.mean  # type: ignore[attr-defined]
@@ -116,6 +115,11 @@ class _Layer(torch.autograd.Function):
             by_x = product(back.tensor, every).index_add_(0, rows, by_x)
             by_id = every.zero_().index_add_(0, rows, by_id)
         return None, None, by_x, by_id, *by_weights
+
+
+def before_leaky_relu(gradient: Tensor, result: Tensor) -> Tensor:
+    """The gradient before a LeakyReLU, from the one behind it and what LeakyReLU gave."""
+    return torch.where(result > 0, gradient, gradient * SLOPE)
 
 
 def blocks(rows: int) -> Iterator[slice]:

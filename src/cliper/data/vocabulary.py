@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,34 @@ import pyarrow.compute as pc
 
 from cliper.errors import InputError
 from cliper.types import IndexArray
+
+
+def id_list(ids: object, what: str = "id") -> list[str]:
+    """Ids that somebody gave, as a list; one text is a list of one.
+
+    Raises:
+        InputError: no texts, or texts that no file can hold.
+
+    >>> id_list("a"), id_list(("a", "b"))
+    (['a'], ['a', 'b'])
+    """
+    if isinstance(ids, bytes) or not isinstance(ids, Iterable):
+        raise InputError(f"not a list of {what}s: {ids!r}", remedy="give texts")
+    listed = [ids] if isinstance(ids, str) else list(ids)
+    for name in listed:
+        if not isinstance(name, str):
+            remedy = f"ids are texts: {str(name)!r}" if isinstance(name, Integral) else "give texts"
+            raise InputError(f"not a text: the {what} {name!r}", remedy=remedy)
+        check_unicode(name)
+    return listed
+
+
+def check_unicode(text: str, where: str = "") -> None:
+    """Refuse lone surrogates, which neither UTF-8 nor Arrow can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"not valid Unicode: {text!r}", where=where) from None
 
 
 class Vocabulary:
@@ -64,14 +93,14 @@ class Vocabulary:
         result: list[str] = taken.to_pylist()
         return result
 
-    def find(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> IndexArray:
+    def find(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray, what: str = "id") -> IndexArray:
         """Indices (n,) of `ids`, -1 where an id is unknown.
 
         One in another Unicode spelling is found by the composed one (NFC), which `prepare` writes.
         """
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
-        values = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
+        values = ids if isinstance(ids, pa.Array) else pa.array(id_list(ids, what), pa.string())
         found = np.array(self._index_in(values), dtype=np.int64)
         lost = np.flatnonzero(found < 0)
         if len(lost):
@@ -84,7 +113,7 @@ class Vocabulary:
 
     def indices(self, ids: Sequence[str] | pa.Array, what: str = "id") -> IndexArray:
         """Indices (n,) of `ids`; an unknown id is an `InputError` that names it."""
-        found = self.find(ids)
+        found = self.find(ids, what)
         if (found < 0).any():
             unknown = list(ids)[int(np.argmax(found < 0))]
             raise InputError(f"unknown {what} {str(unknown)!r}")

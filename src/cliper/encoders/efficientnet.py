@@ -16,6 +16,7 @@ from cliper.encoders.image_batches import encode_files
 from cliper.encoders.images import ImageFailure, Pixels
 from cliper.encoders.packaged import PackagedNetwork, package_folder
 from cliper.encoders.runtime.batching import Batches, BatchSize, auto_units
+from cliper.encoders.state_dicts import read_state_dict
 from cliper.types import FloatArray
 
 SIDE = 224
@@ -122,8 +123,7 @@ def load_plain(weights: Path) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):  # its initial weights, replaced at once
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
-    # The package ships a .pth; `weights_only` reads tensors and runs none of its pickle.
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    network.load_state_dict(read_state_dict(weights))
     return network.eval()
 
 

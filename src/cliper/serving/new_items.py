@@ -1,6 +1,6 @@
 """Items that came after the training: what the run's model makes of their fields and pictures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from cliper.backbones import backbone_entry
 from cliper.backbones.new_items import embed_items, refuse_new_items
 from cliper.config import nearest
 from cliper.data import Catalogue, Dataset, ItemFields, Split, Vocabulary, item_fields
+from cliper.data.vocabulary import check_unicode
 from cliper.encoders.base import Encodings
 from cliper.errors import InputError
 from cliper.representation.augmented import augmented_users
@@ -63,15 +64,24 @@ class NewItems:
             InputError: no id, an unknown field, or a value of another type.
         """
         table, known = self.catalogue.table, (*self.catalogue.fields, "item_id", "image")
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+            raise InputError(f"a list of items, got {type(items).__name__}", where="items")
+        items = list(items)
         ids = []
         for at, item in enumerate(items):
+            if not isinstance(item, Mapping):
+                kind = type(item).__name__
+                raise InputError(f"a mapping of fields, got {kind}", where=f"items[{at}]")
             if not isinstance(item.get("item_id"), str) or not item["item_id"]:
                 raise InputError("no item_id", where=f"items[{at}]", remedy="a text, once each")
+            check_unicode(item["item_id"], f"items[{at}].item_id")
+            if "\0" in item["item_id"]:
+                raise InputError("a zero byte in the item_id", where=f"items[{at}]")
             ids.append(item["item_id"])
             for name in item:
                 if name not in known:
                     where = f"item {ids[-1]!r}"
-                    remedy = nearest(name, list(known))
+                    remedy = nearest(str(name), list(known))
                     raise InputError(f"unknown field {name!r}", where=where, remedy=remedy)
         columns = {
             field.name: [_value(item.get(field.name), field, item["item_id"]) for item in items]
@@ -185,6 +195,7 @@ def _value(value: Any, field: pa.Field, item: str) -> Any:
 
 def _text(value: Any, field: str, item: str) -> str:
     if isinstance(value, str):
+        check_unicode(value, f"item {item!r}, field {field!r}")
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NamedTuple
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cliper.data import Dataset, Vocabulary
+from cliper.data.vocabulary import id_list
 from cliper.errors import InputError
 from cliper.ranking.rank import CHUNK_SIZE
 from cliper.ranking.topk import top_k
@@ -151,6 +153,12 @@ class Recommender:
         >>> shop.recommend(history=["sku-1", "sku-7"], where={"kind": "bag"})  # doctest: +SKIP
         """
         shelf = self._shelf
+        if not isinstance(explain, bool) and explain not in ("history", "views"):
+            raise InputError(
+                f"not a way to explain: {explain!r}",
+                where="explain",
+                remedy="True, 'history' or 'views'",
+            )
         if (users is None) == (history is None):
             raise InputError("name users, or give a history, one of both", where="recommend")
         pool = shelf.pool(candidates, where)
@@ -160,7 +168,7 @@ class Recommender:
             rows, asked, seen = np.zeros(1, np.int64), [""], [taken]
         else:
             scorer = shelf.scorer
-            asked = [users] if isinstance(users, str) else list(users or ())
+            asked = id_list(users, "user")
             rows = self.users.indices(asked, "user")
             seen = [self.seen(int(row)) for row in rows]
         offered = scorer if pool is None else scorer.restrict(pool)
@@ -248,7 +256,7 @@ class Recommender:
             InputError: as `recommend`.
         """
         shelf = self._shelf
-        asked = [items] if isinstance(items, str) else list(items)
+        asked = id_list(items, "item")
         rows = shelf.items.indices(asked, "item")
         pool = shelf.pool(candidates, where)
 
@@ -285,8 +293,9 @@ def _best(
         k: at most so many.
         pool: sorted item indices; None for all.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k is {k}", where="k", remedy="at least 1")
+    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+        raise InputError(f"k is {k!r}", where="k", remedy="a whole number, at least 1")
+    k = int(k)
     n = len(shelf.items) if pool is None else len(pool)
     column = np.arange(len(shelf.items))
     if pool is not None:

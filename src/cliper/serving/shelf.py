@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cliper.backbones.new_items import extended
 from cliper.data import Catalogue, Vocabulary
+from cliper.data.vocabulary import id_list
 from cliper.errors import InputError
 from cliper.scoring import FactorScorer, FoldIn, Scorer
 from cliper.serving.where import Fields
@@ -65,7 +66,7 @@ class Shelf:
         mask = np.ones(len(self.items), dtype=np.bool_)
         if candidates is not None:
             mask[:] = False
-            mask[self.items.indices(list(candidates), "item")] = True
+            mask[self.items.indices(id_list(candidates, "item"), "item")] = True
         if where is not None:
             if self.fields is None:
                 raise InputError(
@@ -82,7 +83,7 @@ class Shelf:
         Raises:
             InputError: an unknown item id.
         """
-        rows = self.items.indices([ids] if isinstance(ids, str) else list(ids), "item")
+        rows = self.items.indices(id_list(ids, "item"), "item")
         _, last = np.unique(rows[::-1], return_index=True)
         return rows[np.sort(len(rows) - 1 - last)]
 

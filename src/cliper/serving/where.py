@@ -6,8 +6,10 @@ numbers: a text counts as one where all of it is one (`"49.90"`); what is no num
 condition on numbers. An item without the field meets `not_in` alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.config import nearest
+from cliper.data.vocabulary import check_unicode
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
 
@@ -119,9 +122,11 @@ class _Column:
 
     def _among(self, wanted: Any, where: str) -> BoolArray:
         """Which of the distinct values are one of `wanted`."""
-        one = isinstance(wanted, str) or not isinstance(wanted, Sequence)
-        values = [wanted] if one else list(wanted)
+        several = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping)
+        values = list(wanted) if several else [wanted]
         texts = [value for value in values if isinstance(value, str)]
+        for text in texts:
+            check_unicode(text, where)
         numbers = [_number(value, where) for value in values if not isinstance(value, str)]
         among: BoolArray = np.asarray(pc.is_in(self.values, pa.array(texts, pa.string())))
         return among | np.isin(self.numbers, numbers) if numbers else among
@@ -134,6 +139,15 @@ class _Column:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, str):
         raise InputError(f"not a number: {value!r}", where=where, remedy="write it without quotes")
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        kind = type(value).__name__
+        raise InputError(f"cannot compare with a {kind}", where=where, remedy="a text or a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError("not a number that a field can have", where=where)
+    return number

@@ -53,6 +53,8 @@ FREEDOM = {**DATA, "backbone": {"name": "freedom"}}
             "uses no features",
         ),
         ({**FREEDOM, "evaluation": {"k": [10]}}, "20"),
+        ({**FREEDOM, "encoder": {"batch_size": -1}}, "encoder.batch_size: input should be gr"),
+        ({**FREEDOM, "fusion": {"temperature": "x"}}, "fusion.temperature: input should be a"),
         ({**FREEDOM, "training": {"learning_rate": float("nan")}}, "learning_rate"),
     ],
 )

@@ -19,7 +19,6 @@ from cliper.encoders.families.clip import ClipTowers
 from cliper.encoders.families.clip_resnet import ClipResnet, ClipResnetTowers, resnet_of
 from cliper.encoders.families.long_clip import SECOND_TABLE, merge_positions
 from cliper.encoders.families.open_clip_config import OPEN_CLIP_CONFIG, Untold, read_open_clip
-from cliper.encoders.families.state_dicts import read_state_dict
 from cliper.encoders.preprocessing import (
     OPENAI_MEAN,
     OPENAI_STD,
@@ -29,6 +28,7 @@ from cliper.encoders.preprocessing import (
     load_preprocessing,
     parse_preprocessing,
 )
+from cliper.encoders.state_dicts import read_state_dict
 from cliper.encoders.towers import Towers
 from cliper.errors import InputError
 from cliper.types import JsonObject

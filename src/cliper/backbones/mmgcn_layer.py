@@ -119,7 +119,8 @@ class _Layer(torch.autograd.Function):
 
 def before_leaky_relu(gradient: Tensor, result: Tensor) -> Tensor:
     """The gradient before a LeakyReLU, from the one behind it and what LeakyReLU gave."""
-    return torch.where(result > 0, gradient, gradient * SLOPE)
+    slopes = result.sign().clamp_min_(SLOPE)  # 1 or SLOPE; many times faster than `where`
+    return slopes.mul_(gradient)
 
 
 def blocks(rows: int) -> Iterator[slice]:

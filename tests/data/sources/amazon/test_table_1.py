@@ -62,7 +62,7 @@ def test_other_data_sets_are_compared_with_nothing(
 def test_the_real_pairs_of_amazon_baby_agree(shared_data: Path, tmp_path: Path) -> None:
     path = shared_data / "amazon-baby" / "interactions.csv.gz"
     if not path.is_file():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no interactions of Amazon-Baby at {path} (set CLIPER_DATA)")
     with gzip.open(path, "rt", newline="") as stream:
         pairs = [(row["user_id"], row["item_id"]) for row in csv.DictReader(stream)]
     truth = write_amazon(

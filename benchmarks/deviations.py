@@ -129,11 +129,12 @@ def l2_on_maps(model: Any, trainer: Trainer) -> None:
 SCALE = Deviation("modalities over their mean row norm", "as given", names={"unit_scale": as_given})
 COLD = Deviation(
     "cold items' free rows start at zero", "at random", names={"cold_items": no_item},
-    splits=("cold-item",),
+    module="cliper.backbones.layers", splits=("cold-item",),
 )  # fmt: skip
 TABLES = Deviation(
     "features fixed", "features trained",
     names={"feature_tables": partial(feature_tables, trainable=True)},
+    module="cliper.backbones.content",
 )  # fmt: skip
 REPEATS = Deviation(
     "contrast: a node once a batch", "as often as it is in it", names={"torch": Repeating()}
@@ -370,10 +371,7 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
             "scale": Deviation(
                 SCALE.here, SCALE.there, names=SCALE.names, module="cliper.backbones.sequential"
             ),
-            "cold": Deviation(
-                COLD.here, COLD.there, names=COLD.names, module="cliper.backbones.sequential",
-                splits=COLD.splits,
-            ),
+            "cold": COLD,
             "positions": Deviation("places start at zero", "Xavier", after=random_positions),
         },
     ),
@@ -418,10 +416,7 @@ PLAN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Deviation]]] = {
             "scale": Deviation(
                 SCALE.here, SCALE.there, names=SCALE.names, module="cliper.backbones.sequential"
             ),
-            "cold": Deviation(
-                COLD.here, COLD.there, names=COLD.names, module="cliper.backbones.sequential",
-                splits=COLD.splits,
-            ),
+            "cold": COLD,
             "popular": Deviation(
                 "uniform negatives", "by popularity, as a mini-batch's", after=by_popularity
             ),

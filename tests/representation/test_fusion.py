@@ -175,4 +175,6 @@ def test_bad_temperatures(tau: float) -> None:
 
 
 def test_fusions_are_listed() -> None:
-    assert {row["name"] for row in list_fusions()} == {"attention", "sum", "concat", "mlp"}
+    assert {row["name"] for row in list_fusions()} == {
+        *("attention", "sum", "concat", "mlp", "learned")
+    }

@@ -1,5 +1,6 @@
 """Items that came later, through the packaged encoder: against a cold item of the catalogue."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 import cliper
 from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
 from cliper.errors import InputError
+from cliper.representation.learned import LearnedWeights
 from cliper.scoring import FactorScorer
 from cliper.serving import Recommender
 
@@ -62,7 +64,12 @@ def vector(model: Recommender, name: str) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "made",
-    [{"fusion": "attention"}, {"fusion": "concat"}, {"fusion": "mlp"}, {"kind": "vanilla"}],
+    [
+        {"fusion": "attention"},
+        {"fusion": "concat"},
+        {"fusion": "mlp"},
+        {"kind": "vanilla"},
+    ],
     ids=str,
 )
 def test_a_copy_of_a_cold_item_gets_its_vector(
@@ -75,6 +82,21 @@ def test_a_copy_of_a_cold_item_gets_its_vector(
     both = model.recommend(["u1"], N + 2, candidates=["new", f"i{COLD}"])
     assert [r.item_id for r in both] in (["new", f"i{COLD}"], [f"i{COLD}", "new"])
     assert both[0].score == pytest.approx(both[1].score, abs=1e-5)
+
+
+def test_learned_weights_are_the_runs_and_never_learned_again(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"title": 2.0, "colour": 0.7, "global": 0.1, "image": 1.2}
+    learned = LearnedWeights(weights, 1.0, 0.1, 0.01)
+    monkeypatch.setattr("cliper.representation.represent.learn_weights", lambda *_: learned)
+    model = recommender(dataset, tmp_path / "run", fusion="learned")
+    monkeypatch.delattr("cliper.representation.represent.learn_weights")
+    model.add_items([copy_of(dataset, COLD, "new"), copy_of(dataset, BARE, "bare")])
+    torch.testing.assert_close(vector(model, "new"), vector(model, f"i{COLD}"), rtol=0, atol=1e-5)
+    torch.testing.assert_close(vector(model, "bare"), vector(model, f"i{BARE}"), rtol=0, atol=1e-5)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["features"]["weights"] == weights
 
 
 def test_an_added_item_is_an_item_like_any(dataset: Dataset, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ one_experiment_options = several(
         "--fusion",
         "fusion.kind",
         metavar="KIND",
-        help="attention (the default), sum, concat or mlp.",
+        help="attention (the default), sum, concat, mlp or learned.",
     ),
     _experiment_options,
     setting(

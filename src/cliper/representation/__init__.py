@@ -6,6 +6,7 @@ from cliper.representation.features import FeatureTable, ItemFeatures, Modality
 from cliper.representation.from_encodings import cliper_features, random_features, vanilla_features
 from cliper.representation.fusion import FusionKind, list_fusions
 from cliper.representation.given import given_features
+from cliper.representation.learned import LearnedWeights, learn_weights
 from cliper.representation.similarity import similarity
 
 __all__ = [
@@ -13,11 +14,13 @@ __all__ = [
     "FeatureTable",
     "FusionKind",
     "ItemFeatures",
+    "LearnedWeights",
     "Modality",
     "ViewWeight",
     "cliper_features",
     "explain",
     "given_features",
+    "learn_weights",
     "list_fusions",
     "random_features",
     "similarity",

@@ -42,12 +42,10 @@ class FeatureCache:
 def feature_key(settings: RepresentationSettings) -> str:
     """Equal where features are.
 
-    Random features differ with the split's seed, and an adaptation that is fitted on training
-    items with the split.
+    Random features differ with the split's seed; the learned fusion, and an adaptation that is
+    fitted on training items, with the split.
     """
     parts = settings.resolved()
-    adapt = settings.encoder.adapt
-    by_split = adapt is not None and adapt.fit_on == "train"
-    if by_split or settings.features.kind == "random":
+    if settings.depends_on_split:
         parts["split"] = settings.split.model_dump(mode="json")
     return json.dumps(parts, sort_keys=True)

@@ -7,6 +7,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from cliper.data.augmentation import training_hash
+from cliper.data.interactions import Interactions
 from cliper.data.vocabulary import Vocabulary
 from cliper.dense import Linear
 from cliper.errors import InputError, MismatchError
@@ -26,8 +28,11 @@ class ItemFeatures:
         kind: `cliper` or `vanilla`; encoder, views, fusion, temperature, threshold: as in
             `results.json`.
         touched: how many items each rule for missing data touched (method, rule 2).
-        lengths: mean row length of each modality in the catalogue that a model was trained on;
-            None where that is this one.
+        lengths: what a backbone divides each modality by to have rows of about length 1; None for
+            the mean row length here. Those of the catalogue that a model was trained on.
+        weights: view → weight, `image` among them, of the `learned` fusion.
+        training: hash of the training pairs that the features were made with; None where they
+            were made without (`cliper.data.augmentation.training_hash`).
     """
 
     items_hash: str
@@ -41,9 +46,11 @@ class ItemFeatures:
     touched: Mapping[str, int] | None = None
     threshold: float | None = None
     lengths: Mapping[Modality, Tensor] | None = None
+    weights: Mapping[str, float] | None = None
+    training: str | None = None
 
     def mean_length(self, modality: Modality) -> Tensor:
-        """Mean row length of a modality in the catalogue that a model was (or is) trained on."""
+        """What rows of a modality are divided by: their mean length, or as `lengths` says."""
         if self.lengths is not None:
             return self.lengths[modality]
         length: Tensor = self.tables[modality].norm(dim=1).mean()
@@ -63,6 +70,19 @@ class ItemFeatures:
         """
         if items.hash != self.items_hash:
             raise MismatchError("these features belong to another item vocabulary")
+
+    def check_training(self, train: Interactions) -> None:
+        """Refuse a training part other than the one that the features were made with.
+
+        Raises:
+            InputError: they differ: the features may know what is now tested.
+        """
+        if self.training is not None and training_hash(train) != self.training:
+            raise InputError(
+                "the features were learned from another training part",
+                where="features",
+                remedy="give represent the split that is trained on: split={'kind': …, 'seed': …}",
+            )
 
     def only(self, *modalities: Modality) -> "ItemFeatures":
         """The same features with some modalities alone (for ablations).

@@ -1,7 +1,7 @@
 """Encodings into `ItemFeatures`: what the backbone gets, with the rules for missing data."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +17,14 @@ from cliper.representation.fusion import (
     fill_missing,
     sum_fusion,
 )
+from cliper.representation.learned import IMAGE
 from cliper.representation.similarity import (
     above,
     check_temperature,
     check_threshold,
     cosine,
     similarity,
+    unit,
 )
 from cliper.types import BoolArray, FloatArray
 
@@ -37,6 +39,7 @@ def cliper_features(
     normalize_views: bool = True,
     include: Sequence[str] | None = None,
     threshold: float | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> ItemFeatures:
     """CLIPER's item representations: similarity (Eq. 2), then fusion (Eq. 3).
 
@@ -47,21 +50,26 @@ def cliper_features(
 
     Args:
         encodings: C views of N items and their images, D wide.
-        fusion: `attention`, `sum`, `concat` or `mlp`.
+        fusion: `attention`, `sum`, `concat`, `mlp` or `learned`.
         temperature: τ of the attention, 0.1 by default; the other fusions have none.
         normalize_views: scale each view to length 1 before fusing.
         include: views to use, in this order; all by default.
         threshold: of the attention: views less similar to the image are masked, an item's best
             view stays; None masks none.
+        weights: of `learned`: view → w_j, `image` for the picture, as `learn_weights` gives them.
+            A view of length 1 is multiplied by √w_j, so that w_j is its weight in an inner product.
 
     Returns:
-        Tables `image` (N, D) and `text`: (N, D), or (N, C·D) for `concat` and `mlp` (whose
-        `mlp_width` is D). `touched` counts the items without any text (`no text: mean text`),
-        without an image (`no image: mean image`), and those among the latter whose views were
-        weighted alike (`no image: uniform weights`); with a threshold also those that lost a view.
+        Tables `image` (N, D) and `text`: (N, D), or (N, C·D) for `concat`, `learned` and `mlp`
+        (whose `mlp_width` is D). With `learned` the picture is one of the views: its rows have
+        length √w too, and `lengths` keeps it in proportion to the text. `touched` counts the
+        items without any text (`no text: mean text`), without an image (`no image: mean image`),
+        and those among the latter whose views were weighted alike (`no image: uniform weights`);
+        with a threshold also those that lost a view.
 
     Raises:
-        InputError: an unknown fusion or view, or a temperature or threshold for a fusion without.
+        InputError: an unknown fusion or view, a temperature, threshold or weights for a fusion
+            without, or `learned` with none for a view or without views of length 1.
     """
     kind = check_fusion(fusion)
     for name, value in (("temperature", temperature), ("threshold", threshold)):
@@ -82,13 +90,14 @@ def cliper_features(
         text, text_present = text[chosen], text_present[chosen]
     image, image_present = as_tensor(encodings.image), as_tensor(encodings.image_present)
     has_text = text_present.any(0)
-    used = None
+    _check_weights(kind, weights, names, normalize_views)
+    used, lengths = None, None
     uniform = 0
     dropped: dict[str, int] = {}
     if kind == "attention":
         used = DEFAULT_TEMPERATURE if temperature is None else temperature
-        weights = similarity(text, image, text_present, image_present, used, threshold=threshold)
-        fused = attention_fusion(text, weights, normalize=normalize_views)
+        shares = similarity(text, image, text_present, image_present, used, threshold=threshold)
+        fused = attention_fusion(text, shares, normalize=normalize_views)
         uniform = int((has_text & ~image_present).sum())
         if threshold is not None:
             cosines = cosine(text, image) * image_present.unsqueeze(1)
@@ -96,6 +105,11 @@ def cliper_features(
             dropped[BELOW] = int((text_present.T & ~kept).any(1).sum())
     elif kind == "sum":
         fused = sum_fusion(text, text_present, normalize=normalize_views)
+    elif weights is not None:
+        each = torch.tensor([weights[name] for name in names]).sqrt()
+        fused = concat_fusion(text, text_present, normalize=True, lengths=each)
+        image = unit(image.float()) * weights[IMAGE] ** 0.5
+        lengths = (fused.square().sum(1) + image.square().sum(1)).sqrt().mean()
     else:
         fused = concat_fusion(text, text_present, normalize=normalize_views)
     fused, no_text = fill_missing(fused, has_text)
@@ -110,6 +124,8 @@ def cliper_features(
         fusion=kind,
         temperature=used,
         threshold=threshold,
+        lengths=None if lengths is None else {"image": lengths, "text": lengths},
+        weights=weights,
         touched={
             "no text: mean text": no_text,
             "no image: mean image": no_image,
@@ -117,6 +133,27 @@ def cliper_features(
             **dropped,
         },
     )
+
+
+def _check_weights(
+    kind: str, weights: Mapping[str, float] | None, names: Sequence[str], normalized: bool
+) -> None:
+    if kind != "learned":
+        if weights is not None:
+            raise InputError(f"have no effect on fusion {kind!r}", where="fusion weights")
+        return
+    if weights is None or set(weights) != {*names, IMAGE}:
+        raise InputError(
+            "the learned fusion needs a weight for each view and the picture",
+            where="fusion weights",
+            remedy="learn_weights(encodings, train) gives them",
+        )
+    if not normalized:
+        raise InputError(
+            "false has no effect on the learned fusion, whose weights are of views of length 1",
+            where="features.normalize_views",
+            remedy="leave it out",
+        )
 
 
 def vanilla_features(

@@ -9,13 +9,14 @@ from cliper.config import nearest
 from cliper.errors import InputError
 from cliper.representation.similarity import CHUNK, unit
 
-FusionKind = Literal["attention", "sum", "concat", "mlp"]
+FusionKind = Literal["attention", "sum", "concat", "mlp", "learned"]
 
 _SUMMARIES: dict[FusionKind, str] = {
     "attention": "sum of the views weighted by their similarity to the image (SA, the default)",
     "sum": "sum of the views, all alike",
     "concat": "the views side by side, C·D wide",
     "mlp": "the views side by side through a linear layer and LeakyReLU, trained with the backbone",
+    "learned": "the views side by side, each as long as the training interactions say it matters",
 }
 
 
@@ -78,7 +79,12 @@ def sum_fusion(
 
 
 def concat_fusion(
-    text: Tensor, present: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+    text: Tensor,
+    present: Tensor,
+    *,
+    normalize: bool = False,
+    lengths: Tensor | None = None,
+    chunk: int = CHUNK,
 ) -> Tensor:
     """Concat of Eq. 3, and the input of its MLP: the views side by side, absent ones zero.
 
@@ -86,6 +92,7 @@ def concat_fusion(
         text: (C, N, D).
         present: bool (C, N).
         normalize: scale each view to length 1 first.
+        lengths: (C,), that each view is multiplied by; 1 by default.
         chunk: items at a time.
 
     Returns:
@@ -97,6 +104,8 @@ def concat_fusion(
         rows = slice(start, start + chunk)
         views = _views(text[:, rows], normalize)
         views = torch.where(present[:, rows].unsqueeze(2), views, 0.0)
+        if lengths is not None:
+            views = views * lengths.float()[:, None, None]
         result[rows] = views.transpose(0, 1).reshape(-1, n_views * width)
     return result
 

@@ -1,6 +1,6 @@
 """Features of items that came later, by what was fitted on the catalogue of the run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -35,13 +35,19 @@ class LaterItems:
     Args:
         dataset: with a catalogue and its encoding store.
         settings: as the run had them.
+        weights: of the learned fusion, as the run has kept them.
 
     Raises:
         InputError: the features did not come from the dataset's fields and pictures.
     """
 
-    def __init__(self, dataset: Dataset, settings: RepresentationSettings) -> None:
-        self.dataset, self.settings = dataset, settings
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: RepresentationSettings,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.dataset, self.settings, self._weights = dataset, settings, weights
         kind = settings.features.kind
         if kind not in ("cliper", "vanilla") or "features" in dataset.about:
             what = "were brought by the dataset" if "features" in dataset.about else f"are {kind}"
@@ -54,7 +60,7 @@ class LaterItems:
     @cached_property
     def features(self) -> ItemFeatures:
         """Of the dataset's own items."""
-        features = represent_dataset(self.dataset, self.settings)
+        features = represent_dataset(self.dataset, self.settings, weights=self._weights)
         assert features is not None
         return features
 
@@ -93,6 +99,7 @@ class LaterItems:
             float(fusion.temperature) if by_attention else None,
             self.settings.features.normalize_views,
             threshold=fusion.threshold if by_attention else None,
+            weights=self.features.weights,
         )
         present = _present(encodings.image_present, encodings.text_present)
         return self._filled(items, features, present)

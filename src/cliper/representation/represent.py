@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cliper.data import Dataset
+from cliper.data.augmentation import training_hash
 from cliper.encoders.base import Encodings
 from cliper.encoders.encode import First, OnReport, encode_dataset
 from cliper.encoders.settings import EncoderSettings
@@ -21,6 +22,7 @@ from cliper.representation.from_encodings import (
 )
 from cliper.representation.fusion import FusionKind
 from cliper.representation.given import GIVEN, given_features
+from cliper.representation.learned import learn_weights
 from cliper.representation.settings import FeatureKind, RepresentationSettings
 from cliper.views import RenderedViews, render
 
@@ -36,6 +38,7 @@ def represent(
     templates: Mapping[str, str] | None = None,
     normalize_views: bool = True,
     threshold: float | None = None,
+    split: Mapping[str, Any] | None = None,
     on_report: OnReport | None = None,
     **running: Any,
 ) -> ItemFeatures:
@@ -44,13 +47,16 @@ def represent(
     Args:
         dataset: with a catalogue, or with the features that `prepare mmrec` brought.
         encoder: the dual encoder's name (`cliper` features only), or all its settings.
-        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3).
+        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3), or `learned`.
         temperature: τ of the attention; 0.1 when not given.
         kind: `cliper`, or `vanilla` for independent unimodal encoders and the whole text.
         views: view names, `global` among them if wanted; all usable fields and `global` if None.
         templates: field → prompt; the paper's, or one made from the field's name, if None.
         normalize_views: scale each view to length 1 before fusing.
         threshold: of the attention: views less similar to the image are masked, the best stays.
+        split: what is trained on, as in an experiment file, e.g.
+            `{"kind": "cold-item", "seed": 1}`: the learned fusion and an adaptation with
+            `fit_on: train` see the training part alone. The default split with seed 0 if None.
         on_report: called with what was encoded and what was reused.
         running: beside an encoder's name: other fields of `EncoderSettings`: `device`, `dtype`,
             `weights`, `adapt` and so on.
@@ -68,7 +74,11 @@ def represent(
     if temperature is not None:
         given["fusion"]["temperature"] = "inf" if temperature == float("inf") else temperature
     given["encoder"] = EncoderSettings.of(encoder, running)
+    if split is not None:
+        given["split"] = dict(split)
     settings = RepresentationSettings.parse(given)
+    if split is not None and not settings.depends_on_split:
+        raise InputError("has no effect on these features", where="split", remedy="leave it out")
     features = represent_dataset(dataset, settings, on_report)
     if features is None:
         raise InputError("represents nothing", where=f"kind {kind!r}", remedy="use 'cliper'")
@@ -76,7 +86,11 @@ def represent(
 
 
 def represent_dataset(
-    dataset: Dataset, settings: RepresentationSettings, on_report: OnReport | None = None
+    dataset: Dataset,
+    settings: RepresentationSettings,
+    on_report: OnReport | None = None,
+    *,
+    weights: Mapping[str, float] | None = None,
 ) -> ItemFeatures | None:
     """The features that settings ask for, of the modalities that they name; None for kind `none`.
 
@@ -84,6 +98,7 @@ def represent_dataset(
         dataset: as for `represent`.
         settings: all that decides the features.
         on_report: called with what was encoded and what was reused.
+        weights: of the learned fusion, as a run has kept them; learned again if None.
 
     Raises:
         InputError: as from `represent`.
@@ -99,13 +114,21 @@ def represent_dataset(
     else:
         fusion, encodings = settings.fusion, encodings_of(dataset, settings, on_report)
         has_temperature = fusion.kind == "attention" or "temperature" in fusion.model_fields_set
+        training = None
+        if fusion.kind == "learned":
+            train = settings.split.of(dataset).train
+            training = training_hash(train)
+            if not weights:
+                weights = learn_weights(encodings, train, settings.split.seed or 0).weights
         features = cliper_features(
             encodings,
             fusion.kind,
             float(fusion.temperature) if has_temperature else None,
             settings.features.normalize_views,
             threshold=fusion.threshold,
+            weights=weights or None,
         )
+        features = replace(features, training=training)
     wanted = settings.features.modalities
     if "modalities" not in settings.features.model_fields_set:
         wanted = [m for m in wanted if m in features.modalities]

@@ -47,8 +47,8 @@ class RepresentationSettings(StrictConfig):
     """Views, encoder, kind of features and fusion.
 
     Attributes:
-        split: with its seed, which also draws `random` features; an adaptation that is fitted on
-            training items depends on the split itself.
+        split: with its seed, which also draws `random` features; the learned fusion, and an
+            adaptation that is fitted on training items, depend on the split itself.
     """
 
     views: ViewsSettings = ViewsSettings()
@@ -56,6 +56,16 @@ class RepresentationSettings(StrictConfig):
     features: FeaturesSettings = FeaturesSettings()
     fusion: FusionSettings = FusionSettings()
     split: SplitSettings = SplitSettings()
+
+    @property
+    def depends_on_split(self) -> bool:
+        """Another split, other features."""
+        if self.features.kind == "random":
+            return True
+        adapt, learned = self.encoder.adapt, self.fusion.kind == "learned"
+        return self.features.kind == "cliper" and (
+            learned or (adapt is not None and adapt.fit_on == "train")
+        )
 
     def resolved(self) -> dict[str, Any]:
         """The sections but `split` with every default filled in, without what has no effect."""
@@ -79,6 +89,8 @@ class RepresentationSettings(StrictConfig):
             tree["encoder"] = {k: encoder[k] for k in RUNNING}
         else:
             tree["views"] = {k: v for k, v in tree["views"].items() if v is not None}
+            if self.fusion.kind == "learned":
+                del tree["features"]["normalize_views"]
         if kind in ("none", "random"):
             del tree["encoder"]
         if kind == "none":

@@ -38,7 +38,7 @@ class Protocol(_Record):
 
 
 class FeatureFacts(_Record):
-    """Where the items' features came from."""
+    """Where the items' features came from; `weights` are those of the learned fusion, by view."""
 
     kind: str
     encoder: str | None = None
@@ -46,6 +46,7 @@ class FeatureFacts(_Record):
     fusion: str | None = None
     temperature: float | Literal["inf"] | None = None
     threshold: float | None = None
+    weights: dict[str, float] = Field(default_factory=dict)
     touched: dict[str, int] = Field(default_factory=dict)
 
 

@@ -55,7 +55,8 @@ class NewItems:
         self.catalogue = dataset.catalogue
         with_features = self._settings.features.kind != "none"
         self._added: dict[str, tuple[Catalogue, Encodings]] = {}
-        self._later = LaterItems(dataset, self._settings) if with_features else None
+        weights = run.read_results().features.weights
+        self._later = LaterItems(dataset, self._settings, weights) if with_features else None
 
     def described(self, items: Sequence[Mapping[str, Any]]) -> Catalogue:
         """Items as they were given, in the columns of the training catalogue.

@@ -33,6 +33,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         {"fusion": "attention", "temperature": 0.3},
         {"fusion": "concat"},
         {"fusion": "mlp", "views": ["view-2", "view-0"]},
+        {"fusion": "learned", "split": {"kind": "random", "seed": 4}},
         {"kind": "vanilla"},
     ],
     ids=str,
@@ -52,6 +53,14 @@ def test_config_yaml_is_enough_to_run_it_again(dataset, tmp_path, made):
     assert again.directory.read_config()["identity"] == identity
     assert run.results.protocol.mask == "train"
     assert run.results.config["training"]["seed"] == 4
+
+
+def test_features_learned_from_what_is_tested_are_refused(dataset, tmp_path):
+    features = cliper.represent(dataset, fusion="learned", split={"kind": "random", "seed": 1})
+    with pytest.raises(InputError, match="learned from another training part"):
+        cliper.fit(dataset, "vbpr", features, seed=2, out=tmp_path / "a", training=QUICK)
+    with pytest.raises(InputError, match="split: has no effect"):
+        cliper.represent(dataset, fusion="concat", split={"seed": 1})
 
 
 def test_the_limit_of_the_temperature_is_written_as_settings_write_it(dataset):

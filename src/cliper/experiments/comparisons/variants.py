@@ -107,7 +107,7 @@ def variant_config(
         shared = tree.get("features", {})
         usable = {"modalities", *(["random_size"] if variant.features == "random" else [])}
         features |= {k: v for k, v in shared.items() if k in usable}
-    if variant.features == "cliper":
+    if variant.features == "cliper" and variant.fusion != "learned":
         shared = tree.get("features", {})
         features |= {k: v for k, v in shared.items() if k == "normalize_views"}
     tree["features"] = features

@@ -102,6 +102,8 @@ def build_training(
         InputError: the settings do not fit the data.
     """
     split = experiment_split(dataset, config)
+    if features is not None:
+        features.check_training(split.train)
     reads_users = "augmentation" in backbone_entry(config.backbone_name).backbone.extra_inputs
     start = time.perf_counter()
     with neighbour_search(config.graphs.neighbours) as searched:

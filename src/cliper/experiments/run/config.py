@@ -185,6 +185,12 @@ def _refuse_without_effect(config: ExperimentConfig, given: Mapping[str, Any], u
                 where=f"fusion.{name}",
                 remedy="leave it out, or use the attention fusion",
             )
+    if kind == "cliper" and config.fusion.kind == "learned" and not config.features.normalize_views:
+        raise InputError(
+            "false has no effect with fusion.kind=learned, whose weights are of views of length 1",
+            where="features.normalize_views",
+            remedy="leave it out",
+        )
     if kind != "random" and "random_size" in (given.get("features") or {}):
         raise InputError(f"has no effect with features.kind={kind}", where="features.random_size")
 

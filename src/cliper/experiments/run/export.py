@@ -121,7 +121,12 @@ def _dataset(run: Run, path: str) -> Dataset:
 
 def _features(run: Run, dataset: Dataset) -> dict[str, FloatArray]:
     """Modality → (N, D); from the encoding store, text through the trained MLP if there is one."""
-    features = represent_dataset(dataset, load_config(run.directory).representation, with_figure())
+    features = represent_dataset(
+        dataset,
+        load_config(run.directory).representation,
+        with_figure(),
+        weights=run.results.features.weights,
+    )
     if features is None:
         return {}
     tables = {str(m): features.tables[m].float() for m in features.modalities}

@@ -193,6 +193,7 @@ def _results(
             fusion=features.fusion,
             temperature="inf" if features.temperature == float("inf") else features.temperature,
             threshold=features.threshold,
+            weights=dict(features.weights or {}),
             touched=dict(features.touched or {}),
         )
     among = split.test_candidates is not None and config.evaluation.candidates == "split"

@@ -128,3 +128,16 @@ def test_json_gives_each_key_once(tmp_path: Path) -> None:
     path.write_text('{"a": {"b": 1, "b": 2}}')
     with pytest.raises(InputError, match="the key 'b' is given twice"):
         read_json(path)
+
+
+def test_aliases_that_make_much_of_little() -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)
+    )
+    for text in (bomb, "a: &a [*a, *a]"):
+        with pytest.raises(InputError, match="aliases make more than 100,000 values"):
+            read_yaml(text, "here")
+    assert read_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]", "here")["b"] == {
+        "x": 1,
+        "y": 2,
+    }

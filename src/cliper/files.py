@@ -1,11 +1,17 @@
-"""Files are written whole or not at all, and by one process at a time."""
+"""Files are written whole or not at all, and by one process at a time.
 
+What is being written has a hidden name that ends with `.part` and is held by `flock`, which ends
+with its process: a `.part` that nobody holds was left by one that was killed, and is swept.
+"""
+
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +34,82 @@ def atomic_path(path: Path) -> Iterator[Path]:
     'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+    with naming(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    _hold(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         with temporary.open("rb+") as stream:  # the bytes first, then the name
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
+        os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty sibling directory of `path`, which is gone afterwards unless it was moved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with naming(path):
+            name = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        try:
+            handle = os.open(name, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # swept before it was held
+        _hold(handle)
+        if os.path.exists(name):  # noqa: PTH110 (not swept in between)
+            break
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+    finally:
+        os.close(handle)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the system that names no file (a full disk) names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and not error.filename:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what processes that were killed left half-written in a folder.
+
+    Args:
+        folder: looked at without what lies below it; may be missing.
+        name: of the files and directories that were being made; a pattern.
+    """
+    for left in folder.glob(f".{name}.????????.part"):
+        try:
+            handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        if _hold(handle):
+            with suppress(OSError):  # a read-only disk; it lies there for the next one
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        os.close(handle)
+
+
+def _hold(handle: int) -> bool:
+    """Nobody sweeps what is held; False where another does, or where the disk cannot tell."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -67,6 +138,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
             remedy="wait for it, or choose another folder",
         ) from None
     try:
+        sweep(folder)
         yield
     finally:
         lock.release()
@@ -105,6 +177,11 @@ def read_json(path: Path) -> Any:
         raise InputError("no such file", where=str(path)) from None
     except ValueError as error:  # broken, not UTF-8, or a key that is given twice
         raise InputError(f"not valid JSON: {error}", where=str(path)) from None
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Hex SHA-256."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sha256_file(path: Path) -> str:

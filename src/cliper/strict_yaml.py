@@ -13,6 +13,7 @@ import yaml
 
 from cliper.errors import InputError
 
+MOST = 100_000  # values in a settings file
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -31,6 +32,13 @@ _RULES = (
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: Any = {}  # noqa: RUF012 (the library's own way)
 
+    def get_single_node(self) -> Any:
+        """Refuse a document whose aliases make much of little, before anything is made of it."""
+        node: Any = super().get_single_node()
+        if node is not None and _size(node, {}) > MOST:
+            raise yaml.YAMLError(f"aliases make more than {MOST:,} values of it")
+        return node
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Refuse a key that is given twice, before `<<` brings in others."""
         lines: dict[Any, int] = {}
@@ -43,6 +51,19 @@ class _Loader(yaml.SafeLoader):
                 raise _Twice(str(key), lines[key], line)
             lines[key] = line
         super().flatten_mapping(node)
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """How many values a node stands for; an alias for as many as what it names."""
+    if id(node) not in known:
+        known[id(node)] = MOST  # a node that holds itself
+        parts: list[Any] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 class _Dumper(yaml.SafeDumper):

@@ -168,7 +168,7 @@ def test_a_checkpoint_of_another_experiment_is_refused(tmp_path: Path) -> None:
             resume=True
         )
     path.write_bytes(b"broken")
-    with pytest.raises(InputError, match="not a checkpoint"):
+    with pytest.raises(InputError, match="broken file of tensors"):
         Trainer(build(), WORLD.train, config(), validate, checkpoint=path).fit(resume=True)
 
 
@@ -214,7 +214,7 @@ def test_checkpoints_come_as_often_as_asked_for(
 
     clock, saved = itertools.count(step=4), []
     monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(module, "save_checkpoint", lambda *_: saved.append(1))
+    monkeypatch.setattr(module, "save_tensors", lambda *_: saved.append(1))
     settings = config(max_epochs=30, patience=30, checkpoint_seconds=10)
     file = tmp_path / "checkpoint"
     Trainer(build(), WORLD.train, settings, validate, checkpoint=file).fit()

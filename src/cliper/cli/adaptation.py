@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from cliper.cli.output import percent, print_facts, print_table
+from cliper.cli.output import percent, print_facts, print_table, say
 
 if TYPE_CHECKING:
     from cliper.encoders.adaptation import AdaptationReport
@@ -19,7 +17,7 @@ def show_adaptation(report: "AdaptationReport", folder: Path) -> None:
         ("temperature", f"{report.temperature:.3f}"),
         ("seconds", report.seconds),
     ]
-    click.echo()
+    say()
     print_facts(facts, title=report.encoder)
     columns = ["view", "direction", "R@1", "R@5", "R@10", "MRR", "median rank", "of"]
     rows = []
@@ -40,4 +38,4 @@ def show_adaptation(report: "AdaptationReport", folder: Path) -> None:
     title = "\nmean cosine of a text with its own picture, and with others'"
     print_table(["view", "matched", "unmatched"], cosines, title=title, right=(1, 2))
     written = [n for n in ("report.json", "report.md", "retrieval.svg") if (folder / n).is_file()]
-    click.echo(f"\nwritten: {folder}/{', '.join(written)}")
+    say(f"\nwritten: {folder}/{', '.join(written)}")

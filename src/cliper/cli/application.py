@@ -1,5 +1,7 @@
 """`main`: the root command, and how every outcome becomes an exit status."""
 
+import errno
+import io
 import os
 import sys
 import traceback
@@ -13,10 +15,13 @@ from cliper import __version__
 from cliper.cli.state import State
 from cliper.cli.usage import VerbGroup, one_line
 from cliper.errors import InputError
+from cliper.escape import one_line as escaped
 from cliper.extras import missing_extra
 from cliper.progress import reporting
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+_UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST,
+             errno.ENAMETOOLONG, errno.ELOOP)  # fmt: skip
 
 VERBS = (
     "demo",
@@ -33,6 +38,7 @@ VERBS = (
     "recommend",
     "similar",
     "export",
+    "verify",
     "serve",
     "report",
     "describe",
@@ -84,6 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="Sparse (CSR tensor|invariant)")
     debug = os.environ.get("CLIPER_DEBUG", "") not in ("", "0")
     current = State(debug=debug, arguments=tuple(given))
+    if sys.stderr is None:  # its number would go to the next file that is opened
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 (for as long as we run)
+    if sys.stdout is None:
+        return _say("cliper: standard output is closed (send it to a file or /dev/null)", BAD_INPUT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an encoding that lacks a letter gives its name
+            stream.reconfigure(errors="backslashreplace")
     try:
         with root.make_context("cliper", given or ["--help"], obj=current) as context:
             from cliper.cli.progress import make_reporter
@@ -108,9 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout has left; Python would complain at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-        _traceback(current)  # a path that the user gave cannot be used as one
-        return _say(f"cliper: {error.filename}: {error.strerror}", BAD_INPUT)
+    except OSError as error:  # a path that cannot be used as one, a disk that is full
+        _traceback(current)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        is_input = error.errno in _UNUSABLE and error.filename
+        return _say(f"cliper: {_joined(named)}", BAD_INPUT if is_input else FAILED)
     except Exception as error:
         _traceback(current)
         hint = "" if current.debug else " (--debug shows where)"
@@ -119,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(line: str, status: int) -> int:
-    click.echo(line, err=True)
+    click.echo(escaped(line), err=True)
     return status
 
 
@@ -130,4 +145,4 @@ def _traceback(current: State) -> None:
 
 def _joined(text: str) -> str:
     """A message on one line, whatever it was made of."""
-    return " ".join(text.split()) or "no message"
+    return escaped(" ".join(text.split())) or "no message"

@@ -18,7 +18,7 @@ from cliper.cli.options import (
     seeds_option,
     settings,
 )
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 from cliper.errors import InputError
@@ -95,7 +95,7 @@ def command(
     print_table(
         table.columns, table.rows, right=table.numeric, bold=table.best, second=table.second
     )
-    click.echo(f"\n{table.protocol}\nwritten: {', '.join(map(str, written))}")
+    say(f"\n{table.protocol}\nwritten: {', '.join(map(str, written))}")
 
 
 def parse_grid(texts: Sequence[str]) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.output import json_option, print_json
+from cliper.cli.output import json_option, print_json, say
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
@@ -29,5 +29,5 @@ def command(out: Path, as_json: bool) -> None:
     if as_json:
         print_json({"table": result.table, "report": str(result.report)})
         return
-    click.echo(result.table)
-    click.echo(f"report: {result.report}")
+    say(result.table)
+    say(f"report: {result.report}")

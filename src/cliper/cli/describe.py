@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.usage import verb
 
 
@@ -35,4 +35,4 @@ def command(dataset: Path, out: Path | None, skip_pictures: bool, as_json: bool)
         return
     print_table(["", "", ""], description_rows(facts), title=f"{facts.name}: {dataset}")
     if out is not None:
-        click.echo(f"\nwritten: {out}")
+        say(f"\nwritten: {out}")

@@ -7,9 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-import click
-
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.usage import verb
 
 PACKAGES = (
@@ -48,7 +46,7 @@ def command(as_json: bool) -> None:
     rows += [[f"threads, {name}", str(n)] for name, n in found["threads"].items()]
     rows += [["MKL", "yes" if found["mkl"] else "no"], ["hub cache", found["hub_cache"]]]
     print_table(["what", "found"], rows)
-    click.echo("")
+    say("")
     checks = [
         [c["name"], "yes" if c["available"] else "no", c["for"], c["remedy"] or ""]
         for c in found["checks"]

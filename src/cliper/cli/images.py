@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cliper import __version__
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
@@ -62,4 +62,4 @@ def command(dataset: Path, as_json: bool, **options: Any) -> None:
     cells = [[what, f"{count:,}"] for what, count in rows]
     print_table(["", "count"], cells, title=f"{loaded.name}: {dataset}", right=[1])
     if report.failures:
-        click.echo(f"every failure: {report.failures_file}", err=True)
+        say(f"every failure: {report.failures_file}", err=True)

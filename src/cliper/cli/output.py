@@ -9,19 +9,26 @@ from typing import Any
 import click
 
 from cliper.errors import CliperError
+from cliper.escape import in_json, lines, one_line
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON value on stdout."
 )
 
 
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print text; control characters, which may come from anybody's data, as their names."""
+    click.echo(lines(text), err=err)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value; what JSON cannot say is an error and not a `NaN`."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+        plain = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+        text = json.dumps(value, ensure_ascii=plain, allow_nan=False, indent=2)
     except ValueError as error:
         raise CliperError(f"the result holds a number that JSON cannot say: {error}") from None
-    click.echo(text)
+    click.echo(in_json(text))
 
 
 def print_table(
@@ -43,10 +50,11 @@ def print_table(
         bold: (row, column) of cells that stand out; marked by `*` in plain text.
         second: of cells that come second; marked by `+` in plain text.
     """
+    columns, *rows = ([one_line(cell) for cell in row] for row in (columns, *rows))
     if sys.stdout.isatty():
         _rich(columns, rows, title, right, bold, second)
         return
-    click.echo(plain_table(columns, rows, title=title, right=right, bold=bold, second=second))
+    say(plain_table(columns, rows, title=title, right=right, bold=bold, second=second))
 
 
 def plain_table(
@@ -88,9 +96,9 @@ def print_facts(facts: Sequence[tuple[str, Any]], *, title: str = "") -> None:
     rows = [(name, _text(value)) for name, value in facts if value is not None]
     width = max((len(name) for name, _ in rows), default=0)
     if title:
-        click.echo(title)
+        say(title)
     for name, value in rows:
-        click.echo(f"{name.ljust(width)}  {value}")
+        say(f"{name.ljust(width)}  {one_line(value)}")
 
 
 def percent(value: float) -> str:
@@ -126,7 +134,7 @@ def _rich(
     from rich.text import Text
 
     table = Table(
-        title=title or None,
+        title=lines(title) or None,
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from cliper.escape import one_line
 from cliper.progress import INNER, Reporter, Task
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LineReporter:
         counter, start = _Count(), time.perf_counter()
         indent = "  " * self._depth
         of = f" ({_amount(total, unit)})" if total else ""
-        print(f"{indent}{description}{of} …", file=self._stream, flush=True)
+        print(f"{indent}{one_line(description)}{of} …", file=self._stream, flush=True)
         self._depth += 1
         try:
             yield counter
@@ -49,8 +50,9 @@ class LineReporter:
         note = f", {counter.note}" if counter.note and not counter.note.endswith("/s") else ""
         speed = counter.done / seconds if seconds else 0.0
         rate = f", {_amount(speed, unit, digits=1)}/s" if speed else ""
+        done = f"{_amount(counter.done, unit)} in {seconds:.1f} s{rate}{note}"
         print(
-            f"{indent}{description}: {_amount(counter.done, unit)} in {seconds:.1f} s{rate}{note}",
+            f"{indent}{one_line(description)}: {done}",
             file=self._stream,
             flush=True,
         )
@@ -101,7 +103,7 @@ class RichReporter:
         progress = self._progress = self._progress or _make_progress(self._console)
         if outermost:
             progress.start()
-        identifier = progress.add_task(description, total=total, note="", unit=unit)
+        identifier = progress.add_task(one_line(description), total=total, note="", unit=unit)
         try:
             yield _Bar(progress, identifier)
         finally:

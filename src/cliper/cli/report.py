@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.output import json_option, print_json
+from cliper.cli.output import json_option, print_json, say
 from cliper.cli.usage import verb
 
 
@@ -28,4 +28,4 @@ def command(directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"report": str(path)})
     else:
-        click.echo(str(path))
+        say(str(path))

@@ -13,7 +13,7 @@ from cliper.cli.options import (
     tracking_option,
     with_default_features,
 )
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.results import show_results
 from cliper.cli.state import keeps, state
 from cliper.cli.usage import verb
@@ -94,12 +94,10 @@ def _stages(tree: dict[str, Any], out: Path, dry_run: bool, as_json: bool) -> No
         return
     keeps(f"finished stages and runs are kept in {out}; the same command goes on")
     typed = shlex.join(("cliper", *state().arguments))
-    steps = run_pipeline(
-        pipeline, out, commands=[typed], tell=lambda line: click.echo(line, err=True)
-    )
+    steps = run_pipeline(pipeline, out, commands=[typed], tell=lambda line: say(line, err=True))
     _show(steps, out, as_json)
     if pipeline.sections.report and not as_json:
-        click.echo(f"\nwritten: {out / 'report.html'}")
+        say(f"\nwritten: {out / 'report.html'}")
 
 
 def _show(steps: "Sequence[Step]", out: Path, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from cliper.cli.options import (
     searching,
     setting,
 )
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 
@@ -64,4 +64,4 @@ def command(dataset: Path, processes: int | None, out: Path, as_json: bool, **op
         return
     table = search_table(result)
     print_table(table.columns, table.rows, right=table.numeric, bold=table.best)
-    click.echo(f"\n{table.protocol}\nwritten: {', '.join(map(str, result.files))}")
+    say(f"\n{table.protocol}\nwritten: {', '.join(map(str, result.files))}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cliper.cli.output import say
 from cliper.cli.usage import verb
 
 
@@ -59,9 +60,9 @@ def command(
     from cliper.serving.http.limits import Limits
     from cliper.serving.http.server import serve
 
-    def say(line: str) -> None:
-        click.echo(line, err=True)
+    def tell(line: str) -> None:
+        say(line, err=True)
 
     if api_key_file is None and host not in ("127.0.0.1", "localhost", "::1"):
-        say("cliper: anyone who reaches this address may ask (--api-key-file asks for a key)")
-    serve(run, host, port, Limits(max_body, max_k, max_concurrent), api_key_file, say)
+        tell("cliper: anyone who reaches this address may ask (--api-key-file asks for a key)")
+    serve(run, host, port, Limits(max_body, max_k, max_concurrent), api_key_file, tell)

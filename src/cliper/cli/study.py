@@ -13,7 +13,7 @@ from cliper.cli.options import (
     seeds_option,
     settings,
 )
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 
@@ -88,11 +88,11 @@ def command(
     table = result.table
     print_table(table.columns, table.rows, right=table.numeric, bold=table.best)
     for detail in result.details:
-        click.echo()
+        say()
         print_table(detail.columns, detail.rows, title=detail.caption)
-    click.echo()
+    say()
     for finding in result.findings:
-        click.echo(f"- {finding.text}")
+        say(f"- {finding.text}")
     for skipped in result.measured.plan.skipped:
-        click.echo(f"- Skipped: {skipped.label} ({skipped.reason}).")
-    click.echo(f"\n{table.protocol}\nwritten: {out / kind}.md")
+        say(f"- Skipped: {skipped.label} ({skipped.reason}).")
+    say(f"\n{table.protocol}\nwritten: {out / kind}.md")

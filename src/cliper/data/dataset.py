@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cliper.data.augmentation import FILE as AUGMENTED
 from cliper.data.augmentation import Augmentation, read_augmentation
 from cliper.data.catalogue import Catalogue
 from cliper.data.directory import set_aside
@@ -20,9 +21,11 @@ from cliper.data.readers.times import PER_SECOND
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json
+from cliper.sums import SUMS, check_sums, write_sums
 
 SCHEMA = 1
 _AGAIN = "prepare it again"
+_FILES = ("dataset.json", "interactions.parquet", "items.parquet", "users.parquet", AUGMENTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,22 @@ class Dataset:
             digest.update(self.augmentation.digest())
         return digest.hexdigest()
 
+    def check(self) -> None:
+        """Compare the content with the hash that `dataset.json` has.
+
+        `load` compares bytes; this is for datasets from before there was `SHA256SUMS`.
+
+        Raises:
+            InputError: the content has changed since it was prepared.
+        """
+        if self.path is None or (self.path / SUMS).is_file():
+            return
+        if self.about.get("hash", self.hash) != self.hash:
+            raise InputError(
+                "the content is not what dataset.json speaks of", where=str(self.path),
+                remedy=_AGAIN,
+            )  # fmt: skip
+
     def save(self, path: Path | str) -> "Dataset":
         """Write the directory (`dataset.json` last, so that a half-written one is no dataset)."""
         path = Path(path)
@@ -124,6 +143,7 @@ class Dataset:
         path = self.path
         if path is None:
             raise InputError("a dataset without a directory", remedy="save it as a whole")
+        (path / SUMS).unlink(missing_ok=True)  # they are of what is about to change
         with atomic_path(path / "items.parquet") as temporary:
             pq.write_table(self._items_table(), temporary)
         header = {
@@ -139,6 +159,7 @@ class Dataset:
             "hash": self.hash,
         }
         write_json(path / "dataset.json", header)
+        write_sums(path, [name for name in _FILES if (path / name).is_file()])
         return Dataset.load(path)
 
     def _items_table(self) -> pa.Table:
@@ -159,7 +180,8 @@ class Dataset:
 
         Raises:
             InputError: there is no dataset there, its schema is from another version, or one of
-                its files is missing, damaged or does not fit the others.
+                its files is missing, holds other bytes than were written, or does not fit the
+                others.
         """
         path = Path(path)
         if not (path / "dataset.json").is_file():
@@ -172,6 +194,7 @@ class Dataset:
                 if aside
                 else "make one with 'cliper prepare files --out …'",
             )
+        check_sums(path, *_FILES, remedy=_AGAIN)
         about = read_json(path / "dataset.json")
         schema = about.get("schema") if isinstance(about, dict) else None
         if schema != SCHEMA:
@@ -201,7 +224,11 @@ class Dataset:
             np.asarray(log["timestamp"], dtype=np.int64) if "timestamp" in names else None,
         )
         catalogue = None
-        if about.get("has_catalogue") and "image" in table.column_names:
+        if about.get("has_catalogue"):
+            if "image" not in table.column_names:
+                where = str(path / "items.parquet")
+                what = "no column 'image': this is no catalogue"
+                raise InputError(what, where=where, remedy=_AGAIN)
             reserved = [n for n in ("item_id", "image", "image_urls") if n in table.column_names]
             catalogue = Catalogue(
                 items,
@@ -237,4 +264,7 @@ def _read(path: Path, *needed: str) -> pa.Table:
     for name in needed:
         if name not in table.column_names:
             raise InputError(f"no column {name!r}", where=str(path), remedy=_AGAIN)
+        if not pa.types.is_string(table[name].type) or table[name].null_count:
+            what = f"the column {name!r} does not hold an id a row"
+            raise InputError(what, where=str(path), remedy=_AGAIN)
     return table

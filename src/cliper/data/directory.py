@@ -5,6 +5,7 @@ takes its place. A process that is killed in between leaves it there; whoever pr
 directory next puts it back first.
 """
 
+import glob
 import re
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cliper.errors import InputError
+from cliper.files import sweep, temporary_folder
+from cliper.sums import SUMS
 
 _OWN = (
     "dataset.json",
@@ -22,6 +25,7 @@ _OWN = (
     "augmented.parquet",
     "images",
     "features",
+    SUMS,
 )
 
 
@@ -39,14 +43,10 @@ def dataset_directory(out: Path) -> Iterator[Path]:
     out = Path(out).resolve()
     recover(out)
     check_replaceable(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    try:
-        work.chmod(0o755)
+    sweep(out.parent, glob.escape(out.name))
+    with temporary_folder(out) as work:
         yield work
         _swap(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def recover(out: Path) -> None:

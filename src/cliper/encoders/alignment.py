@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from cliper.config import StrictConfig
-from cliper.encoders.tensor_files import load_tensors, save_tensors
+from cliper.tensor_files import load_tensors, save_tensors
 from cliper.types import FloatArray
 
 _BLOCK = 65536

@@ -1,8 +1,6 @@
 """One catalogue's encodings side by side on disk, ready to be memory-mapped."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,16 +8,20 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
+from cliper.data.readers.formats import open_array
 from cliper.encoders.base import Encodings
 from cliper.encoders.content import Content
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.rows import StoredRows
 from cliper.encoders.store import ABSENT, KeyArray, RowStore
 from cliper.errors import InputError
-from cliper.files import read_json, write_json
+from cliper.files import read_json, sweep, temporary_folder, write_json
+from cliper.sums import SMALL, check_sums, write_sums
 from cliper.types import FloatArray, JsonObject
 
 _BLOCK = 32768
+_FILES = ("about.json", "image.npy", "image_present.npy", "text.npy", "text_present.npy")
+_AGAIN = "delete this folder and encode again"
 
 Project = Callable[[FloatArray], FloatArray]
 
@@ -62,22 +64,19 @@ def assemble(space: Space, report: EncodeReport) -> Path:
     folder, content, rows = space.folder, space.content, space.rows
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    sweep(folder.parent)
+    with temporary_folder(folder) as temporary:
         _write(temporary / "text.npy", rows.text_rows, content.keys, space.text, space.width)
         np.save(temporary / "text_present.npy", content.keys != ABSENT)
         _write(temporary / "image.npy", rows.image_rows, content.image, space.image, space.width)
         np.save(temporary / "image_present.npy", content.image != ABSENT)
         write_json(temporary / "about.json", _about(space, report))
-        temporary.chmod(0o755)
+        write_sums(temporary, _FILES)
         try:
             os.rename(temporary, folder)  # noqa: PTH104 (Path.replace means the same)
         except OSError:
             if not folder.exists():  # otherwise another process was first, with the same bytes
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -96,11 +95,12 @@ def _about(space: Space, report: EncodeReport) -> JsonObject:
 
 
 def load_assembled(folder: Path) -> Encodings:
-    """Memory-map what `assemble` wrote.
+    """Memory-map what `assemble` wrote; what is large is compared with its digest when it is read.
 
     Raises:
         InputError: a file is missing or broken.
     """
+    check_sums(folder, *_FILES, remedy=_AGAIN, up_to=SMALL)
     about = read_json(folder / "about.json")
     try:
         return Encodings(
@@ -108,15 +108,14 @@ def load_assembled(folder: Path) -> Encodings:
             encoder=about["encoder"],
             key=about["key"],
             views=tuple(about["views"]),
-            text=_map(folder / "text.npy"),
+            text=open_array(folder / "text.npy", "c"),
             text_present=np.load(folder / "text_present.npy", allow_pickle=False),
-            image=_map(folder / "image.npy"),
+            image=open_array(folder / "image.npy", "c"),
             image_present=np.load(folder / "image_present.npy", allow_pickle=False),
+            folder=folder,
         )
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(
-            f"damaged encodings ({error})", where=str(folder), remedy="delete this folder"
-        ) from None
+        raise InputError(f"damaged encodings ({error})", where=str(folder), remedy=_AGAIN) from None
 
 
 def _write(
@@ -137,8 +136,3 @@ def _write(
                 rows = rows if project is None else project(rows)
                 rows[part == ABSENT] = 0.0
                 np.ascontiguousarray(rows, dtype="<f4").tofile(stream)
-
-
-def _map(path: Path) -> FloatArray:
-    array: FloatArray = np.load(path, mmap_mode="c", allow_pickle=False)
-    return array

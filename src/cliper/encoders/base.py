@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cliper.errors import MismatchError
+from cliper.sums import check_sums
 from cliper.types import BoolArray, FloatArray
 
 
@@ -46,6 +47,7 @@ class Encodings:
         text_present: bool (C, N): the item has this view.
         image: float32 (N, D), zero where `image_present` is False.
         image_present: bool (N,).
+        folder: where they are memory-mapped from; None for what is in memory.
     """
 
     items_hash: str
@@ -56,8 +58,19 @@ class Encodings:
     text_present: BoolArray
     image: FloatArray
     image_present: BoolArray
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         c, n, _ = self.text.shape
         if (len(self.views), n) != (c, len(self.image)) or self.text_present.shape != (c, n):
             raise MismatchError("the arrays of Encodings differ in shape")
+
+    def check(self) -> None:
+        """Compare the arrays on disk with their digests: reads them once.
+
+        Raises:
+            InputError: one holds other bytes than were written.
+        """
+        if self.folder is not None:
+            remedy = "delete this folder and encode again"
+            check_sums(self.folder, "text.npy", "image.npy", remedy=remedy)

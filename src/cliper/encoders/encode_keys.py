@@ -1,7 +1,7 @@
 """Content keys of a catalogue's pictures, without reading every file each time."""
 
-import hashlib
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cliper.data.readers.formats import open_array
 from cliper.encoders.store import ABSENT, KEY, KeyArray, content_key, save_array
+from cliper.errors import InputError
+from cliper.files import sha256_bytes
 from cliper.types import BoolArray, IndexArray
 
+_STORED = re.compile(r"[0-9a-f]{32}\.[a-z0-9]+")
 _ENTRY = np.dtype([("stat", KEY), ("content", KEY)])
 _WORKERS = 4
 _BLOCK = 8192  # files handed to the threads at once: a million futures would weigh gigabytes
@@ -25,6 +29,9 @@ def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, Boo
     Args:
         paths: files, None where an item has no image.
         cache: a .npy file of what is known, made or renewed here.
+
+    Raises:
+        InputError: a picture of the dataset is not the one that was stored.
     """
     stats = _stat_keys(paths)
     named = np.fromiter((path is not None for path in paths), np.bool_, len(paths))
@@ -78,17 +85,22 @@ def _digest(path: Path | None) -> bytes:
     if path is None:
         return ABSENT
     try:
-        with path.open("rb") as stream:
-            whole = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))
+        data = path.read_bytes()
     except OSError:
         return ABSENT
-    return whole.hexdigest().encode()
+    if _STORED.fullmatch(path.name) and sha256_bytes(data)[:32] != path.name[:32]:
+        raise InputError(
+            "damaged or replaced: a stored picture is named by its bytes, these are others",
+            where=str(path),
+            remedy="prepare the dataset again",
+        )
+    return content_key(data)
 
 
 def _load(cache: Path) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """What is known, sorted by `stat`; a missing or broken cache is an empty one."""
     try:
-        entries = np.load(cache, allow_pickle=False)
+        entries = open_array(cache)
     except (OSError, ValueError, EOFError):
         return np.empty(0, dtype=_ENTRY)
     return entries if entries.dtype == _ENTRY else np.empty(0, dtype=_ENTRY)

@@ -13,6 +13,7 @@ from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.store import ABSENT, KEY, RowStore
+from cliper.files import sweep
 from cliper.types import FloatArray
 
 
@@ -46,6 +47,8 @@ class StoredRows(Protocol):
 
 def fill(rows: StoredRows, content: Content, report: EncodeReport) -> Content:
     """Encode what the stores lack; returns the content without the pictures that have no row."""
+    for store in (rows.text_rows, rows.image_rows, rows.failed):
+        sweep(store.folder)
     fill_texts(rows.text_rows, content.keys.ravel(), content.text_at, rows.encode_text, report)
     report.truncated_texts += rows.truncated
     fill_images(

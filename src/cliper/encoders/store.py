@@ -2,9 +2,10 @@
 
 One folder holds one encoder's rows. A row's key is the hash of its content (a text, an image
 file's bytes), so a row is found again whatever item or template it came from, and what did not
-change is never encoded twice. Rows are appended in chunks of two files, first `ID.rows.npy`, then
-`ID.keys.npy`; each is whole or absent and a chunk counts once its keys are there, so work that was
-interrupted resumes after its last chunk.
+change is never encoded twice. Rows are appended in chunks of three files, `ID.rows.npy`, its
+digest `ID.sha256` and `ID.keys.npy`; each is whole or absent and a chunk counts once its keys are
+there, so work that was interrupted resumes after its last chunk. Keys are known to be whole by
+their name, which is made of them; rows are compared with their digest when they are read.
 """
 
 import hashlib
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cliper.data.readers.formats import open_array
 from cliper.errors import InputError
-from cliper.files import atomic_path
+from cliper.files import atomic_path, sha256_file, write_text
 from cliper.types import BoolArray, FloatArray
 
 KeyArray = npt.NDArray[np.bytes_]
@@ -66,6 +68,7 @@ class RowStore:
         self.folder = folder
         self.width = width
         self.damaged: tuple[str, ...] = ()
+        self._checked: set[str] = set()
 
     def holds(self, keys: KeyArray) -> BoolArray:
         """Which of `keys` (n,) have a row; an empty key never has."""
@@ -78,7 +81,9 @@ class RowStore:
         if not len(keys):
             return
         name = _chunk_name(keys)
-        save_array(self.folder / f"{name}.rows.npy", np.asarray(rows, dtype=np.float32))
+        path = self.folder / f"{name}.rows.npy"
+        save_array(path, np.asarray(rows, dtype=np.float32))
+        write_text(self.folder / f"{name}.sha256", f"{sha256_file(path)}  {path.name}\n")
         save_array(self.folder / f"{name}.keys.npy", keys.astype(KEY))
         self.refresh()
 
@@ -94,7 +99,7 @@ class RowStore:
             out: where to put them (a memory-mapped file, say); rows of empty keys stay untouched.
 
         Raises:
-            InputError: a key that the store lacks.
+            InputError: a key that the store lacks, or rows that are not those that were written.
         """
         if out is None:
             out = np.zeros((len(keys), self.width), dtype=np.float32)
@@ -109,9 +114,24 @@ class RowStore:
         chunks = chunk[found[places]]
         for here in np.split(places, np.flatnonzero(np.diff(chunks)) + 1):
             if len(here):
-                rows = _open(self.folder / f"{names[chunk[found[here[0]]]]}.rows.npy")
+                name = names[chunk[found[here[0]]]]
+                self._check(name)
+                rows = open_array(self.folder / f"{name}.rows.npy")
                 out[here] = rows[row[found[here]]]
         return out
+
+    def _check(self, name: str) -> None:
+        """Compare a chunk's rows with their digest, once; chunks of earlier versions have none."""
+        path, sums = self.folder / f"{name}.rows.npy", self.folder / f"{name}.sha256"
+        if name in self._checked or not sums.is_file():
+            return
+        if sums.read_bytes() != f"{sha256_file(path)}  {path.name}\n".encode():
+            raise InputError(
+                "damaged: these are not the rows that were encoded",
+                where=str(path),
+                remedy="delete it and run 'cliper encode' again",
+            )
+        self._checked.add(name)
 
     def refresh(self) -> None:
         """Look again at what is on disk."""
@@ -124,10 +144,12 @@ class RowStore:
         for path in sorted(self.folder.glob("*.keys.npy")):
             name = path.name.removesuffix(".keys.npy")
             try:
-                keys = np.load(path, allow_pickle=False)
-                rows = _open(self.folder / f"{name}.rows.npy")
+                keys = open_array(path)
+                rows = open_array(self.folder / f"{name}.rows.npy")
                 if keys.dtype != KEY or rows.shape != (len(keys), self.width):
                     raise ValueError("shapes differ")
+                if _chunk_name(keys) != name:
+                    raise ValueError("other keys")
             except (OSError, ValueError, EOFError):
                 damaged.append(name)  # its rows count as missing and are encoded again
                 continue
@@ -160,8 +182,3 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write a .npy file, whole or not at all."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
-
-
-def _open(path: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array

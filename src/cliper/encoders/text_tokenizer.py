@@ -135,7 +135,7 @@ def engine_tokenizer(
 def special_token(settings: JsonObject, key: str, usual: str) -> str:
     """A special token's text, which settings write bare or as an object."""
     value = settings.get(key) or usual
-    return str(value["content"] if isinstance(value, dict) else value)
+    return str(value.get("content", usual) if isinstance(value, dict) else value)
 
 
 def length_limit(settings: JsonObject) -> int | None:
@@ -145,7 +145,7 @@ def length_limit(settings: JsonObject) -> int | None:
     (64, None)
     """
     limit = settings.get("model_max_length")
-    return int(limit) if limit is not None and 0 < limit < _NO_LIMIT else None
+    return int(limit) if isinstance(limit, int | float) and 0 < limit < _NO_LIMIT else None
 
 
 def _hash(engine: Tokenizer, others: Any) -> str:

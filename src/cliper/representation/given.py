@@ -1,6 +1,7 @@
 """Features that the dataset brought itself (`cliper prepare mmrec`)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,8 @@ def given_features(dataset: Dataset) -> ItemFeatures | Encodings:
             where=str(dataset.path or dataset.name),
             remedy="prepare it with 'cliper prepare mmrec', or choose an encoder",
         )
+    for name, path in paths.items():
+        _check(path, dataset.about.get("features", {}).get(name))
     arrays = {
         name: _load(path, len(dataset.items), views=name == "text") for name, path in paths.items()
     }
@@ -55,6 +58,16 @@ def _paths(root: Path) -> dict[Modality, Path]:
     names: tuple[Modality, ...] = ("image", "text")
     paths = {name: root / "features" / f"{name}.npy" for name in names}
     return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _check(path: Path, about: Any) -> None:
+    """The file is the one that `dataset.json` speaks of, where it speaks of it."""
+    if about is not None and about["sha256"] != sha256_file(path):
+        raise InputError(
+            "damaged or replaced: not the file that dataset.json speaks of",
+            where=str(path),
+            remedy="prepare the dataset again",
+        )
 
 
 def _load(path: Path, n_items: int, *, views: bool) -> FloatArray:

@@ -19,10 +19,11 @@ from torch import Tensor
 from cliper.data import Catalogue, Interactions, Vocabulary
 from cliper.data.readers.formats import reading
 from cliper.errors import InputError
-from cliper.files import atomic_path, read_json, write_json, write_text
+from cliper.files import atomic_path, read_json, write_text
 from cliper.runs.record import Results
 from cliper.scoring import Scorer, restore_scorer
 from cliper.strict_yaml import read_yaml, write_yaml
+from cliper.sums import SUMS, check_sums, write_sums
 from cliper.types import IndexArray
 
 
@@ -31,6 +32,8 @@ class RunDirectory:
     """Paths and readers of one run.
 
     `results.json` is written last: a directory without it is a training under way or broken off.
+    Of a finished one every file but the log has a digest, which is compared when it is read;
+    `config.yaml`, in which the dataset's path may be brought up to date, is held to `results.json`.
     """
 
     path: Path
@@ -73,6 +76,16 @@ class RunDirectory:
                 remedy="train one with 'cliper train … --out', or finish it with --resume",
             )
 
+    def checked(self, name: str) -> Path:
+        """The path of one of the run's files, which is as it was written.
+
+        Raises:
+            InputError: the file is damaged, or another run's.
+        """
+        if self.is_finished:
+            check_sums(self.path, name, remedy="train again into another directory")
+        return self.path / name
+
     def log(self, line: str) -> None:
         """Append one line to `log.txt`."""
         with self.log_file.open("a", encoding="utf-8") as stream:
@@ -96,6 +109,13 @@ class RunDirectory:
                 "not a mapping of settings: the file is damaged",
                 where=str(self.config_file),
                 remedy="train again into another directory",
+            )
+        is_sealed = self.is_finished and (self.path / SUMS).is_file()
+        if is_sealed and _but_path(loaded) != _but_path(self.read_results().config):
+            raise InputError(
+                "these are not the settings that the run was trained with (results.json)",
+                where=str(self.config_file),
+                remedy="of a finished run, only dataset.path may change",
             )
         return loaded
 
@@ -160,7 +180,7 @@ class RunDirectory:
     def read_tensors(self, name: str) -> dict[str, Tensor]:
         """Read one of the `.safetensors` files."""
         try:
-            return load_file(self.path / name)
+            return load_file(self.checked(name))
         except (FileNotFoundError, SafetensorError) as error:
             raise InputError(f"cannot be read: {error}", where=str(self.path / name)) from None
 
@@ -220,33 +240,60 @@ class RunDirectory:
             np.asarray(table["item_index"], dtype=np.int64),
         )
 
+    def read_per_user(self) -> pa.Table:
+        """`user_index` and a column per metric, a row per user of the test."""
+        return self._read_table("test_per_user.parquet")
+
     def _read_table(self, name: str) -> pa.Table:
         path = self.path / name
         if not path.is_file():
             raise InputError("a part of the run is missing", where=str(path), remedy="train again")
+        self.checked(name)
         with reading(str(path)):
             return pq.read_table(path)
 
     def write_results(self, results: Results) -> None:
-        """Write `results.json`; the run counts as finished from here on."""
-        write_json(self.path / "results.json", results.json_object())
+        """Write the digests, then `results.json`; the run counts as finished from here on."""
+        text = json.dumps(results.json_object(), indent=2, ensure_ascii=False, allow_nan=False)
+        names = [entry.name for entry in self.path.iterdir() if entry.suffix in _SEALED]
+        names = [n for n in names if n not in (self.checkpoint_file.name, "results.json")]
+        write_sums(self.path, names, {"results.json": f"{text}\n".encode()})
+        write_text(self.path / "results.json", f"{text}\n")
 
     def read_results(self) -> Results:
         """Read `results.json`."""
         self.require()
         try:
-            return Results.model_validate(read_json(self.path / "results.json"))
+            return Results.model_validate(read_json(self.checked("results.json")))
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             key = ".".join(map(str, problem["loc"]))
             raise InputError(f"{key}: {problem['msg']}", where=str(self.path)) from None
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`."""
+        """The lines of `metrics.jsonl`.
+
+        Raises:
+            InputError: one of them is broken.
+        """
         if not self.metrics_file.is_file():
             return []
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line]
+        content = self.checked(self.metrics_file.name).read_bytes()
+        try:
+            return [json.loads(line) for line in content.decode().splitlines() if line]
+        except ValueError as error:  # UnicodeDecodeError is one
+            raise InputError(
+                f"damaged: {error}", where=str(self.metrics_file), remedy="train again"
+            ) from None
+
+
+_SEALED = (".jsonl", ".json", ".parquet", ".safetensors")
+
+
+def _but_path(config: Mapping[str, Any]) -> str:
+    dataset = {k: v for k, v in dict(config.get("dataset") or {}).items() if k != "path"}
+    tree = {k: v for k, v in config.items() if k != "identity"} | {"dataset": dataset}
+    return json.dumps(tree, sort_keys=True, default=str)
 
 
 def _embeddings(mask: str | None = None) -> str:

@@ -75,13 +75,23 @@ class Recommender:
                 was if None.
 
         Raises:
-            InputError: there is no finished run there.
+            InputError: there is no finished run there, or its files are damaged.
         """
         run = RunDirectory(Path(path))
         run.require()
         users, items, counts = run.read_vocabulary()
         scorer = run.read_latest_scorer()
         table = run.read_items()
+        seen_user, seen_item = run.read_seen()
+        sizes = (len(users), len(items))
+        rows = len(items) if table is None else len(table)
+        largest = (seen_user.max(initial=-1), seen_item.max(initial=-1))
+        if scorer.shape != sizes or rows != sizes[1] or not np.less(largest, sizes).all():
+            raise InputError(
+                "its files speak of different users or items",
+                where=str(path),
+                remedy="train again into another directory",
+            )
         fields = None if table is None else Fields(table.drop_columns(["item_id", "image"]))
         fold_in = restore_fold_in(run, scorer, counts)
 
@@ -89,7 +99,7 @@ class Recommender:
             where = run.read_config()["dataset"]["path"] if dataset is None else dataset
             return NewItems(run, Dataset.load(where))
 
-        return cls(users, items, scorer, *run.read_seen(), counts, fields, fold_in, new_items)
+        return cls(users, items, scorer, seen_user, seen_item, counts, fields, fold_in, new_items)
 
     @property
     def items(self) -> Vocabulary:

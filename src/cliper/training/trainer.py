@@ -16,7 +16,7 @@ from cliper.data import Interactions
 from cliper.errors import CliperError, InputError
 from cliper.progress import task
 from cliper.ranking import Evaluation
-from cliper.training.checkpoint import load_checkpoint, save_checkpoint
+from cliper.tensor_files import load_tensors, save_tensors
 from cliper.training.config import TrainingConfig, check_device
 from cliper.training.optimizer import Adam
 from cliper.training.sampler import UniformSampler
@@ -229,11 +229,11 @@ class Trainer:
             "since_best": history.since_best,
             "sampler": self.sampler.generator.bit_generator.state,
         }
-        save_checkpoint(self.checkpoint, tensors, state)
+        save_tensors(self.checkpoint, tensors, state)
 
     def _restore(self, path: Path) -> None:
         assert self.optimizer is not None
-        tensors, state = load_checkpoint(path)
+        tensors, state = load_tensors(path, "start again without --resume")
         if state["identity"] != self.identity:
             raise InputError(
                 "the checkpoint belongs to another dataset or configuration",

@@ -115,11 +115,12 @@ def test_mappings_keep_awkward_ids(dataset: Dataset, tmp_path: Path) -> None:
     from cliper.data import Vocabulary
     from cliper.experiments.run.export import _write_mapping
 
-    ids = ["a\tb", 'q"q', "plain", "ü"]
+    ids = ["a\tb", 'q"q', "plain", "ü", "=1+1", "-5"]
     _write_mapping(tmp_path / "m.csv", ("user_id", "userID"), Vocabulary(ids))
+    told = ["a\\tb", 'q"q', "plain", "ü", "'=1+1", "-5"]
     with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.reader(stream, delimiter="\t"))
-    assert rows == [["user_id", "userID"], *([name, str(i)] for i, name in enumerate(ids))]
+    assert rows == [["user_id", "userID"], *([name, str(i)] for i, name in enumerate(told))]
 
 
 def test_a_changed_dataset_and_a_used_directory_are_refused(plain: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.usage import VerbGroup
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def show(dataset: "Dataset", out: Path, as_json: bool) -> None:
     cells = [[group, what, f"{count:,}"] for group, what, count in rows]
     print_table(["", "", "count"], cells, title=f"{dataset.name}: {out}", right=[2])
     for note in dataset.about.get("notes", []):
-        click.echo(f"note: {note}")
+        say(f"note: {note}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cliper.data.fetch.candidates import FailedAddress
+from cliper.escape import in_csv
 from cliper.files import write_text
 
 COLUMNS = (
@@ -82,12 +83,12 @@ def write_failures(
     for item, rank, address, failure in failures:
         rows.writerow(
             [
-                item_ids[item],
+                in_csv(item_ids[item]),
                 rank,
-                address,
+                in_csv(address),
                 failure.cause.value,
                 "" if failure.status is None else failure.status,
-                failure.detail,
+                in_csv(failure.detail),
                 _TRIED_AGAIN[failure.again],
                 "yes" if item in with_image else "no",
             ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cliper.data.readers.formats import reading
+from cliper.data.readers.formats import open_array, reading
 from cliper.errors import InputError
 from cliper.files import sha256_file
 from cliper.types import JsonObject
@@ -30,7 +30,7 @@ def copy_features(source: Path, target: Path, *, three: bool) -> JsonObject:
     where = str(source)
     with reading(where):
         try:
-            values = np.load(source, mmap_mode="r", allow_pickle=False)
+            values = open_array(source)
         except (ValueError, EOFError):
             raise InputError(
                 "not a .npy file of plain numbers", where=where, remedy="write it with numpy.save"

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO, Literal, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from cliper.errors import InputError
@@ -187,3 +190,17 @@ def not_utf8(source: Source) -> InputError:
         where=f"{source.name}, row {number}",
         remedy="save the file as UTF-8",
     )
+
+
+def open_array(path: Path, mode: Literal["r", "c"] = "r") -> npt.NDArray[Any]:
+    """Memory-map a .npy file.
+
+    Raises:
+        ValueError: it is none; a damaged header makes NumPy raise many things.
+        OSError: it is not there.
+    """
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+    except (SyntaxError, TokenError, TypeError, MemoryError, OverflowError) as error:
+        raise ValueError(f"{path.name}: no .npy file ({type(error).__name__})") from None
+    return array

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from cliper.encoders.adaptation.loop import FitState
-from cliper.encoders.tensor_files import load_tensors, save_tensors
 from cliper.errors import InputError
+from cliper.tensor_files import load_tensors, save_tensors
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cliper.encoders.tensor_files import load_tensors, save_tensors
 from cliper.errors import InputError
+from cliper.tensor_files import load_tensors, save_tensors
 
 
 class LowRankAdapters:

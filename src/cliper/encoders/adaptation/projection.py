@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cliper.encoders.tensor_files import load_tensors, save_tensors
+from cliper.tensor_files import load_tensors, save_tensors
 from cliper.types import FloatArray
 
 TENSORS = ("text", "image")

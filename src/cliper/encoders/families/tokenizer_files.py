@@ -160,7 +160,9 @@ def _read(
             continue
         try:
             engine = make(path, settings)
-        except Exception as error:  # the engine raises bare Exception
+        except BaseException as error:  # the engine raises bare Exception, and panics
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise InputError(f"not a tokeniser: {_line(error)}", where=str(path)) from None
         if not isinstance(engine.model, tuple(models)):
             kind = type(engine.model).__name__
@@ -247,5 +249,5 @@ def _sentencepiece(path: Path, settings: JsonObject) -> TextTokenizer:
     )
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]

@@ -6,7 +6,6 @@ Imports nothing of ONNX until it is used; the packages come with `cliper[onnx]`.
 import logging
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from cliper.errors import InputError
+from cliper.files import sweep, temporary_folder
+from cliper.sums import write_sums
 
 GRAPH = "graph.onnx"
 _NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
@@ -47,9 +48,8 @@ def stored_graph(
     path = folder / GRAPH
     if path.is_file():
         return path
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    sweep(folder.parent)
+    with temporary_folder(folder) as temporary:
         exact = temporary / "float" if int8 else temporary
         exact.mkdir(exist_ok=True)
         with _quiet():
@@ -57,14 +57,12 @@ def stored_graph(
             if int8:
                 _quantise(exact / GRAPH, temporary / GRAPH)
                 shutil.rmtree(exact)
-        temporary.chmod(0o755)
+        write_sums(temporary, [entry.name for entry in temporary.iterdir()])
         try:
             os.rename(temporary, folder)  # noqa: PTH104 (Path.replace means the same)
         except OSError:
             if not path.is_file():  # otherwise another process was first
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return path
 
 

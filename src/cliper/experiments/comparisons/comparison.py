@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from cliper.errors import InputError
 from cliper.experiments.comparisons.stops import stop_notes
@@ -39,7 +38,7 @@ class Outcome:
 
     def per_user(self, metric: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """(users, metric) of each seed, for the paired tests."""
-        tables = [pq.read_table(run.path / "test_per_user.parquet") for run in self.runs]
+        tables = [run.directory.read_per_user() for run in self.runs]
         return [(np.asarray(t["user_index"]), np.asarray(t[metric])) for t in tables]
 
 

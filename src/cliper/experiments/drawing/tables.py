@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cliper.escape import in_csv
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -58,7 +60,8 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     columns = list(dict.fromkeys(key for record in records for key in record))
     writer = csv.DictWriter(text, columns, lineterminator="\n")  # None is written as nothing
     writer.writeheader()
-    writer.writerows(records)
+    for record in records:
+        writer.writerow({k: in_csv(v) if isinstance(v, str) else v for k, v in record.items()})
     return text.getvalue()
 
 

@@ -14,6 +14,7 @@ import torch
 from cliper.config import nearest
 from cliper.data import Dataset, Vocabulary
 from cliper.errors import InputError
+from cliper.escape import in_csv
 from cliper.experiments.drawing.adaptation import with_figure
 from cliper.experiments.run.experiment import load_config
 from cliper.experiments.run.finished import Run
@@ -35,7 +36,8 @@ def export_run(path: Path, out: Path, layout: str = "parquet") -> JsonObject:
     training interactions), `item_features.parquet` (item_id, image, text).
     `mmrec`: `<name>.inter` (tab-separated, integer ids, `x_label` 0/1/2 from the run's split),
     `image_feat.npy` and `text_feat.npy` (row i belongs to itemID i), `u_id_mapping.csv` and
-    `i_id_mapping.csv`, and `user_embeddings.npy`, `item_embeddings.npy`.
+    `i_id_mapping.csv` (`cliper.escape.in_csv` of ids; `parquet` has them as they are), and
+    `user_embeddings.npy`, `item_embeddings.npy`.
 
     Text features are the fused ones (Eq. 3); with the MLP fusion, what the trained MLP makes of
     the views. A run without features gives no feature files.
@@ -231,7 +233,7 @@ def _write_mapping(path: Path, header: tuple[str, str], ids: Vocabulary) -> None
     ):
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
         writer.writerow(header)
-        writer.writerows((name, index) for index, name in enumerate(ids.ids()))
+        writer.writerows((in_csv(name), index) for index, name in enumerate(ids.ids()))
 
 
 def _vectors(table: FloatArray) -> pa.FixedSizeListArray:

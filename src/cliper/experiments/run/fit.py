@@ -124,7 +124,12 @@ def _finish(
 def experiment_identity(
     dataset: Dataset, config: ExperimentConfig, features: ItemFeatures | None
 ) -> str:
-    """Hash of all that the outcome depends on: data, settings (not the path), features."""
+    """Hash of all that the outcome depends on: data, settings (not the path), features.
+
+    Raises:
+        InputError: the dataset has changed since it was prepared.
+    """
+    dataset.check()
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")

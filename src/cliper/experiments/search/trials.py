@@ -10,6 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from cliper.errors import InputError
 from cliper.experiments.run.validate import Validation
 from cliper.experiments.search.kinds import PrunerKind
 from cliper.experiments.search.sampler import NumberedSampler
@@ -79,16 +80,24 @@ def open_trials(
     """The trials in `folder`, handed out by this process alone.
 
     Raises:
-        InputError: another command works on it.
+        InputError: another command works on it, or the journal is damaged.
     """
     with locked(folder, "searches"):
         _repair(folder / JOURNAL)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            storage=_storage(folder), study_name=NAME, direction="maximize", load_if_exists=True,
-            sampler=sampler,
-        )  # fmt: skip
-        yield Trials(study, space, count)
+        try:
+            study = optuna.create_study(
+                storage=_storage(folder), study_name=NAME, direction="maximize",
+                load_if_exists=True, sampler=sampler,
+            )  # fmt: skip
+            trials = Trials(study, space, count)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            raise InputError(
+                f"damaged: Optuna cannot read it ({type(error).__name__})",
+                where=str(folder / JOURNAL),
+                remedy="search again into another directory",
+            ) from None
+        yield trials
 
 
 class TrialReports:

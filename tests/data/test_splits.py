@@ -351,3 +351,17 @@ def test_new_users_are_withheld_whole_and_half_of_each_is_given(timed: bool) -> 
             latest = max(time[p] for p in given_rows(split) if p[0] == user)
             ranked = rows(split.valid) | rows(split.test)
             assert all(latest <= time[p] for p in ranked if p[0] == user)
+
+
+def test_folds_of_cold_items_have_disjoint_tests() -> None:
+    dataset = random_dataset(3)
+    n_items = len(np.unique(dataset.interactions.item_index))
+    folds = [make_split(dataset, "cold-item", 4, fold) for fold in range(5)]
+    tests = [set(np.asarray(fold.test_candidates).tolist()) for fold in folds]
+    assert len(set().union(*tests)) == sum(map(len, tests)) == 5 * (n_items // 5)
+    assert parts(folds[0]) == parts(make_split(dataset, "cold-item", 4))
+    for fold, cold in zip(folds, tests, strict=True):
+        valid = set(np.asarray(fold.valid_candidates).tolist())
+        assert not valid & cold and len(valid) == n_items // 10
+    with pytest.raises(InputError, match="has no folds"):
+        make_split(dataset, "random", 0, 1)

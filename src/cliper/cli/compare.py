@@ -29,7 +29,9 @@ from cliper.errors import InputError
 @click.option("--backbones", required=True, metavar="A,B", help="See `cliper list backbones`.")
 @click.option("--features", default="vanilla,cliper", show_default=True, metavar="A,B")
 @click.option("--fusions", metavar="A,B", help="Of cliper features; attention by default.")
-@seeds_option(1)
+@seeds_option(None, "How many, 1 by default; each seeds split, weights and negatives.")
+@click.option("--folds", type=click.IntRange(min=2), metavar="N",
+              help="Instead of seeds: N folds of repeated cold-item cross-validation.")  # fmt: skip
 @many_experiments_options
 @click.option("--grid", "grids", multiple=True, metavar="KEY=V1,V2",
               help="Search these on validation, the same for every variant.")  # fmt: skip
@@ -44,7 +46,8 @@ def command(
     backbones: str,
     features: str,
     fusions: str | None,
-    seeds: int,
+    seeds: int | None,
+    folds: int | None,
     grids: tuple[str, ...],
     own: tuple[str, ...],
     metric: str,
@@ -75,6 +78,7 @@ def command(
         "features": names(features, "--features"),
         "fusions": names(fusions, "--fusions") if fusions is not None else None,
         "seeds": seeds,
+        "folds": folds,
         "grid": parse_grid(grids),
         "set_for": parse_own(own),
         "metric": metric,

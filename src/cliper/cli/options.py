@@ -224,14 +224,16 @@ many_experiments_options = several(
 )
 
 
-def seeds_option(default: int) -> Decorator:
+def seeds_option(
+    default: int | None, text: str = "How many; each seeds split, weights and negatives."
+) -> Decorator:
     """`--seeds`, of which a comparison and a study want different numbers."""
     return click.option(
         "--seeds",
         type=click.IntRange(min=1),
         default=default,
         show_default=True,
-        help="How many; each seeds split, weights and negatives.",
+        help=text,
     )
 
 

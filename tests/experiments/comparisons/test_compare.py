@@ -1,6 +1,8 @@
 """Fits, comparisons and reports on a tiny dataset, end to end."""
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from cliper.experiments.comparisons.table import comparison_rows
 from cliper.experiments.comparisons.variants import plan, variant_config
 from cliper.experiments.reports.build import build_report
 from cliper.experiments.run.experiment import evaluate_run, load_config, run_experiment
+from cliper.experiments.run.split import experiment_split
 from cliper.experiments.statistics.resample import resample
 from cliper.files import read_json
 from cliper.representation.represent import represent_dataset
@@ -177,6 +180,7 @@ def test_settings_of_their_own_reach_the_variants_they_name(dataset: Dataset) ->
         ({"space": {"training.patience": [1, 2]}}, "set and searched"),
         ({"grid": {"training.batch_size": [1, 2]}, "preset": "paper"}, "at once"),
         ({"metric": "recall@7"}, "no metric"),
+        ({"folds": 5, "seeds": 2}, "leave one out"),
     ],
 )
 def test_what_is_wrong_is_found_before_any_work(changes: dict, said: str) -> None:
@@ -229,3 +233,33 @@ def test_the_interval_is_that_of_scipy_for_one_seed() -> None:
     ).confidence_interval
     spread = expected.high - expected.low
     assert found[1:] == pytest.approx(tuple(expected), abs=0.06 * spread)
+
+
+def test_folds_are_repeated_cross_validation_over_items(dataset: Dataset, tmp_path: Path) -> None:
+    settings = CompareSettings.parse({"backbones": ["vbpr"], "features": ["random"], "folds": 6})
+    base = {"training": {"max_epochs": 1, "batch_size": 256}}
+    comparison = settings.run(dataset, base, tmp_path / "a")
+    tests = [
+        set(experiment_split(dataset, load_config(run.directory)).test.item_index.tolist())
+        for run in comparison.outcomes[0].runs
+    ]
+    assert all(a.isdisjoint(b) for a, b in itertools.combinations(tests[:5], 2))
+    assert set().union(*tests[:5]) >= tests[5] and tests[5] not in tests[:5]
+
+    wide = replace(comparison.outcomes[0].variant, tag="wide", settings={"backbone.l2": 0.5})
+    found = compare(
+        dataset, [comparison.outcomes[0].variant, wide], range(6), tmp_path / "b", base=base,
+        baselines={wide.name: "vbpr-random"}, folds=True, metric="ndcg@10",
+    )  # fmt: skip
+    contrast = found.contrasts[wide.name]
+    ours, theirs = (o.values("ndcg@10") for o in reversed(found.outcomes))
+    d = ours - theirs
+    error = np.sqrt((1 / 6 + 2 / 7) * d.var(ddof=1))
+    assert contrast.p_seeds == pytest.approx(2 * stats.t.sf(abs(d.mean()) / error, 5))
+    assert contrast.high - contrast.low == pytest.approx(2 * stats.t.ppf(0.975, 5) * error)
+    assert contrast.smallest > contrast.high - contrast.difference  # type: ignore[operator]
+    assert "p (folds)" in comparison_rows(found).columns
+    caption = protocol_line(found)
+    assert "6 folds of repeated 5-fold cross-validation" in caption
+    assert "find in four of five cases" in caption
+    assert load_comparison(tmp_path / "b").contrasts == found.contrasts

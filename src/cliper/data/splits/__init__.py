@@ -47,7 +47,7 @@ def list_splits() -> list[dict[str, str]]:
     return [{"name": name, "summary": kind.summary} for name, kind in _KINDS.items()]
 
 
-def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> Split:
+def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0, fold: int = 0) -> Split:
     """Split `dataset` into train, validation and test.
 
     A pure function of the dataset, the kind and the seed; the parts keep the dataset's order of
@@ -59,19 +59,25 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0) -> S
         dataset: without duplicate pairs, as `prepare` writes it.
         kind: one of `list_splits()`.
         seed: 0 or more.
+        fold: of the cold-item split, 0 to 4: another fifth of the items is the test's.
 
     Raises:
-        InputError: unknown kind, a negative seed, a duplicate pair, no timestamps (or no given
-            split) where the kind needs them, or a part that would be empty.
+        InputError: unknown kind, a negative seed, a fold of another kind, a duplicate pair, no
+            timestamps (or no given split) where the kind needs them, or a part that would be empty.
     """
     if kind not in _KINDS:
         raise InputError(f"unknown split {kind!r}", remedy=nearest(str(kind), list(_KINDS)))
     if seed < 0:
         raise InputError(f"the split's seed must be 0 or more, got {seed}")
+    if fold and kind != "cold-item":
+        raise InputError(
+            f"the {kind} split has no folds", where="split.fold", remedy="use split.kind=cold-item"
+        )
     _refuse_duplicates(dataset)
     log = replace(dataset.interactions, tie_seed=seed)
     dataset = replace(dataset, interactions=log)
-    parts = _KINDS[kind].make(dataset, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    parts = cold_item(dataset, generator, fold) if fold else _KINDS[kind].make(dataset, generator)
     for part in ("train", "valid", "test"):
         if not parts.count(part):
             raise InputError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cliper.data.splits.cold_item import FOLDS
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, default_baselines
 
 
@@ -15,7 +16,7 @@ def protocol_line(comparison: Comparison) -> str:
         f"{first.dataset.name}: percent of test, mean ± standard deviation",
         f"split {first.protocol.split}, mask {first.protocol.mask}, "
         f"candidates {first.protocol.candidates}, "
-        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))}), "
+        f"{_repeated(comparison, seeds)}, "
         f"{width_text(outcomes)}, {budget_text(outcomes)}",
     ]
     own = own_settings_text(outcomes)
@@ -24,7 +25,7 @@ def protocol_line(comparison: Comparison) -> str:
     if comparison.baselines:
         parts.append(
             f"lift and p (paired t-tests, Holm-corrected) against {_against(comparison)}; "
-            f"interval of the difference in points, from users {_and_seeds(comparison)}drawn again"
+            f"interval of the difference in points, {_interval(comparison)}"
         )
     parts.append("best and second best in each column marked")
     parts += comparison.notes
@@ -90,5 +91,14 @@ def _against(comparison: Comparison) -> str:
     return ", ".join(names) if len(names) == 1 else "each variant's own baseline"
 
 
-def _and_seeds(comparison: Comparison) -> str:
-    return "and seeds " if len(comparison.outcomes[0].runs) > 1 else ""
+def _interval(comparison: Comparison) -> str:
+    if comparison.folds:
+        return "and p over folds, by the corrected resampled t-test (Nadeau and Bengio)"
+    seeds = "and seeds " if len(comparison.outcomes[0].runs) > 1 else ""
+    return f"from users {seeds}drawn again"
+
+
+def _repeated(comparison: Comparison, seeds: Sequence[int]) -> str:
+    if comparison.folds:
+        return f"{len(seeds)} folds of repeated {FOLDS}-fold cross-validation over the items"
+    return f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''} ({', '.join(map(str, seeds))})"

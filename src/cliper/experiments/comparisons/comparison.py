@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cliper.data.splits.cold_item import OVERLAP
 from cliper.errors import InputError
 from cliper.experiments.comparisons.stops import stop_notes
 from cliper.experiments.comparisons.variants import Variant
@@ -51,12 +52,14 @@ class Comparison:
         baselines: variant name → name of the variant it is compared with.
         contrasts: variant name → its difference from the baseline and the tests of it.
         metric: what the contrasts are about.
+        folds: the runs are folds of the cold-item split, not seeds.
     """
 
     outcomes: tuple[Outcome, ...]
     baselines: Mapping[str, str]
     contrasts: Mapping[str, Contrast]
     metric: str
+    folds: bool = False
 
     @property
     def budget(self) -> int:
@@ -75,13 +78,26 @@ class Comparison:
         notes = stop_notes({o.variant.name: o.runs for o in self.outcomes})
         alone = [name for name in self.contrasts if self.evidence(name) == "users alone"]
         if alone:
-            notes.append(f"OVER USERS ALONE, not over seeds: the difference of {', '.join(alone)}")
+            notes.append(
+                f"OVER USERS ALONE, not over {self.repeated}: the difference of {', '.join(alone)}"
+            )
         for why in dict.fromkeys(one.why_no_p_seeds for one in self.contrasts.values()):
             if why:
                 names = [n for n, one in self.contrasts.items() if one.why_no_p_seeds == why]
                 whose = "" if len(names) == len(self.contrasts) else f" for {', '.join(names)}"
                 notes.append(f"no p over seeds{whose}: {why}")
+        seen = {n: c.smallest for n, c in self.contrasts.items() if c.smallest is not None}
+        if seen:
+            points = ", ".join(f"{100 * least:.2f} points ({name})" for name, least in seen.items())
+            notes.append(
+                f"smallest true difference that these folds find in four of five cases: {points}"
+            )
         return notes
+
+    @property
+    def repeated(self) -> str:
+        """What runs were repeated over: `seeds` or `folds`."""
+        return "folds" if self.folds else "seeds"
 
 
 def label(outcome: Outcome) -> str:
@@ -101,9 +117,15 @@ def default_baselines(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def analyse(
-    outcomes: Sequence[Outcome], metric: str, baselines: Mapping[str, str] | None = None
+    outcomes: Sequence[Outcome],
+    metric: str,
+    baselines: Mapping[str, str] | None = None,
+    *,
+    folds: bool = False,
 ) -> Comparison:
     """Test each variant against its baseline: its backbone's vanilla, unless told otherwise.
+
+    With `folds` the runs are folds of the cold-item split, whose training sets overlap.
 
     Raises:
         InputError: a baseline that the table does not have.
@@ -115,8 +137,9 @@ def analyse(
             raise InputError(f"the table has no variant {name!r}", where="baselines")
     tested = {*baselines, *baselines.values()}
     values = {name: o.per_user(metric) for name, o in by_name.items() if name in tested}
-    contrasts = contrasted(values, baselines)[1] if values else {}
-    return Comparison(tuple(outcomes), baselines, contrasts, metric)
+    overlap = OVERLAP if folds else 0.0
+    contrasts = contrasted(values, baselines, overlap)[1] if values else {}
+    return Comparison(tuple(outcomes), baselines, contrasts, metric, folds)
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -124,6 +147,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "schema": 1,
         "metric": comparison.metric,
+        "folds": comparison.folds,
         "search_budget": comparison.budget,
         "notes": comparison.notes,
         "summary": [_summary(comparison, outcome) for outcome in comparison.outcomes],
@@ -156,6 +180,7 @@ def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
         "interval": contrast and [contrast.low, contrast.high],
         "p_users": contrast and contrast.p_users,
         "p_seeds": contrast and contrast.p_seeds,
+        "smallest": contrast and contrast.smallest,
         "why_no_p_seeds": contrast.why_no_p_seeds if contrast else "",
         "evidence": comparison.evidence(name) if contrast else None,
     }
@@ -204,7 +229,7 @@ def load_comparison(path: Path) -> Comparison:
         budget = row.get("search_budget", saved["search_budget"])
         outcomes.append(Outcome(variant, runs, row["chosen"], budget))
     baselines = {row["name"]: row["baseline"] for row in saved["summary"] if row["baseline"]}
-    return analyse(outcomes, saved["metric"], baselines)
+    return analyse(outcomes, saved["metric"], baselines, folds=saved.get("folds", False))
 
 
 def deviation(values: np.ndarray) -> float:

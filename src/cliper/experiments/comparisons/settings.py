@@ -25,6 +25,9 @@ class CompareSettings(DrawSettings):
     features: list[FeatureKind] = Field(["vanilla", "cliper"], min_length=1)
     fusions: list[FusionKind] | None = Field(None, min_length=1)
     seeds: int = Field(1, ge=1, le=1000, description="how many, from 0")
+    folds: int | None = Field(
+        None, ge=2, le=1000, description="instead of seeds: of repeated cold-item cross-validation"
+    )
     grid: dict[str, list[Any]] = Field(
         default_factory=dict, description="key → values; every combination for every variant"
     )
@@ -69,6 +72,8 @@ class CompareSettings(DrawSettings):
         Raises:
             InputError: on the first problem, with its key.
         """
+        if self.folds is not None:
+            self._check_folds(base.get("split") or {})
         check_comparison(
             self.variants(),
             base,
@@ -91,14 +96,29 @@ class CompareSettings(DrawSettings):
         return compare(
             dataset,
             self.variants(),
-            range(self.seeds),
+            range(self.folds or self.seeds),
             out,
+            folds=self.folds is not None,
             base=base,
             grid=self.grid,
             search=self.search_plan(),
             metric=self.metric,
             processes=processes,
         )
+
+    def _check_folds(self, split: Mapping[str, Any]) -> None:
+        if "seeds" in self.model_fields_set:
+            raise InputError("given with seeds", where="folds", remedy="leave one out")
+        given = {"split.seed": split.get("seed"), "split.fold": split.get("fold")}
+        if split.get("kind") not in (None, "cold-item"):
+            given["split.kind"] = split["kind"]
+        for key, value in given.items():
+            if value is not None:
+                raise InputError(
+                    f"{value!r} would have no effect: folds are of the cold-item split",
+                    where=key,
+                    remedy="leave it out",
+                )
 
 
 def with_own_settings(

@@ -23,7 +23,7 @@ def comparison_rows(comparison: Comparison) -> TextTable:
         f"lift {shown}",
         "95 % interval",
         "p (users)",
-        "p (seeds)",
+        f"p ({comparison.repeated})",
     )
     rows = tuple(_row(comparison, outcome, metrics) for outcome in outcomes)
     best: list[tuple[int, int]] = []
@@ -60,7 +60,7 @@ def comparison_records(comparison: Comparison) -> list[dict[str, Any]]:
             "metric": comparison.metric,
             **{
                 key: contrast and getattr(contrast, key)
-                for key in ("lift", "difference", "low", "high", "p_users", "p_seeds")
+                for key in ("lift", "difference", "low", "high", "p_users", "p_seeds", "smallest")
             },
         }
         records.append(record)

@@ -142,8 +142,9 @@ class ExperimentConfig(StrictConfig):
         options = entry.config.parse(self.backbone_options).model_dump(mode="json")
         tree["backbone"] = {"name": self.backbone_name, **options}
         tree["split"]["seed"] = self.split_seed
-        if self.split.train_share == 1:
-            del tree["split"]["train_share"]
+        for name, default in (("train_share", 1), ("fold", 0)):
+            if tree["split"][name] == default:
+                del tree["split"][name]
         sections = self.representation.resolved()
         without = RepresentationSettings.model_fields.keys() - sections.keys() - {"split"}
         return {k: sections.get(k, value) for k, value in tree.items() if k not in without}

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr  # `scipy.stats` takes a second to import
+from scipy.special import stdtr, stdtrit  # `scipy.stats` takes a second to import
 
 from cliper.types import IndexArray
 
@@ -15,6 +15,7 @@ PerUser = Sequence[tuple[IndexArray, DoubleArray]]
 """(user indices (U,), metric per user (U,)) of each seed, as `Outcome.per_user` gives it."""
 
 SIGNIFICANT = 0.05
+POWER = 0.8
 ONE_SEED = "one seed"
 NO_CHANCE = "every seed gives the same values"
 NO_SPREAD = "every seed gives the same difference"
@@ -54,6 +55,7 @@ class PairedTest:
             fewer than two, or where all of them differ by the same.
         p_seeds: paired t-test over seeds; None where there is nothing to test.
         why_no_p_seeds: as in `SeedTest.why`.
+        over_seeds: how far the difference can be trusted by the seeds; None for one seed.
     """
 
     difference: float
@@ -61,13 +63,15 @@ class PairedTest:
     p_users: float | None
     p_seeds: float | None
     why_no_p_seeds: str = ""
+    over_seeds: "Spread | None" = None
 
 
-def paired_test(ours: PerUser, theirs: PerUser) -> PairedTest:
+def paired_test(ours: PerUser, theirs: PerUser, overlap: float = 0.0) -> PairedTest:
     """Compare two models seed by seed and user by user.
 
     Args:
         ours, theirs: one (user indices (U,), metric per user (U,)) a seed, seeds in parallel.
+        overlap: as in `seed_test`.
 
     >>> a = [(np.array([0, 1]), np.array([0.5, 1.0]))]
     >>> b = [(np.array([0, 1]), np.array([0.5, 0.5]))]
@@ -80,18 +84,55 @@ def paired_test(ours: PerUser, theirs: PerUser) -> PairedTest:
     per_user = _by_user(ours), _by_user(theirs)
     common = sorted(per_user[0].keys() & per_user[1].keys())
     left, right = (np.array([side[u] for u in common]) for side in per_user)
-    over_seeds = seed_test(*means)
+    over_seeds = seed_test(*means, overlap)
+    spread = Spread.of(means[0] - means[1], overlap) if len(means[0]) > 1 else None
     return PairedTest(
         difference,
         difference / base if base else None,
         _p_value(left, right),
         over_seeds.p,
         over_seeds.why,
+        spread,
     )
 
 
-def seed_test(ours: DoubleArray, theirs: DoubleArray) -> SeedTest:
+@dataclass(frozen=True)
+class Spread:
+    """What S seeds or folds say of a difference's error.
+
+    Attributes:
+        error: standard error of the mean difference.
+        half: half of the 95 % interval of Student's t.
+        smallest: the true difference that the test finds in four of five cases.
+    """
+
+    error: float
+    half: float
+    smallest: float
+
+    @classmethod
+    def of(cls, differences: DoubleArray, overlap: float = 0.0) -> "Spread":
+        """Of differences (S,), S ≥ 2; `overlap` as in `seed_test`.
+
+        >>> round(Spread.of(np.array([0.1, 0.2, 0.3]), overlap=0.25).half, 4)
+        0.3286
+        """
+        free = len(differences) - 1
+        error = _error(differences, overlap)
+        half = stdtrit(free, 1 - SIGNIFICANT / 2) * error
+        return cls(error, float(half), float(half + stdtrit(free, POWER) * error))
+
+
+def seed_test(ours: DoubleArray, theirs: DoubleArray, overlap: float = 0.0) -> SeedTest:
     """Compare two models by their values (S,) under the same seeds.
+
+    Args:
+        ours, theirs: one value a seed, or a fold.
+        overlap: size of a test over that of its training set, where the seeds are folds or other
+            draws from one set: their training sets overlap, and the variance of the mean is
+            (1/S + overlap) times that of the differences (Nadeau and Bengio, "Inference for the
+            Generalization Error", Machine Learning 52, 2003, Section 3; for repeated
+            cross-validation Bouckaert and Frank, PAKDD 2004). 0 for the plain paired t-test.
 
     >>> seed_test(np.array([0.5, 0.5, 0.5]), np.array([0.4, 0.4, 0.4]))
     SeedTest(p=None, why='every seed gives the same values')
@@ -100,7 +141,7 @@ def seed_test(ours: DoubleArray, theirs: DoubleArray) -> SeedTest:
         return SeedTest(None, ONE_SEED)
     if not _varies(ours, ours) and not _varies(theirs, theirs):
         return SeedTest(None, NO_CHANCE)
-    p = _p_value(ours, theirs)
+    p = _p_value(ours, theirs, overlap)
     return SeedTest(p, NO_SPREAD if p is None else "")
 
 
@@ -142,12 +183,16 @@ def _by_user(side: PerUser) -> dict[int, float]:
     return dict(zip(names.tolist(), sums.tolist(), strict=True))
 
 
-def _p_value(left: DoubleArray, right: DoubleArray) -> float | None:
+def _p_value(left: DoubleArray, right: DoubleArray, overlap: float = 0.0) -> float | None:
     difference = left - right
     if len(left) < 2 or not _varies(difference, left, right):
         return None  # the t statistic is 0/0 or infinite
-    t = difference.mean() / (difference.std(ddof=1) / np.sqrt(len(difference)))
+    t = difference.mean() / _error(difference, overlap)
     return float(2 * stdtr(len(difference) - 1, -abs(t)))
+
+
+def _error(differences: DoubleArray, overlap: float) -> float:
+    return float(np.sqrt((1 / len(differences) + overlap) * differences.var(ddof=1)))
 
 
 def _varies(values: DoubleArray, *made_of: DoubleArray) -> bool:

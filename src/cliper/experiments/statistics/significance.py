@@ -84,7 +84,7 @@ def paired_test(ours: PerUser, theirs: PerUser, overlap: float = 0.0) -> PairedT
     per_user = _by_user(ours), _by_user(theirs)
     common = sorted(per_user[0].keys() & per_user[1].keys())
     left, right = (np.array([side[u] for u in common]) for side in per_user)
-    over_seeds = seed_test(*means, overlap)
+    over_seeds = seed_test(means[0], means[1], overlap)
     spread = Spread.of(means[0] - means[1], overlap) if len(means[0]) > 1 else None
     return PairedTest(
         difference,

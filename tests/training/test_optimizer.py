@@ -14,7 +14,7 @@ from cliper.training import Trainer, TrainingConfig, optimizer
 from cliper.training.optimizer import Adam, RowAdam
 
 WORLD = toy_world()
-CONFIG = TrainingConfig(batch_size=4, learning_rate=0.05)
+CONFIG = TrainingConfig(batch_size=4, learning_rate=0.05).sized(0, costs_by_step=False)
 
 
 class Two(nn.Module):

@@ -77,6 +77,10 @@ class Backbone(nn.Module):
             `augmentation`, a keyword too, None where the dataset was not augmented
             (`cliper.representation.AugmentedUsers`).
         by_sequence: its loss wants all of a user's pairs in one batch.
+        costs_by_step: its loss goes through the whole graph, or all users, and else costs in
+            proportion to the batch: fewer, larger batches make a cheaper epoch
+            (`training.batch_size: auto`). Not where rows of a batch are contrasted with each
+            other: that costs their square.
         is_trained: it has parameters and a loss (false for popularity).
         items_interact: what an item is may depend on which other items there are; False lets many
             new items be embedded at once (`cliper.backbones.new_items`).
@@ -89,6 +93,7 @@ class Backbone(nn.Module):
     features_optional: ClassVar[bool] = False
     extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
     by_sequence: ClassVar[bool] = False
+    costs_by_step: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
     items_interact: ClassVar[bool] = True
 

@@ -67,6 +67,7 @@ def unlike(prediction: Tensor, target: Tensor) -> Tensor:
 class Bm3(ContentBackbone):
     """One node table, one map per modality, one predictor for all."""
 
+    costs_by_step = True
     items_interact = False
 
     known: Tensor

@@ -50,6 +50,7 @@ class DualGnnConfig(BackboneConfig):
 class DualGnn(ContentBackbone):
     """Preferences per modality, weights per user, and two fixed graphs."""
 
+    costs_by_step = True
     items_interact = False
 
     neighbours: Tensor

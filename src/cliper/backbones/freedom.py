@@ -51,6 +51,8 @@ class FreedomConfig(BackboneConfig):
 class Freedom(ContentBackbone):
     """One node table, two graphs."""
 
+    costs_by_step = True
+
     def __init__(
         self,
         config: FreedomConfig,
@@ -80,25 +82,25 @@ class Freedom(ContentBackbone):
             graph = SparseGraph(normalized_adjacency(kept), symmetric=True)
             self.pruned = graph.to(self.nodes.device)
 
-    def propagate(self, graph: SparseGraph) -> tuple[Tensor, Tensor]:
-        """Layer mean over the nodes (M + N, d), and the items' content part h (N, d)."""
+    def content_part(self) -> Tensor:
+        """What the items' neighbours by content say of them, h (N, d)."""
         h = self.nodes[self.n_users :]
         for _ in range(self.config.n_item_layers):
             h = self.item_graph(h)
-        return layer_mean(graph, self.nodes, self.config.n_layers), h
+        return h
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """On the full graph."""
-        nodes, h = self.propagate(self.graph)
-        return nodes[: self.n_users], nodes[self.n_users :] + h
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
+        return nodes[: self.n_users], nodes[self.n_users :] + self.content_part()
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """BPR on the pruned graph, and one BPR per modality on the projected features."""
-        nodes, h = self.propagate(self.pruned)
         items = torch.cat([batch.positives, batch.negatives])
         rows = torch.cat([batch.users, items + self.n_users])
-        user, *item = nodes.index_select(0, rows).chunk(3)
-        positive, negative = (torch.cat(item) + h.index_select(0, items)).chunk(2)
+        user, *item = layer_mean(self.pruned, self.nodes, self.config.n_layers, rows).chunk(3)
+        content = self.content_part().index_select(0, items)
+        positive, negative = (torch.cat(item) + content).chunk(2)
         terms = {"bpr": bpr(dot(user, positive), dot(user, negative))}
         differences = self.mapped_differences(batch.positives, batch.negatives)
         for modality, difference in differences.items():

@@ -48,6 +48,7 @@ class GrcnConfig(BackboneConfig):
 class Grcn(ContentBackbone):
     """Prototypes of users per modality, edges weighted by them, identifiers convolved."""
 
+    costs_by_step = True
     items_interact = False
 
     def __init__(

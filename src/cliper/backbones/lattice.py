@@ -71,6 +71,8 @@ def inverse_root(x: Tensor) -> Tensor:
 class Lattice(ContentBackbone):
     """One node table, the user-item graph, and per modality a frozen and a learned item graph."""
 
+    costs_by_step = True
+
     def __init__(
         self,
         config: LatticeConfig,
@@ -153,8 +155,8 @@ class Lattice(ContentBackbone):
         """BPR on the final rows, L2 on the free ones."""
         items = torch.cat([batch.positives, batch.negatives])
         rows = torch.cat([batch.users, items + self.n_users])
-        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
-        user, *item = nodes.index_select(0, rows).chunk(3)
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers, rows)
+        user, *item = nodes.chunk(3)
         content = unit_rows(self.item_part(self.near).index_select(0, items))
         positive, negative = (torch.cat(item) + content).chunk(2)
         free = self.nodes.index_select(0, rows).chunk(3)

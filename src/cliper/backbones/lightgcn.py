@@ -30,6 +30,8 @@ class LightGcnConfig(BackboneConfig):
 class LightGcn(Backbone):
     """One table holds users and items, as one node set of the bipartite graph."""
 
+    costs_by_step = True
+
     def __init__(
         self,
         config: LightGcnConfig,
@@ -51,8 +53,8 @@ class LightGcn(Backbone):
         """BPR on the propagated rows, L2 on the free ones."""
         positives, negatives = batch.positives + self.n_users, batch.negatives + self.n_users
         rows = torch.cat([batch.users, positives, negatives])
-        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers)
-        user, positive, negative = nodes.index_select(0, rows).chunk(3)
+        nodes = layer_mean(self.graph, self.nodes, self.config.n_layers, rows)
+        user, positive, negative = nodes.chunk(3)
         free = self.nodes.index_select(0, rows).chunk(3)
         return {
             "bpr": bpr(dot(user, positive), dot(user, negative)),

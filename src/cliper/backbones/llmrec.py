@@ -65,6 +65,7 @@ class LlmRecConfig(BackboneConfig):
 class LlmRec(ContentBackbone):
     """Free rows and projected features on one graph; users first."""
 
+    costs_by_step = True
     items_interact = False
 
     extra_inputs = ("augmentation",)
@@ -144,9 +145,9 @@ class LlmRec(ContentBackbone):
         # A node's h is its own: once on each node of the batch is enough.
         nodes, at = torch.unique(rows, return_inverse=True)
         masks = self.masks() if self.config.mask_rate > 0 else None
-        free = layer_mean(self.graph, self.nodes, self.config.n_layers)
+        free = layer_mean(self.graph, self.nodes, self.config.n_layers, nodes)
         side = self.side(masks)
-        final = self.joined(free.index_select(0, nodes), side.index_select(0, nodes))
+        final = self.joined(free, side.index_select(0, nodes))
         user, positive, negative = final.index_select(0, at).chunk(3)
         losses = -logsigmoid(dot(user, positive) - dot(user, negative))
         own = torch.cat([batch.users, batch.positives + self.n_users,

@@ -105,6 +105,7 @@ class GatedAttention(nn.Module):
 class Mgat(ContentBackbone):
     """One table of identifiers, and per modality user preferences, a projection and layers."""
 
+    costs_by_step = True
     items_interact = False
 
     def __init__(

@@ -52,6 +52,7 @@ class MmgcnConfig(BackboneConfig):
 class Mmgcn(ContentBackbone):
     """Users and items are one node set, in one copy of the graph per modality."""
 
+    costs_by_step = True
     items_interact = False
 
     def __init__(

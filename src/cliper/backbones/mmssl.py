@@ -150,6 +150,7 @@ class ModalityAttention(nn.Module):
 class Mmssl(ContentBackbone):
     """One node table; per modality a map of features and a graph of generated relations."""
 
+    costs_by_step = True
     unknown: Tensor
 
     def __init__(

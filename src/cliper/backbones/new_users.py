@@ -35,7 +35,10 @@ def final_scorer(
     scorer = backbone.scorer(history)
     if isinstance(scorer, HistoryScorer | FilterScorer):
         return scorer.of(scorer.history + given.matrix())
-    fold_in = backbone.fold_in(config, scorer, train.item_counts(), backbone.state_dict())
+    if isinstance(scorer, FactorScorer):  # closed forms, by NumPy in part: wherever it was trained
+        scorer = FactorScorer(scorer.users.cpu(), scorer.items.cpu())
+    state = {name: tensor.cpu() for name, tensor in backbone.state_dict().items()}
+    fold_in = backbone.fold_in(config, scorer, train.item_counts(), state)
     if fold_in is None or not isinstance(scorer, FactorScorer):
         raise InputError(
             f"{type(backbone).__name__} cannot fold in a user that it was not trained on",

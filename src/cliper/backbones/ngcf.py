@@ -43,6 +43,8 @@ class NgcfConfig(BackboneConfig):
 class Ngcf(Backbone):
     """One node table, L layers with two maps each."""
 
+    costs_by_step = True
+
     def __init__(
         self,
         config: NgcfConfig,

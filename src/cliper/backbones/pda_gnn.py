@@ -53,6 +53,8 @@ class PdaGnnConfig(BackboneConfig):
 class PdaGnn(Backbone):
     """K+1 node tables on one graph, and an attention over them."""
 
+    costs_by_step = True
+
     def __init__(
         self,
         config: PdaGnnConfig,

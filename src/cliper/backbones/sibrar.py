@@ -53,6 +53,7 @@ class SibrarConfig(BackboneConfig):
 class Sibrar(ContentBackbone):
     """A map per modality, one branch for all, and users by what they took."""
 
+    costs_by_step = True
     items_interact = False
 
     available: Tensor

@@ -66,6 +66,25 @@ class SparseGraph(nn.Module):
             self.crow, self.col, self.value, self.shape, check_invariants=False
         )
 
+    def with_rows(self, rows: Tensor) -> Tensor:
+        """The CSR tensor A[rows] (b, m) of rows (b,)."""
+        start = self.crow.index_select(0, rows).long()
+        counts = self.crow.index_select(0, rows + 1) - start
+        crow = nn.functional.pad(counts.cumsum(0), (1, 0))
+        shift = torch.repeat_interleave(start - crow[:-1], counts)
+        at = torch.arange(len(shift), device=shift.device).add_(shift)
+        columns, values = self.col.index_select(0, at), self.value.index_select(0, at)
+        shape = (len(rows), self.shape[1])
+        return torch.sparse_csr_tensor(crow.int(), columns, values, shape, check_invariants=False)
+
+    def with_columns(self, kept: Tensor) -> Tensor:
+        """The CSR tensor (n, m) of A with the columns kept, bool (m,), and nothing elsewhere."""
+        kept = kept.index_select(0, self.col)
+        before = nn.functional.pad(kept.cumsum(0, dtype=torch.int32), (1, 0))
+        crow = before.index_select(0, self.crow)
+        columns, values = self.col[kept], self.value[kept]
+        return torch.sparse_csr_tensor(crow, columns, values, self.shape, check_invariants=False)
+
     def forward(self, x: Tensor) -> Tensor:
         """`A @ x` for x (m, d): (n, d)."""
         transposed = (self.transposed or self).tensor

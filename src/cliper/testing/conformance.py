@@ -198,7 +198,7 @@ class BackboneConformance:
         backbone.train()
         backbone.on_epoch_start(torch.Generator().manual_seed(0))
         before = {n: p.detach().clone() for n, p in backbone.named_parameters()}
-        optimizer = Adam(backbone, TrainingConfig(learning_rate=1e-2))
+        optimizer = Adam(backbone, TrainingConfig(learning_rate=1e-2).sized(1, False))
         # Two steps: a map that starts behind a zero gets its gradient in the second one.
         for _ in range(2):
             optimizer.zero_grad()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from cliper.training.config import TrainingConfig
+from cliper.training.config import SizedTraining
 
 BETA, EPSILON = 0.999, 1e-8
 FROM = 12
@@ -87,7 +87,7 @@ class Adam:
         config: batch size, learning rate, weight decay.
     """
 
-    def __init__(self, module: nn.Module, config: TrainingConfig) -> None:
+    def __init__(self, module: nn.Module, config: SizedTraining) -> None:
         self.module = module
         parameters = list(module.parameters())
         large = [p for p in parameters if p.dim() == 2 and len(p) >= FROM * config.batch_size]
@@ -130,7 +130,9 @@ class Adam:
             if prefix in optimizers:
                 name, _, key = rest.rpartition("/")
                 parameter = names[name]
-                device = "cpu" if key == "step" else parameter.device
+                # Fused Adam counts steps beside the parameter, `RowAdam` in Python.
+                counted_here = prefix == "rows" and key == "step"
+                device = "cpu" if counted_here else parameter.device
                 optimizers[prefix].state[parameter][key] = tensor.to(device)
 
     def _optimizers(self) -> Iterator[tuple[str, torch.optim.Optimizer]]:

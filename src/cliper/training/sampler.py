@@ -76,11 +76,12 @@ class UniformSampler:
             drawn[dense] = self._non_positive(users[dense], number)
         return drawn
 
-    def epoch(self) -> Iterator[Batch]:
-        """One pass over the training pairs in a fresh order."""
+    def epoch(self, device: str = "cpu") -> Iterator[Batch]:
+        """One pass over the training pairs in a fresh order, sent to the device as a whole."""
         order = self._order()
         users, positives = self.users[order], self.positives[order]
-        columns = [torch.from_numpy(c) for c in (users, positives, self.negatives(users))]
+        drawn = (users, positives, self.negatives(users))
+        columns = [torch.from_numpy(c).to(device) for c in drawn]
         for parts in zip(*(torch.split(c, self.batch_size) for c in columns), strict=True):
             yield Batch(*parts)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cliper.backbones import Backbone, Batch
+from cliper.backbones import Backbone
 from cliper.data import Interactions
 from cliper.errors import CliperError, InputError
 from cliper.progress import task
@@ -56,7 +56,7 @@ class Trainer:
     Args:
         backbone: the model; moved to `config.device`.
         train: the training interactions.
-        config: the loop's settings.
+        config: the loop's settings; `self.config` has the number that an `auto` comes to.
         validate: validation metrics of the backbone as it is; must contain `recall@20`. Of an
             `Evaluation` the standard errors are recorded too.
         checkpoint: file that the state is kept in while training; None for no checkpoints.
@@ -77,11 +77,12 @@ class Trainer:
         identity: str = "",
     ) -> None:
         check_device(config.device)
-        self.backbone, self.config, self._validate = backbone.to(config.device), config, validate
+        self.backbone, self._validate = backbone.to(config.device), validate
+        self.config = config.sized(len(train), backbone.costs_by_step)
         self.checkpoint, self.identity = checkpoint, identity
         self.sampler = UniformSampler(
             train,
-            config.batch_size,
+            self.config.batch_size,
             np.random.default_rng([config.seed, 1]),
             by_user=backbone.by_sequence,
         )
@@ -89,7 +90,7 @@ class Trainer:
         self.history = History()
         self.best_parameters: dict[str, Tensor] = {}
         has_any = next(iter(backbone.parameters()), None) is not None
-        self.optimizer = Adam(self.backbone, config) if has_any else None
+        self.optimizer = Adam(self.backbone, self.config) if has_any else None
 
     def fit(
         self, *, resume: bool = False, on_epoch: Callable[[dict[str, Any]], None] | None = None
@@ -172,8 +173,8 @@ class Trainer:
         self.backbone.train()
         self.backbone.on_epoch_start(self.generator)
         totals: dict[str, Tensor] = {}
-        for batch in self.sampler.epoch():
-            terms = self.backbone.loss(self._to_device(batch))
+        for batch in self.sampler.epoch(self.config.device):
+            terms = self.backbone.loss(batch)
             self.optimizer.zero_grad()
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -186,12 +187,6 @@ class Trainer:
                 f"try a lower training.learning_rate than {self.config.learning_rate:g}"
             )
         return means
-
-    def _to_device(self, batch: Batch) -> Batch:
-        if self.config.device == "cpu":
-            return batch
-        columns = (batch.users, batch.positives, batch.negatives)
-        return Batch(*(c.to(self.config.device, non_blocking=True) for c in columns))
 
     def _keep_if_best(self, epoch: int, metrics: Metrics) -> None:
         history = self.history

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from tokenizers import Tokenizer
 
+from cliper.backbones import list_backbones
 from cliper.cli import main
 from cliper.data import Dataset, prepare_files
 from cliper.data.near_duplicates import MOST_BITS, groups_of, near_duplicate_pairs
 from cliper.encoders.minilm import MiniLM
 from cliper.experiments.describe import describe
 from cliper.experiments.describe.facts import gini
+from cliper.experiments.describe.memory import memory_facts
+from cliper.testing import toy_world
 
 from ..browser import look, needs_browser
 
@@ -54,6 +57,21 @@ def test_gini_is_half_the_relative_mean_difference(counts: list[int]) -> None:
         return
     differences = np.mean([abs(a - b) for a in counts for b in counts])
     assert gini(array) == pytest.approx(differences / (2 * array.mean()))
+
+
+def test_memory_is_what_the_tables_hold_and_the_largest_set_fills_it() -> None:
+    world = toy_world()
+    held = {facts.backbone: facts for facts in memory_facts(world.train, 10**9)}
+    assert set(held) == {entry.name for entry in list_backbones()}
+    kept = 5 * 64 * 4  # a row 64 wide, its gradient, two moments and the best epoch's
+    for side in (held["bpr"].user, held["bpr"].item):
+        assert kept <= side < kept + 30  # the sampler's counts
+    assert kept <= held["vbpr"].item - 2 * 256 * 4 < kept + 50  # two tables of features
+    assert (held["ease"].item_pair, held["bpr"].item_pair) == (4, 0)
+    for facts in held.values():
+        rows = facts.users / world.train.n_users * len(world.train)
+        used = facts.user * facts.users + facts.item * facts.items + facts.interaction * rows
+        assert used + facts.item_pair * facts.items**2 == pytest.approx(10**9, rel=1e-3)
 
 
 def picture(path: Path, seed: int, size: int = 160, quality: int = 95) -> None:

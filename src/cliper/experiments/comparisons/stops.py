@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cliper.backbones import backbone_entry
 from cliper.experiments.run.finished import Run
 from cliper.training import TrainingConfig
 
@@ -43,7 +44,9 @@ def _at_the_cap(runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, int]]:
             training = results.config["training"]
             cap = int(training.get("max_epochs", 0))
             if results.epochs_run and results.epochs_run == cap:
+                by_step = backbone_entry(results.backbone).backbone.costs_by_step
                 config = TrainingConfig.model_validate(training)
+                config = config.sized(results.dataset.train, by_step)
                 epochs = results.epochs_run - results.best_epoch
                 steps = epochs * -(-results.dataset.train // config.batch_size)
                 if config.is_patient(epochs // config.validate_every, steps):

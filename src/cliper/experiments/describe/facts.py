@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cliper.data import Dataset
+from cliper.experiments.describe.memory import MemoryFacts, memory_facts
 from cliper.experiments.describe.pictures import PictureFacts, picture_facts
 from cliper.experiments.describe.texts import TextFacts, text_facts
 from cliper.types import JsonObject
@@ -71,6 +72,7 @@ class Description:
         texts: lengths of the rendered views; empty without a catalogue.
         pictures: None without a catalogue.
         dropped: what preparing lost: section → reason → count.
+        memory: what training each backbone holds, and the largest set that fits this machine.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Description:
     texts: tuple[TextFacts, ...] = ()
     pictures: PictureFacts | None = None
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    memory: tuple[MemoryFacts, ...] = ()
 
     def json_object(self) -> JsonObject:
         """The same as plain values."""
@@ -125,6 +128,7 @@ def describe(dataset: Dataset, *, pictures: bool = True) -> Description:
         texts=() if catalogue is None else tuple(text_facts(catalogue)),
         pictures=None if catalogue is None else picture_facts(catalogue, look=pictures),
         dropped={k: dict(v) for k, v in dataset.about.get("dropped", {}).items() if v},
+        memory=tuple(memory_facts(log)),
     )
 
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from cliper import __version__
 from cliper.data import Dataset
 from cliper.experiments.describe.facts import Description, Spread
+from cliper.experiments.describe.memory import MemoryFacts
 from cliper.experiments.describe.texts import BIN, CLIP, LONG_CLIP
 from cliper.experiments.drawing.style import INK, MUTED, colour, draw, legend, visible
 from cliper.experiments.reports.page import (
@@ -73,7 +74,14 @@ def description_rows(facts: Description) -> list[tuple[str, str, str]]:
                 rows.append(("pictures", "not readable", f"{pictures.unreadable:,}"))
     for section, reasons in facts.dropped.items():
         rows += [("dropped", f"{section}: {reason}", f"{n:,}") for reason, n in reasons.items()]
+    rows += [("memory", held.backbone, _memory(held)) for held in facts.memory]
     return rows
+
+
+def _memory(held: MemoryFacts) -> str:
+    pair = f", {held.item_pair:.0f} a pair of items" if held.item_pair else ""
+    each = f"{held.user:,.0f} a user, {held.item:,.0f} an item, {held.interaction:.0f} a row{pair}"
+    return f"bytes: {each}; here at most {held.users:,} users, {held.items:,} items"
 
 
 def write_description(path: Path, facts: Description, dataset: Dataset, command: str) -> None:

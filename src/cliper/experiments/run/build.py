@@ -73,6 +73,11 @@ class BuiltTraining:
             )
         for recall in self.searched.recalls:
             directory.log(f"{now()} approximate item graph: recall {recall:.4f} of a sample")
+        training = self.trainer.config
+        directory.log(
+            f"{now()} batches of {training.batch_size} rows, {self.trainer.sampler.batches} an "
+            f"epoch, learning rate {training.learning_rate:g}"
+        )
         left_out = self.trainer.sampler.left_out
         directory.log(f"{now()} rows without a possible negative: {left_out}")
         with directory.metrics_file.open("w", encoding="utf-8") as metrics:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from cliper import __version__
+from cliper.backbones import backbone_entry
 from cliper.backbones.new_users import final_scorer
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
@@ -27,6 +28,7 @@ from cliper.ranking import Evaluation
 from cliper.representation.features import ItemFeatures
 from cliper.runs import DatasetFacts, FeatureFacts, Mask, Protocol, Results, RunDirectory, Seconds
 from cliper.training import History
+from cliper.training.config import BATCH
 
 
 def fit_experiment(
@@ -133,6 +135,9 @@ def experiment_identity(
     tree = config.resolved()
     tree["dataset"] = dataset.hash
     tree["training"].pop("checkpoint_seconds")
+    by_step = backbone_entry(config.backbone_name).backbone.costs_by_step
+    if config.training.sized(len(dataset.interactions), by_step).batch_size == BATCH:
+        tree["training"]["batch_size"] = BATCH  # whether by number or by `auto`: the same training
     tree.pop("tracking", None)
     for where_from in ("allow_download", "weights"):  # what was loaded shows in the features
         tree.get("encoder", {}).pop(where_from, None)

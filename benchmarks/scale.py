@@ -357,7 +357,9 @@ def main() -> None:
             f"{USERS:,} users, {ITEMS:,} items, {ROWS:,} interactions, seeded and skewed; width "
             f"{WIDTH}, batch {BATCH:,}, {options.threads} threads; the better of two, in turns "
             f"with the floor. {date.today()}, {platform.machine()}, torch {torch.__version__}. "
-            "Peak memory is of the row's own process, the making of the set among it. "
+            "Peak memory is of the row's own process, the making of the set among it. Where the "
+            "load is above the threads others ran beside it: of such rows the ratios say "
+            "something, the seconds little. "
             "Command: `python benchmarks/scale.py`.\n\n"
         )
         write_text(RESULT, head + page(options.work) + "\n")

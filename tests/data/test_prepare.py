@@ -93,7 +93,8 @@ def test_dataset_json_and_parquet_are_as_documented(shop: Path) -> None:
     assert about["counts"] == {"users": 2, "items": 3, "interactions": 6}
     assert about["hash"] == dataset.hash
     assert about["name"] == "out"
-    assert about["options"] == {"min_rating": 3, "k_core": 2, "keep_unbought": False}
+    options = {"min_rating": 3, "k_core": 2, "keep_unbought": False}
+    assert about["options"] == {**options, "repeats": "any", "keep_html": False}
     assert about["source"]["interactions"]["file"] == "log.csv"
     assert about["source"]["items"]["bytes"] == (shop / "items.jsonl").stat().st_size
     assert str(shop) not in (shop / "out" / "dataset.json").read_text()

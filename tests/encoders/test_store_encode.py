@@ -204,7 +204,7 @@ def test_damaged_arrays_are_refused(tmp_path: Path, run: Runner) -> None:
     run(dataset, views)
     text = next((tmp_path / "encodings").rglob("text.npy"))
     text.write_bytes(text.read_bytes()[:200])
-    with pytest.raises(InputError, match=r"damaged encodings .*delete this folder"):
+    with pytest.raises(InputError, match=r"damaged or replaced.*delete this folder"):
         run(dataset, views)
 
 

@@ -18,7 +18,8 @@ from cliper.data.images import find_images, store_images
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core as core_mask
 from cliper.data.ledger import SAMPLES, Ledger
-from cliper.data.readers.interactions import Log, read_interactions
+from cliper.data.readers.ids import near_miss
+from cliper.data.readers.interactions import Log, Repeats, read_interactions
 from cliper.data.readers.items import RawCatalogue, read_items
 from cliper.data.readers.rows import Rows, Wanted
 from cliper.data.vocabulary import Vocabulary
@@ -36,6 +37,9 @@ class Filters:
         k_core: every user and item keeps at least so many rows.
         keep_unbought: catalogue items that do not occur in the log at all stay, after the others,
             as items that can be recommended.
+        repeats: which row of a user and an item decides, see `read_interactions`.
+        keep_html: tags and entities in the catalogue's texts stay (published layouts have readers
+            of their own, which clean them).
 
     Raises:
         InputError: the lowest rating is no number, or the core is negative.
@@ -44,6 +48,8 @@ class Filters:
     min_rating: float | None = None
     k_core: int = 5
     keep_unbought: bool = False
+    repeats: Repeats = "any"
+    keep_html: bool = True
 
     def __post_init__(self) -> None:
         if self.min_rating is not None and not np.isfinite(self.min_rating):
@@ -111,19 +117,20 @@ def assemble(
     Raises:
         InputError: broken input, nothing left, or `out` holds something else.
     """
-    found = read_interactions(log, ledger, filters.min_rating)
+    found = read_interactions(log, ledger, filters.min_rating, filters.repeats)
     raw = None
     if items is not None:
-        raw = read_items(items, ledger, _can_stay(found, filters))
-    drop = np.zeros(len(found.user), dtype=np.bool_)
+        raw = read_items(items, ledger, _can_stay(found, filters), filters.keep_html)
+    drop, near = np.zeros(len(found.user), dtype=np.bool_), ""
     if raw is not None and not keep_unlisted:
         drop = found.missing_in(raw.listed, ledger)
+        near = near_miss([found.item_ids[i] for i in np.unique(found.item[drop])], raw.listed)
     rows = _filter(found, np.flatnonzero(~drop), filters.k_core, ledger)
     if not len(rows):
         raise InputError(
             f"no interaction is left of {found.n_read} ({_reasons(ledger)})",
             where=log.name,
-            remedy="lower --k-core or --min-rating, or mend the file",
+            remedy=near or "lower --k-core or --min-rating, or mend the file",
         )
     in_core = np.zeros(len(found.item_ids), dtype=np.bool_)
     in_core[found.item[rows]] = True
@@ -138,12 +145,16 @@ def assemble(
             "options": {**filters.as_json(), **(options or {})},
             "read": {"rows": found.n_read, "items": None if raw is None else raw.n_read},
             "images": 0 if catalogue is None else sum(i is not None for i in catalogue.images),
-            **remarks(table),
+            **_with_note(remarks(table), near),
             **time_facts(table, found.time_unit),
             **ledger.as_json(),
         }
         Dataset(name or out.resolve().name, table, catalogue, about=about).save(work)
     return Dataset.load(out)
+
+
+def _with_note(remarks: JsonObject, note: str) -> JsonObject:
+    return {**remarks, "notes": [*remarks.get("notes", []), note]} if note else remarks
 
 
 def time_facts(log: Interactions, unit: str | None) -> JsonObject:

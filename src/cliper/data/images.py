@@ -17,6 +17,7 @@ from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.pictures import MAX_BYTES, PictureError, check_picture
 from cliper.data.readers.values import composed
 from cliper.errors import InputError
+from cliper.files import naming
 from cliper.progress import task
 
 TO_FETCH = "named by address, to be fetched by `cliper images`"
@@ -183,6 +184,7 @@ def bring(source: Path, target: Path, data: bytes | None = None) -> None:
     except OSError:
         # A name of its own per thread, then one rename: never half a picture.
         part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
-        part.write_bytes(source.read_bytes() if data is None else data)
+        with naming(target):
+            part.write_bytes(source.read_bytes() if data is None else data)
         shutil.copymode(source, part)
         part.replace(target)

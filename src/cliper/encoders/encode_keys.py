@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def image_keys(paths: Sequence[Path | None], cache: Path) -> tuple[KeyArray, Boo
         keys[todo] = entries["content"][again]
         merged = np.concatenate([known, entries[entries["content"] != ABSENT]])
         _, first = np.unique(merged["stat"], return_index=True)
-        save_array(cache, merged[first])
+        with suppress(OSError):  # a disk that is read-only: looked at again next time
+            save_array(cache, merged[first])
         gone |= (stats != ABSENT) & (keys == ABSENT)
     return keys, gone
 

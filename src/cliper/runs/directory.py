@@ -19,7 +19,7 @@ from torch import Tensor
 from cliper.data import Catalogue, Interactions, Vocabulary
 from cliper.data.readers.formats import reading
 from cliper.errors import InputError
-from cliper.files import atomic_path, read_json, write_text
+from cliper.files import atomic_path, naming, read_json, write_text
 from cliper.runs.record import Results
 from cliper.scoring import Scorer, restore_scorer
 from cliper.strict_yaml import read_yaml, write_yaml
@@ -88,7 +88,7 @@ class RunDirectory:
 
     def log(self, line: str) -> None:
         """Append one line to `log.txt`."""
-        with self.log_file.open("a", encoding="utf-8") as stream:
+        with naming(self.log_file), self.log_file.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
 
     def write_config(self, config: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """`cliper prepare files`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,17 +9,35 @@ from cliper.cli.prepare.group import KEPT, PATH, command, filter_options, result
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
+if TYPE_CHECKING:
+    from cliper.data.readers.interactions import Repeats
+
 
 @verb("files", group=command)
 @click.option("--items", type=PATH, help="Catalogue, one row an item.")
 @click.option("--interactions", type=PATH, required=True, help="user_id, item_id, …")
 @click.option("--images", type=PATH, help="Folder that image paths start at.")
+@click.option("--columns", metavar="ROLE=NAME,…", help="user, item, rating, time of the log.")
+@click.option("--item-columns", metavar="ROLE=NAME,…", help="item, image of the catalogue.")
+@click.option("--delimiter", metavar="SIGN", help="Of CSV files; by their ending.")
+@click.option("--decimal", default=".", show_default=True, metavar="SIGN", help="Of ratings.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
+@click.option("--repeats", type=click.Choice(["last", "first", "any"]), default="any",
+              show_default=True, help="Which rating of a user and an item counts.")  # fmt: skip
+@click.option("--keep-html", is_flag=True, help="Leave tags and entities in texts.")
 @filter_options
 @result_options
 def files(
     items: Path | None,
     interactions: Path,
     images: Path | None,
+    columns: str | None,
+    item_columns: str | None,
+    delimiter: str | None,
+    decimal: str,
+    encoding: str,
+    repeats: "Repeats",
+    keep_html: bool,
     min_rating: float | None,
     k_core: int,
     keep_unbought: bool,
@@ -26,17 +45,24 @@ def files(
     out: Path,
     as_json: bool,
 ) -> None:
-    """JSON Lines, CSV (also .gz) or Parquet in; everything dropped is counted by reason.
+    """JSON, CSV (also .gz, .zst, .zip) or Parquet in; everything dropped is counted by reason.
 
     \b
     Example:
       cliper prepare files --items items.jsonl --interactions log.csv \\
         --min-rating 4 --k-core 5 --out data/films
+      cliper prepare files --interactions orders.csv --delimiter ';' \\
+        --columns user=customer,item=sku,time=ordered_at --out data/orders
     """
     from cliper.data import prepare_files
+    from cliper.data.readers.columns import parse_columns
+    from cliper.data.readers.formats import Format
 
     keeps(KEPT)
     dataset = prepare_files(
-        items, interactions, images, out, min_rating, k_core, keep_unbought, name
-    )
+        items, interactions, images, out, min_rating, k_core, keep_unbought, name,
+        columns=parse_columns(columns, "--columns"),
+        item_columns=parse_columns(item_columns, "--item-columns"),
+        form=Format(delimiter, decimal, encoding), repeats=repeats, keep_html=keep_html,
+    )  # fmt: skip
     show(dataset, out, as_json)

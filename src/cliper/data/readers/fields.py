@@ -1,6 +1,6 @@
 """Schema rules for catalogue fields: any outside value becomes a text, a list of texts or missing.
 
-- Text is stripped; an empty one is missing. HTML entities stay as they are.
+- Text is stripped; an empty one is missing. HTML tags and entities are taken out, or stay.
 - Texts of more than 10,000 characters and lists of more than 1,000 entries are cut there.
 - Numbers become text (whole floats without the fraction: tables with gaps turn 1995 into 1995.0),
   truth values become `true` and `false`, dates ISO 8601. NaN and infinities are missing.
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from cliper.data.catalogue import FieldValue
 from cliper.data.ledger import Ledger
+from cliper.data.readers.html import clean_text
 
 MAX_TEXT = 10_000
 MAX_LIST = 1_000
@@ -25,10 +26,12 @@ MAX_LIST = 1_000
 class FieldColumn:
     """One field, filled row by row, in the order of the catalogue's items."""
 
-    def __init__(self, name: str, ledger: Ledger, missing_before: int = 0) -> None:
+    def __init__(
+        self, name: str, ledger: Ledger, missing_before: int = 0, keep_html: bool = True
+    ) -> None:
         self.name = name
         self.values: list[FieldValue] = [None] * missing_before
-        self._ledger = ledger
+        self._ledger, self._keep_html = ledger, keep_html
         self._rows: list[str] = []
 
     def append(self, value: Any, row: str) -> None:
@@ -90,6 +93,11 @@ class FieldColumn:
 
     def _text(self, value: str, row: str) -> str | None:
         text = value.strip()
+        if not self._keep_html and ("<" in text or "&" in text):
+            plain = clean_text(text)
+            if plain != " ".join(text.split()):
+                self._change("HTML taken out", row)
+                text = plain
         if len(text) > MAX_TEXT:
             self._change(f"a text of more than {MAX_TEXT} characters cut", row)
             text = text[:MAX_TEXT].rstrip()

@@ -1,7 +1,9 @@
 """Which file format a path is, and one-line errors for whatever goes wrong while reading it."""
 
+import codecs
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,20 +24,62 @@ _KINDS: dict[str, Literal["csv", "jsonl", "parquet"]] = {
     ".inter": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".parquet": "parquet",
 }
 _BUFFER = 2**18
-_KNOWN = "use .csv, .tsv, .jsonl (each also with .gz) or .parquet"
+_PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK"}
+_KNOWN = "use .csv, .tsv, .jsonl, .json (each also with .gz, .zst or .zip) or .parquet"
+Packing = Literal["", ".gz", ".zst", ".zip"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a user says that a text file is written.
+
+    Attributes:
+        delimiter: of CSV; by the file's ending if None.
+        decimal: the sign before a rating's fraction.
+        encoding: of the text.
+
+    Raises:
+        InputError: no such encoding, or signs that cannot be told apart.
+    """
+
+    delimiter: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise InputError(
+                f"no encoding {self.encoding!r}",
+                where="--encoding",
+                remedy="for instance utf-8, utf-16, latin-1 or cp1252",
+            ) from None
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise InputError(
+                f"{self.delimiter!r} is not one character",
+                where="--delimiter",
+                remedy="such as ';'",
+            )
+        if self.decimal not in (".", ","):
+            raise InputError(f"{self.decimal!r}", where="--decimal", remedy="'.' or ','")
+        if self.delimiter == self.decimal:
+            raise InputError("the same sign as --delimiter", where="--decimal")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file to read: CSV with its delimiter, JSON Lines or Parquet, perhaps gzipped."""
+    """A file to read: CSV with its delimiter, JSON Lines or Parquet, perhaps packed."""
 
     path: Path
     kind: Literal["csv", "jsonl", "parquet"]
-    gzipped: bool = False
+    packing: Packing = ""
     delimiter: str = ","
+    encoding: str = "utf-8"
 
     @property
     def name(self) -> str:
@@ -43,17 +87,26 @@ class Source:
         return str(self.path)
 
     def open(self, advance: Callable[[float], None] | None = None) -> BinaryIO:
-        """Open for reading bytes, decompressed.
+        """Open for reading UTF-8, decompressed.
 
         Args:
             advance: told how many more bytes of the file have been read, as they lie on disk.
         """
-        raw = _Watched(self.path, advance)
-        if self.gzipped:
+        under = io.BufferedReader(_Watched(self.path, advance), _BUFFER)
+        plain: Any = under
+        if self.packing == ".gz":
             # its own methods are Python; a buffer around them hands out lines at the speed of C
-            plain = _Gunzip(io.BufferedReader(raw, _BUFFER))
-            return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, plain), _BUFFER))
-        return cast(BinaryIO, io.BufferedReader(raw, _BUFFER))
+            plain = _Gunzip(cast(BinaryIO, under))
+        elif self.packing == ".zst":
+            plain = pa.CompressedInputStream(under, "zstd")
+        elif self.packing == ".zip":
+            archive = zipfile.ZipFile(under)
+            plain = archive.open(_only_member(archive, self.name))
+        if codecs.lookup(self.encoding).name not in ("utf-8", "utf-8-sig"):
+            plain = _Recoded(plain, self.encoding)
+        if plain is under:
+            return cast(BinaryIO, under)
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, plain), _BUFFER))
 
 
 class _Watched(io.FileIO):
@@ -76,6 +129,36 @@ class _Watched(io.FileIO):
         return data
 
 
+class _Recoded(io.RawIOBase):
+    """Text of another encoding as UTF-8."""
+
+    def __init__(self, under: Any, encoding: str) -> None:
+        self._text = io.TextIOWrapper(under, encoding, newline="")
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or self._text.read(_BUFFER).encode("utf-8", "replace")
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
+    """The one file of an archive, beside what macOS adds."""
+    files = [
+        one for one in archive.infolist()
+        if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+    ]  # fmt: skip
+    if len(files) != 1:
+        raise InputError(f"{len(files)} files in the archive", where=where, remedy="pack one")
+    if files[0].flag_bits & 1:
+        raise InputError("the archive needs a password", where=where, remedy="unpack it")
+    return files[0]
+
+
 class _Gunzip(gzip.GzipFile):
     """Closes the file under it as well."""
 
@@ -88,42 +171,57 @@ class _Gunzip(gzip.GzipFile):
         self._under.close()
 
 
-def recognise(path: Path | str) -> Source:
+def recognise(path: Path | str, form: Format | None = None) -> Source:
     """Tell the format by the file's name and check it against its first bytes.
+
+    Args:
+        path: the file.
+        form: what its name does not tell.
 
     Raises:
         InputError: no such file, a folder, an empty file, an unknown ending, or other content
             than the ending says.
     """
-    path = Path(path)
+    path, form = Path(path), form or Format()
     _require_file(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    gzipped = suffixes[-1:] == [".gz"]
-    ending = suffixes[-2] if gzipped and len(suffixes) > 1 else (suffixes or [""])[-1]
-    if ending not in _KINDS or (gzipped and _KINDS[ending] == "parquet"):
-        raise InputError(f"unknown file ending {path.suffix!r}", where=str(path), remedy=_KNOWN)
-    is_parquet = _first_bytes(path, gzipped) == b"PAR1"
+    packing = _packing(path)
+    first = _first_bytes(path, packing)
+    inner = Path(path.stem) if packing else path
+    if packing == ".zip":
+        with reading(str(path)), zipfile.ZipFile(path) as archive:
+            inner = Path(_only_member(archive, str(path)).filename)
+    ending = inner.suffix.lower()
+    if ending not in _KINDS or (packing and _KINDS[ending] == "parquet"):
+        shown = (inner.suffix if packing == ".zip" else "") or path.suffix
+        raise InputError(f"unknown file ending {shown!r}", where=str(path), remedy=_KNOWN)
+    is_parquet = first == b"PAR1"
     if is_parquet != (_KINDS[ending] == "parquet"):
         raise InputError(
             "Parquet data under another ending" if is_parquet else "not Parquet data",
             where=str(path),
             remedy="rename the file",
         )
-    return Source(path, _KINDS[ending], gzipped, "\t" if ending in (".tsv", ".inter") else ",")
+    delimiter = form.delimiter or ("\t" if ending in (".tsv", ".inter") else ",")
+    return Source(path, _KINDS[ending], packing, delimiter, form.encoding)
 
 
 def text_lines(path: Path | str) -> Source:
-    """A file of lines whatever its ending, gzipped if that is `.gz`.
+    """A file of lines whatever its ending, packed if that is `.gz`, `.zst` or `.zip`.
 
     Raises:
-        InputError: no such file, a folder, an empty file, or gzip where none is named or none
-            where it is.
+        InputError: no such file, a folder, an empty file, or packed data where the name says
+            other.
     """
     path = Path(path)
     _require_file(path)
-    gzipped = path.suffix.lower() == ".gz"
-    _first_bytes(path, gzipped)
-    return Source(path, "jsonl", gzipped)
+    packing = _packing(path)
+    _first_bytes(path, packing)
+    return Source(path, "jsonl", packing)
+
+
+def _packing(path: Path) -> Packing:
+    ending = path.suffix.lower()
+    return cast(Packing, ending) if ending in _PACKED else ""
 
 
 def _require_file(path: Path) -> None:
@@ -133,19 +231,23 @@ def _require_file(path: Path) -> None:
         raise InputError("not a file", where=str(path), remedy="name one file")
 
 
-def _first_bytes(path: Path, gzipped: bool) -> bytes:
-    """The first four, which are gzip's if and only if the name says so."""
+def _first_bytes(path: Path, packing: Packing) -> bytes:
+    """The first four, which are a packer's if and only if the name says so."""
     with reading(str(path)), path.open("rb") as stream:
         first = stream.read(4)
     if not first:
         raise InputError("the file is empty", where=str(path), remedy="a header and rows")
-    is_gzip = first[:2] == b"\x1f\x8b"
-    if is_gzip != gzipped:
+    found = next((name for name, sign in _PACKED.items() if first.startswith(sign)), "")
+    if found == ".zip" and not zipfile.is_zipfile(path):
+        found = ""
+    if found != packing:
+        name = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}.get(found)
         raise InputError(
-            "gzip data without a .gz ending" if is_gzip else "the ending is .gz, the data is not",
+            f"the ending is {packing}, the data is not" if packing
+            else f"{name} data without a {found} ending",
             where=str(path),
             remedy="rename the file",
-        )
+        )  # fmt: skip
     return first
 
 
@@ -154,7 +256,7 @@ def reading(where: str) -> Iterator[None]:
     """Turn what the libraries raise on damaged files into one line."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise InputError(
             f"the compressed data is cut off or damaged ({_one_line(error)})",
             where=where,
@@ -176,19 +278,27 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def not_utf8(source: Source) -> InputError:
-    """The error for a text file that is not UTF-8, with the first row that shows it."""
-    number = 0
+def not_text(source: Source) -> InputError:
+    """The error for a text file of another encoding, with the first row that shows it."""
+    if codecs.lookup(source.encoding).name != "utf-8":
+        return InputError(
+            f"the text is not {source.encoding}", where=source.name, remedy="name its --encoding"
+        )
+    number, start = 0, b""
     with source.open() as stream:
         for number, line in enumerate(io.BufferedReader(cast(io.RawIOBase, stream)), 1):  # noqa: B007
+            start = start or line[:2]
             try:
                 line.decode()
             except UnicodeDecodeError:
                 break
+    wide = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    likely = "UTF-16" if wide else "Latin-1 or Windows' cp1252"
+    option = "utf-16" if wide else "cp1252"
     return InputError(
-        "the text is not UTF-8",
+        f"the text is not UTF-8, but {likely}, it seems",
         where=f"{source.name}, row {number}",
-        remedy="save the file as UTF-8",
+        remedy=f"--encoding {option}, or save the file as UTF-8",
     )
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.config import nearest
-from cliper.data.readers.formats import Source, not_utf8, reading, recognise
+from cliper.data.readers.formats import Format, Source, not_text, reading, recognise
 from cliper.data.readers.rows import LOG_COLUMNS, Advance, Chunk, Rows, Wanted
 from cliper.errors import InputError
 from cliper.files import each_once
@@ -29,19 +29,33 @@ _LOG_CHUNK = 65_536
 _ITEM_CHUNK = 256  # rows of text can be long
 
 
-def file_log(path: Path, columns: Sequence[str] | None = LOG_COLUMNS) -> Rows:
+def file_log(
+    path: Path, columns: Sequence[str] | None = LOG_COLUMNS, form: Format | None = None
+) -> Rows:
     """A log file, its format told by its name (see `recognise`).
 
     Args:
         path: the file.
         columns: the wanted ones (those that exist are returned), or None for all.
+        form: what its name does not tell.
     """
-    return Rows({"interactions": path}, partial(_read, recognise(path), _LOG_CHUNK, columns))
+    read = partial(_read, recognise(path, form), _LOG_CHUNK, columns)
+    return Rows({"interactions": path}, read)
 
 
-def file_items(path: Path) -> Rows:
+def file_items(path: Path, form: Format | None = None) -> Rows:
     """A catalogue file, its format told by its name (see `recognise`): each id once."""
-    return Rows({"items": path}, partial(_read, recognise(path), _ITEM_CHUNK, None))
+    return Rows({"items": path}, partial(_read, recognise(path, form), _ITEM_CHUNK, None))
+
+
+def header(path: Path, form: Format) -> list[str]:
+    """The names of a file's columns; of JSON, the keys of the first rows.
+
+    Raises:
+        InputError: the file is none of the known formats, or broken there.
+    """
+    rows = _read(recognise(path, form), _ITEM_CHUNK, (), lambda _: None, lambda _: True)
+    return next(iter(rows)).names
 
 
 def _read(
@@ -57,7 +71,7 @@ def _read(
         try:
             yield from readers[source.kind](source, size, columns, advance)
         except UnicodeDecodeError:
-            raise not_utf8(source) from None
+            raise not_text(source) from None
 
 
 def require(columns: list[str], needed: str, where: str) -> None:
@@ -100,6 +114,7 @@ def _csv_chunks(
         names = [name.strip() for name in header[0]] if header else []
         if not names:
             raise InputError("no header", where=f"{source.name}, row 1", remedy="name the columns")
+        _check_delimiter(names, source)
         check_names(names, source)
         wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
         start = 2
@@ -112,6 +127,19 @@ def _csv_chunks(
             yield Chunk(numbers, {names[i]: list(by_column[i]) for i in wanted}, names)
         if start == 2:
             yield Chunk(np.arange(0), {names[i]: [] for i in wanted}, names)
+
+
+def _check_delimiter(names: list[str], source: Source) -> None:
+    """Refuse a header that another sign takes apart."""
+    found = [sign for sign in ";\t|," if sign != source.delimiter and sign in names[0]]
+    if len(names) == 1 and found:
+        sign = {"\t": "a tab"}.get(found[0], repr(found[0]))
+        option = "--delimiter $'\\t'" if found[0] == "\t" else f"--delimiter {found[0]!r}"
+        raise InputError(
+            f"the columns are separated by {sign}, not by {source.delimiter!r}",
+            where=f"{source.name}, row 1",
+            remedy=option,
+        )
 
 
 def _take(rows: Iterator[list[str]], size: int, start: int, source: Source) -> list[list[str]]:
@@ -145,6 +173,9 @@ def _check_widths(
 def _json_chunks(
     source: Source, size: int, columns: Sequence[str] | None, advance: Advance
 ) -> Iterator[Chunk]:
+    if _is_array(source):
+        yield from _array_chunks(source, size, columns, advance)
+        return
     with source.open(advance) as stream:
         numbers: list[int] = []
         rows: list[dict[str, Any]] = []
@@ -164,6 +195,35 @@ def _json_chunks(
             raise InputError("the file holds no rows", where=source.name)
 
 
+def _is_array(source: Source) -> bool:
+    with source.open() as stream:
+        return stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+
+
+def _array_chunks(
+    source: Source, size: int, columns: Sequence[str] | None, advance: Advance
+) -> Iterator[Chunk]:
+    """One JSON array of objects, in memory as a whole; rows are its places, from 1."""
+    with source.open(advance) as stream:
+        try:
+            rows = json.loads(stream.read().decode("utf-8-sig"), object_pairs_hook=each_once)
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, UnicodeDecodeError):
+                raise
+            line = getattr(error, "lineno", None)
+            where = source.name if line is None else f"{source.name}, line {line}"
+            what = getattr(error, "msg", None) or str(error)
+            remedy = "one array of objects, or one object a line"
+            raise InputError(f"broken JSON: {what}", where=where, remedy=remedy) from None
+    for number, row in enumerate(rows, 1):
+        _check_object(row, f"{source.name}, row {number}")
+    if not rows:
+        raise InputError("the file holds no rows", where=source.name)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        yield _transposed(part, list(range(start + 1, start + 1 + len(part))), columns)
+
+
 def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
     where = f"{source.name}, row {number}"
     if len(line) > MAX_VALUE:
@@ -177,6 +237,10 @@ def _json_row(line: bytes, number: int, source: Source) -> dict[str, Any]:
         raise InputError(
             f"broken JSON: {what}", where=where, remedy="one JSON object a line"
         ) from None
+    return _check_object(row, where)
+
+
+def _check_object(row: Any, where: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise InputError(
             f"a {'list' if isinstance(row, list) else 'single value'} where an object should be",

@@ -2,11 +2,12 @@
 
 A row is dropped for the first of these reasons: no user id, no item id (or a word for a missing
 value in its place, `NO_ID`), a rating or timestamp that is missing or no number (where the file has
-the column), a rating below the threshold.
+the column), a rating below the threshold (which of several ratings counts: `Repeats`).
 """
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray, IndexArray
 
 Codes = npt.NDArray[np.int32]
+Repeats = Literal["last", "first", "any"]
+"""Which row of a user and an item is compared with the lowest rating: the latest, the earliest (by
+time, by the file's order where times are equal or unknown), or each, where one is enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +111,17 @@ class _Codes:
         self._ledger.change("rows", what, len(rows), samples)
 
 
-def read_interactions(source: Rows, ledger: Ledger, min_rating: float | None = None) -> Log:
+def read_interactions(
+    source: Rows, ledger: Ledger, min_rating: float | None = None, repeats: Repeats = "any"
+) -> Log:
     """Read a log with `user_id`, `item_id` and perhaps `rating` and `timestamp`.
 
     Args:
         source: whatever yields such rows.
         ledger: takes the count of every dropped row, by reason.
         min_rating: rows rated lower are dropped.
+        repeats: which row of a pair decides; of `any`, pairs that were also rated lower are
+            counted.
 
     Raises:
         InputError: a column is missing, or the file is broken.
@@ -139,18 +147,17 @@ def read_interactions(source: Rows, ledger: Ledger, min_rating: float | None = N
         for name, ids in (("user_id", user_ids), ("item_id", item_ids)):
             keep.drop(f"no {name}", _empty(ids))
             keep.drop(f"{name} is a word for a missing value", _no_id(ids), ids)
-        found: dict[str, npt.NDArray[np.generic]] = {"user": user, "item": item}
+        found: dict[str, npt.NDArray[np.generic]] = {
+            "user": user, "item": item, "number": chunk.numbers,
+        }  # fmt: skip
         if "rating" in columns:
             rating = to_numbers(_column(chunk, "rating"))
             keep.drop("rating missing or not a number", np.isnan(rating))
-            if min_rating is not None:
-                keep.drop(f"rating below {min_rating:g}", rating < min_rating)
             found["rating"] = rating.astype(np.float32)
         if "timestamp" in columns:
             read = read_times(_column(chunk, "timestamp"))
             keep.drop("timestamp missing or not a time", ~read.known)
             times.append(read.select(keep.mask))
-            found["number"] = chunk.numbers
         for name, values in found.items():
             kept.setdefault(name, []).append(values[keep.mask])
         new, at = np.unique(item[keep.mask], return_index=True)
@@ -163,12 +170,18 @@ def read_interactions(source: Rows, ledger: Ledger, min_rating: float | None = N
     first_row = np.zeros(len(items.codes), dtype=np.int64)
     first_row[list(first)] = list(first.values())
     joined = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
-    rating_column = joined.get("rating")
     time_column: IndexArray | None = None
     unit: TimeUnit | None = None
     if times:
-        numbers = joined.pop("number").astype(np.int64, copy=False)
+        numbers = joined["number"].astype(np.int64, copy=False)
         time_column, unit = one_unit(Times.joined(times), numbers, source.name, ledger)
+    pair = joined["user"].astype(np.int64) * max(1, len(items.codes)) + joined["item"]
+    rows = _deciding(pair, time_column, repeats, ledger)
+    if min_rating is not None:
+        rows = _rated(joined["rating"], pair, rows, min_rating, joined["number"], ledger)
+    joined = {name: values[rows] for name, values in joined.items()}
+    time_column = None if time_column is None else time_column[rows]
+    rating_column = joined.get("rating")
     return Log(
         list(users.codes),
         list(items.codes),
@@ -180,6 +193,42 @@ def read_interactions(source: Rows, ledger: Ledger, min_rating: float | None = N
         n_read,
         unit,
     )
+
+
+def _deciding(
+    pair: IndexArray, time: IndexArray | None, repeats: Repeats, ledger: Ledger
+) -> IndexArray:
+    """The rows that may make a pair a positive: of `first` and `last`, one a pair."""
+    if repeats == "any":
+        return np.arange(len(pair))
+    order = np.lexsort((pair,) if time is None else (time, pair))  # stable: the file's order
+    new = np.ones(len(pair), dtype=np.bool_)
+    new[1:] = pair[order[1:]] != pair[order[:-1]]
+    if repeats == "last":
+        new = np.append(new[1:], True) if len(new) else new
+    kept = np.sort(order[new])
+    which = {"last": "latest", "first": "earliest"}[repeats]
+    what = f"the same user and item again, the {which} row decides"
+    ledger.drop("rows", what, len(pair) - len(kept))
+    return kept
+
+
+def _rated(
+    rating: npt.NDArray[np.generic],
+    pair: IndexArray,
+    rows: IndexArray,
+    lowest: float,
+    numbers: npt.NDArray[np.generic],
+    ledger: Ledger,
+) -> IndexArray:
+    """Of `rows`, those rated high enough."""
+    low = rating[rows].astype(np.float64) < lowest
+    samples = [f"row {number}" for number in numbers[rows[low][:SAMPLES]].tolist()]
+    ledger.drop("rows", f"rating below {lowest:g}", int(low.sum()), samples)
+    both = np.intersect1d(pair[rows[low]], pair[rows[~low]])
+    ledger.change("rows", f"a positive pair that was also rated below {lowest:g}", len(both))
+    kept: IndexArray = rows[~low]
+    return kept
 
 
 class _Filter:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from cliper.data.ledger import Ledger
-from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_path
+from cliper.data.catalogue import FieldValue
+from cliper.data.ledger import SAMPLES, Ledger
+from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, is_address, local_path
 from cliper.data.readers.fields import FieldColumn
 from cliper.data.readers.general import require
 from cliper.data.readers.rows import Chunk, Rows, Wanted
@@ -15,6 +16,7 @@ from cliper.data.readers.values import NO_ID, composed, to_ids
 from cliper.errors import InputError
 
 MAX_FIELDS = 1_000
+_PLACES = ("image", *ADDRESS_COLUMNS)  # no texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,9 @@ class RawCatalogue:
     listed: Collection[str] = ()
 
 
-def read_items(source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True) -> RawCatalogue:
+def read_items(
+    source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True, keep_html: bool = True
+) -> RawCatalogue:
     """Read a catalogue with `item_id`, fields, and perhaps `image` (a path or http(s) address).
 
     Addresses may also stand in columns called `image_url` or `image_urls`. A row without an id (or
@@ -49,6 +53,7 @@ def read_items(source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True) ->
         source: whatever yields such rows.
         ledger: takes the counts of what is dropped or changed, of wanted items alone.
         wanted: of other items only the id is kept.
+        keep_html: leave tags and entities in texts; else they are taken out and counted.
 
     Raises:
         InputError: no `item_id`, an id that occurs twice (unless the source repeats them, then
@@ -63,7 +68,7 @@ def read_items(source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True) ->
         if not n_read:
             require(chunk.names, "item_id", source.name)
         n_read += len(chunk.numbers) + chunk.skipped
-        _open_fields(chunk, fields, len(ids), ledger, source.name)
+        _open_fields(chunk, fields, len(ids), ledger, source.name, keep_html)
         columns = {name: _values(chunk, name) for name in fields}
         missing: list[Any] = [None] * len(chunk.numbers)
         found = to_ids(chunk.columns.get("item_id", missing), chunk.numbers, source.name)
@@ -104,8 +109,15 @@ def read_items(source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True) ->
     if not fields:  # a table without columns has no rows, so it takes its length from the ids
         table = pa.table({"item_id": ids}).select([])
     images = None if image is None else [local_path(value) for value in image.values]
+    several = [] if image is None else [i for i, v in enumerate(image.values) if _several(v)]
+    samples = [f"item {ids[i]}" for i in several[:SAMPLES]]
+    ledger.change("images", "several pictures named, the first is taken", len(several), samples)
     urls = addresses(image, address_columns, ids, ledger)
     return RawCatalogue(ids, table, images, n_read, urls, row_of.keys())
+
+
+def _several(value: FieldValue) -> bool:
+    return isinstance(value, list) and sum(not is_address(one) for one in value) > 1
 
 
 def _again(source: Rows, item: str, row: int, first: int, ledger: Ledger) -> None:
@@ -119,7 +131,12 @@ def _again(source: Rows, item: str, row: int, first: int, ledger: Ledger) -> Non
 
 
 def _open_fields(
-    chunk: Chunk, fields: dict[str, FieldColumn], rows_before: int, ledger: Ledger, where: str
+    chunk: Chunk,
+    fields: dict[str, FieldColumn],
+    rows_before: int,
+    ledger: Ledger,
+    where: str,
+    keep_html: bool,
 ) -> None:
     rows = chunk.numbers if len(chunk.numbers) else [1]  # a header without rows
     for name in chunk.names:
@@ -130,7 +147,7 @@ def _open_fields(
                     where=f"{where}, row {rows[0]} or later",
                     remedy="name fields with printable characters",
                 )
-            fields[name] = FieldColumn(name, ledger, rows_before)
+            fields[name] = FieldColumn(name, ledger, rows_before, keep_html or name in _PLACES)
     if len(fields) > MAX_FIELDS:
         raise InputError(
             f"more than {MAX_FIELDS} fields, up to row {rows[-1]}",

@@ -16,9 +16,9 @@ from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger, Section
+from cliper.data.readers.html import clean_text
 from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted, chunked
 from cliper.data.readers.values import composed
-from cliper.data.sources.clean import clean_text
 from cliper.data.sources.delimited import delimited_log
 from cliper.data.sources.lines import first_line, parsed_lines
 from cliper.errors import InputError

@@ -14,8 +14,8 @@ from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger
+from cliper.data.readers.html import clean_text
 from cliper.data.readers.rows import LOG_COLUMNS, Advance, Chunk, Rows, Wanted, chunked
-from cliper.data.sources.clean import clean_text
 from cliper.data.sources.delimited import delimited_log, delimited_rows
 from cliper.errors import InputError
 

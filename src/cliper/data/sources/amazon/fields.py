@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cliper.data.ledger import Ledger
+from cliper.data.readers.html import clean_text, texts
 from cliper.data.sources.amazon.releases import Year
-from cliper.data.sources.clean import clean_text, texts
 from cliper.types import JsonObject
 
 FIELDS = ("title", "brand", "categories", "description", "price", "features", "image_urls")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cliper.data.sources.clean import clean_text, texts
+from cliper.data.readers.html import clean_text, texts
 
 
 class Reference(HTMLParser):

@@ -203,10 +203,12 @@ def kills(root: Path, count: int, until: float) -> Counter[str]:
     raw, outcomes = root / "raw", Counter[str]()
     work = root / "kills"
     works = {
-        "prepare": (lambda: prepare(raw, work / "out"), (), 0.0),
-        "train": (lambda: train(root / "ds", work / "out"), ("--resume",), 0.0),
+        "prepare": (lambda: prepare(raw, work / "out"), ()),
+        "train": (lambda: train(root / "ds", work / "out"), ("--resume",)),
     }
-    for name, (arguments, again, _) in works.items():
+    began = time.monotonic()
+    for number, (name, (arguments, again)) in enumerate(works.items(), 1):
+        end = began + (until - began) * number / len(works)
         work.mkdir()
         started = time.monotonic()
         if forked(quiet(*arguments())) != 0:
@@ -214,7 +216,7 @@ def kills(root: Path, count: int, until: float) -> Counter[str]:
         takes, whole = time.monotonic() - started, content(work / "out")
         shutil.rmtree(work)
         killed = 0
-        while killed < count // len(works) and time.monotonic() < until:
+        while killed < count // len(works) and time.monotonic() < end:
             work.mkdir()
             times = generator.randint(1, 4)
             for _ in range(times):
@@ -327,7 +329,7 @@ def run(options: argparse.Namespace, root: Path) -> None:
         shutil.rmtree(root / "half", ignore_errors=True)
         forked(quiet(*train(root / "ds", root / "half", 10_000)), 4.0)
     kinds = what_is_read(root)
-    shares = [time.monotonic() + options.seconds * share for share in (0.55, 0.65, 0.95, 1.0)]
+    shares = [time.monotonic() + options.seconds * share for share in (0.4, 0.5, 0.85, 1.0)]
     flips = damage(kinds, options.flips, shares[0], cut=False)
     print(flips, flush=True)
     cuts = damage(kinds, options.truncations, shares[1], cut=True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import types
 from pathlib import Path
 
@@ -147,6 +148,21 @@ def test_recommend_gives_outside_ids_and_nothing_seen(cliper, bpr_run, tmp_path)
     assert len(every.json["recommendations"]) == 32
     table = cliper("recommend", bpr_run, "--user", "user-3", "--user", "user-0", "-k", 4).out
     assert [line.split()[2] for line in table.splitlines()[1:]] == [r["item_id"] for r in rows]
+
+
+def test_titles_stand_beside_ids_and_a_cap_is_told(cliper, vbpr_run, dataset, tmp_path):
+    for verb, option, one in (("recommend", "--user", "user-3"), ("similar", "--item", "item-1")):
+        answer = cliper(verb, vbpr_run, option, one, "-k", 3)
+        assert answer.status == 0, answer.err
+        assert len(re.findall(r"item-\d+ .*thing number \d+$", answer.out, re.MULTILINE)) == 3
+    run, out = tmp_path / "r", tmp_path / "e"
+    told = cliper("train", dataset, "--backbone", "bpr", "--epochs", 2, "--out", run).err
+    assert "stopped at its cap of 2 epochs" in told
+    assert "replaced" not in cliper("export", run, "--out", out).err
+    assert "replaced an earlier export" in cliper("export", run, "--out", out).err
+    unknown = cliper("recommend", vbpr_run, "--user", "user-300")
+    assert unknown.status == 2
+    assert "prepare drops users with few rows (--k-core)" in unknown.err
 
 
 def test_recommend_among_candidates(cliper, bpr_run, tmp_path):

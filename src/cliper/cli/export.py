@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
@@ -22,10 +22,13 @@ def command(run: Path, layout: str, out: Path, as_json: bool) -> None:
     Example:
       cliper export runs/films --format mmrec --out mmrec/films
     """
-    from cliper.experiments.run.export import export_run
+    from cliper.experiments.run.export import ABOUT, export_run
 
     keeps("the export is not whole; the same command writes it again")
+    earlier = (out / ABOUT).is_file()
     about = export_run(run, out, layout)
+    if earlier:
+        say(f"note: {out}: replaced an earlier export", err=True)
     if as_json:
         print_json({"out": str(out), **about})
         return

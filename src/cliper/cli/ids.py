@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cliper.data import Vocabulary
 
 SEARCHED = 50_000
+SHOWN = 60  # characters of a title
 
 
 def require_known(
@@ -33,7 +34,8 @@ def require_known(
     first = int((found < 0).argmax())
     known = vocabulary.ids(range(min(len(vocabulary), SEARCHED)))
     near = difflib.get_close_matches(ids[first], known, n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"ids of {what}s come from the run's dataset"
+    nearest = f"; did you mean {near[0]!r}?" if near else ""
+    remedy = f"the run's dataset has none: prepare drops {what}s with few rows (--k-core){nearest}"
     raise InputError(f"unknown {what} {ids[first]!r}", where=places[first], remedy=remedy)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cliper.cli.output import percent, print_table
+from cliper.cli.output import percent, print_table, say
 
 if TYPE_CHECKING:
     from cliper.runs import Protocol, Results
@@ -18,6 +18,12 @@ def show_results(results: "Results", where: str) -> None:
     made = [features.kind, features.encoder, features.fusion]
     kind = " ".join(part for part in made if part)
     title = f"{results.backbone} on {results.dataset.name}, features {kind}: {where}"
+    if results.epochs_run and results.epochs_run >= results.config["training"]["max_epochs"]:
+        say(
+            f"note: stopped at its cap of {results.epochs_run} epochs, perhaps before its best; "
+            "--epochs raises it",
+            err=True,
+        )
     show_metrics(rows, f"{title}\n{protocol_line(results.protocol)}, best epoch "
                  f"{results.best_epoch} of {results.epochs_run}")  # fmt: skip
 

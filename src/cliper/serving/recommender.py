@@ -122,6 +122,15 @@ class Recommender:
         fields = self._shelf.fields
         return [] if fields is None else fields.names
 
+    def title(self, item: str) -> str:
+        """What to call an item beside its id: its field `title` or `name`; "" where it has none."""
+        fields = self._shelf.fields
+        name = next((n for n in ("title", "name") if n in self.field_names), None)
+        if fields is None or name is None:
+            return ""
+        value = fields.table[name][int(self.items.indices([item])[0])].as_py()
+        return value if isinstance(value, str) else ""
+
     def seen(self, user: int) -> IndexArray:
         """Item indices that a user has already."""
         return self._seen_item[self._seen_start[user] : self._seen_start[user + 1]]

@@ -33,6 +33,7 @@ def run_experiment(
             "is not empty", where=str(out), remedy="add --resume, or choose another --out"
         )
     dataset = dataset or Dataset.load(config.dataset.path)
+    experiment_split(dataset, config)  # one that the data cannot have costs no encoding
     start = time.perf_counter()
     reports: list[EncodeReport] = []
     features = represent_dataset(dataset, config.representation, with_figure(reports.append))

@@ -121,7 +121,7 @@ def test_an_unexpected_error_is_status_1_and_names_its_type(cliper, monkeypatch,
 
 
 def test_interrupted_is_status_130_and_says_what_is_kept(cliper, monkeypatch, tmp_path):
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("cliper.data.prepare_files", interrupted)

@@ -10,6 +10,7 @@ EXTRAS = {
     "matplotlib": "report",
     "optuna": "search",
     "prometheus_client": "serve",
+    "ray": "ray",
     "uvicorn": "serve",
 }
 """Module → extra (`pip install 'cliper[report]'`)."""
@@ -17,6 +18,7 @@ EXTRAS = {
 USES = {
     "baselines": "the backbone ials",
     "graphs": "graphs.neighbours, item graphs of more than 100,000 items",
+    "ray": "--engine ray",
     "report": "report, study, describe, demo",
     "search": "search, compare --trials",
     "serve": "serve",

@@ -30,6 +30,13 @@ def killed(state: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def killed_once(state: int, path: str) -> int:
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return state + 1
+
+
 def fails(state: int) -> None:
     raise ValueError("two\nlines")
 

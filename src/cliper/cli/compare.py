@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,16 +12,19 @@ from cliper.cli.options import (
     many_experiments_options,
     names,
     pairs,
-    processes_option,
     search_options,
     searching,
     seeds_option,
     settings,
+    workers_options,
 )
 from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
 from cliper.errors import InputError
+
+if TYPE_CHECKING:
+    from cliper.parallel import Workers
 
 
 @verb("compare")
@@ -38,7 +41,7 @@ from cliper.errors import InputError
 @search_options
 @click.option("--set-for", "own", multiple=True, metavar="NAME:KEY=VALUE",
               help="A setting of one backbone, kind of features or variant alone.")  # fmt: skip
-@processes_option
+@workers_options
 @click.option("--out", type=PATH, required=True, help="Results and runs.")
 @json_option
 def command(
@@ -51,7 +54,7 @@ def command(
     grids: tuple[str, ...],
     own: tuple[str, ...],
     metric: str,
-    processes: int | None,
+    processes: "Workers",
     out: Path,
     as_json: bool,
     **options: Any,

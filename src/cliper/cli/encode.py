@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cliper.cli.adaptation import show_adaptation
-from cliper.cli.options import dataset_argument, encoding_options, set_option, setting, settings
+from cliper.cli.options import (
+    dataset_argument,
+    encoding_options,
+    engine_options,
+    set_option,
+    setting,
+    settings,
+    workers_of,
+)
 from cliper.cli.output import json_option, print_facts, print_json
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
@@ -42,22 +50,9 @@ if TYPE_CHECKING:
 @setting("--download", "encoder.allow_download", is_flag=True,
          help="Fetch a hub model that is not in the local cache.")  # fmt: skip
 @set_option
-@click.option(
-    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-    help="Who encodes: this process, or workers under Ray.",
-)  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), help="Under Ray; 2 by default.")
-@click.option("--ray-address", metavar="A", help="Of a running cluster; else Ray starts here.")
-@click.option("--gpus-each", type=click.FloatRange(min=0), help="Share of a GPU a worker takes.")
+@engine_options
 @json_option
-def command(
-    dataset: Path,
-    engine: str,
-    workers: int | None,
-    ray_address: str | None,
-    gpus_each: float | None,
-    as_json: bool,
-) -> None:
+def command(dataset: Path, as_json: bool, **engine: Any) -> None:
     """Encode every view and picture; what the store holds already is reused.
 
     \b
@@ -67,13 +62,14 @@ def command(
       cliper encode data/films --encoder weights/clip-vit-base-patch32 --adapt projection
       cliper encode data/films --encoder clip-vit-b-32 --engine ray --workers 8
     """
-    cluster = _cluster(engine, workers=workers, ray_address=ray_address, gpus_each=gpus_each)
+    where = workers_of(**engine)
     from cliper.data import Dataset
     from cliper.encoders.content import Content
     from cliper.encoders.distributed import DistributedReport, encode_on_ray
     from cliper.encoders.encode_report import EncodeReport
     from cliper.encoders.settings import EncoderSettings
     from cliper.experiments.drawing.adaptation import with_figure
+    from cliper.parallel import OnRay
     from cliper.representation.represent import encode_catalogue
 
     chosen = _encoding_settings()
@@ -83,10 +79,11 @@ def command(
     elsewhere: list[DistributedReport] = []
 
     def on_ray(content: Content, encoder: EncoderSettings) -> None:
-        elsewhere.append(encode_on_ray(content, encoder, **cluster))
+        assert isinstance(where, OnRay)
+        elsewhere.append(encode_on_ray(content, encoder, where))
 
     rendered, encodings = encode_catalogue(
-        loaded, chosen, with_figure(reports.append), on_ray if engine == "ray" else None
+        loaded, chosen, with_figure(reports.append), on_ray if isinstance(where, OnRay) else None
     )
     report = reports[0]
     _, n_items, width = encodings.text.shape
@@ -130,18 +127,6 @@ def _encoding_settings() -> "RepresentationSettings":
             remedy="only settings of views and encoder have",
         )
     return RepresentationSettings.parse(tree)
-
-
-def _cluster(engine: str, **options: Any) -> dict[str, Any]:
-    """What was said of the cluster; refused where there is none."""
-    given = {key: value for key, value in options.items() if value is not None}
-    if given and engine != "ray":
-        raise InputError(
-            "has no effect in this process",
-            where="--" + next(iter(given)).replace("_", "-"),
-            remedy="add --engine ray, or leave it out",
-        )
-    return {key.removeprefix("ray_"): value for key, value in given.items()}
 
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -4,12 +4,16 @@ An option that is short for a setting says which; `settings()` is then the tree 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from cliper.errors import InputError
+
+if TYPE_CHECKING:
+    from cliper.parallel import Workers
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
@@ -237,12 +241,68 @@ def seeds_option(
     )
 
 
-processes_option = click.option(
-    "--processes",
-    type=click.IntRange(min=1),
-    metavar="P",
-    help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
+engine_options = several(
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Who works: this machine, or workers under Ray.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), help="Under Ray; 2 by default."),
+    click.option("--ray-address", metavar="A", help="Of a running cluster; else Ray starts here."),
+    click.option(
+        "--gpus-each", type=click.FloatRange(min=0), help="Share of a GPU a worker takes."
+    ),
 )
+
+
+def workers_of(
+    engine: str,
+    workers: int | None,
+    ray_address: str | None,
+    gpus_each: float | None,
+    processes: int | None = None,
+) -> "Workers":
+    """What was said of who works.
+
+    Raises:
+        InputError: an option without effect.
+    """
+    from cliper.parallel import OnRay
+
+    of_ray = {"workers": workers, "ray-address": ray_address, "gpus-each": gpus_each}
+    for name, value in ({"processes": processes} if engine == "ray" else of_ray).items():
+        if value is not None:
+            raise InputError(
+                f"has no effect with --engine {engine}", where=f"--{name}", remedy="leave it out"
+            )
+    return processes if engine == "local" else OnRay(workers or 2, ray_address, gpus_each or 0.0)
+
+
+def _with_workers(function: F) -> F:
+    """Give a command `processes`, whoever they are."""
+
+    @wraps(function)
+    def command(**options: Any) -> Any:
+        names = ("engine", "workers", "ray_address", "gpus_each", "processes")
+        told = {name: options.pop(name) for name in names}
+        return function(**options, processes=workers_of(**told))
+
+    return cast(F, command)
+
+
+workers_options = several(
+    click.option(
+        "--processes",
+        type=click.IntRange(min=1),
+        metavar="P",
+        help="Runs at a time, sharing the CPU's threads; as many as pay by default.",
+    ),
+    engine_options,
+    _with_workers,
+)
+
 
 search_options = several(
     click.option(

@@ -1,7 +1,7 @@
 """`cliper search`: hyper-parameters chosen on validation alone."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,14 +10,17 @@ from cliper.cli.options import (
     dataset_argument,
     experiment_tree,
     one_experiment_options,
-    processes_option,
     search_options,
     searching,
     setting,
+    workers_options,
 )
 from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
+
+if TYPE_CHECKING:
+    from cliper.parallel import Workers
 
 
 @verb("search")
@@ -31,10 +34,10 @@ from cliper.cli.usage import verb
 )
 @one_experiment_options
 @search_options
-@processes_option
+@workers_options
 @click.option("--out", type=PATH, required=True, help="Study and results.")
 @json_option
-def command(dataset: Path, processes: int | None, out: Path, as_json: bool, **options: Any) -> None:
+def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **options: Any) -> None:
     """Search hyper-parameters on validation; train and test the best once.
 
     An interrupted search goes on with the same command. Writes search.json, trials.csv,

@@ -1,6 +1,7 @@
 """`cliper study`: the paper's other tables and figures, for any dataset."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,13 +10,17 @@ from cliper.cli.options import (
     dataset_argument,
     many_experiments_options,
     names,
-    processes_option,
     seeds_option,
     settings,
+    workers_options,
 )
 from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps, note_command
 from cliper.cli.usage import verb
+
+if TYPE_CHECKING:
+    from cliper.parallel import Workers
+
 
 KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "importance",
          "modalities", "coldness", "threshold")  # fmt: skip
@@ -33,7 +38,7 @@ KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "import
 )
 @seeds_option(5)
 @many_experiments_options
-@processes_option
+@workers_options
 @click.option("--out", type=PATH, required=True,
               help="Tables, figures, and the runs that all studies in it share.")  # fmt: skip
 @json_option
@@ -45,7 +50,7 @@ def command(
     values: str | None,
     seeds: int,
     metric: str,
-    processes: int | None,
+    processes: "Workers",
     out: Path,
     as_json: bool,
 ) -> None:

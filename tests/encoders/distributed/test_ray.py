@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,11 @@ from cliper.encoders.content import Content
 from cliper.encoders.distributed import encode_on_ray
 from cliper.encoders.encode import encode_dataset
 from cliper.encoders.encode_report import EncodeReport
-from cliper.errors import InputError
+from cliper.parallel import OnRay
 
 from ..encode_world import FakeViews, choose, dataset_of
 
 N, VIEWS = 200, 8
-
-
-@pytest.fixture
-def _ray():
-    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +53,9 @@ def single(tmp_path_factory, clip_folder):
         return content(encode_dataset(dataset, many_views(), choose(str(clip_folder))))
 
 
-def on_ray(dataset, views, settings, **cluster):
-    return encode_on_ray(Content.of(dataset, views.names, views.texts), settings, **cluster)
+def on_ray(dataset, views, settings, address):
+    where = OnRay(2, address)
+    return encode_on_ray(Content.of(dataset, views.names, views.texts), settings, where)
 
 
 def finished(dataset, clip_folder) -> tuple[list[bytes], EncodeReport]:
@@ -79,29 +76,17 @@ def close(ours: list[bytes], single: list[bytes]) -> None:
             np.testing.assert_allclose(*both, atol=1e-5)
 
 
-def children() -> dict[int, str]:
-    """Command lines of this process's descendants."""
-    parents, names = {}, {}
+def workers() -> list[int]:
+    """Process ids of this machine's actors."""
+    found = []
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text().rpartition(")")[2].split()
-                names[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-            parents[int(folder.name)] = int(stat[1])
-
-    def ours(pid: int) -> bool:
-        while pid > 1:
-            pid = parents.get(pid, 0)
-            if pid == os.getpid():
-                return True
-        return False
-
-    return {pid: name for pid, name in names.items() if ours(pid)}
+        with suppress(OSError):
+            if folder.name.isdigit() and b"ray::_Actor" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
-def test_two_workers_and_one_of_them_killed(_ray, tmp_path, clip_folder, single):
+def test_two_workers_and_one_of_them_killed(ray_address, tmp_path, clip_folder, single):
     dataset = dataset_of(tmp_path, N)
     killed: list[int] = []
 
@@ -109,25 +94,23 @@ def test_two_workers_and_one_of_them_killed(_ray, tmp_path, clip_folder, single)
         deadline = time.monotonic() + 120
         while not killed and time.monotonic() < deadline:
             if len(list(tmp_path.glob("encodings/*/text/*.keys.npy"))) >= 2:
-                workers = [p for p, name in children().items() if name.startswith("ray::MapWork")]
-                for pid in workers[:1]:
+                for pid in workers()[:1]:
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
             time.sleep(0.01)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    report = on_ray(dataset, many_views(), choose(str(clip_folder)), workers=2)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)), ray_address)
     thread.join()
     assert len(killed) == 1, "no worker was there to be killed"
     assert report.workers and report.texts + report.skipped_chunks > 0
-    assert not list(tmp_path.glob("encodings/.work-*"))
     ours, second = finished(dataset, clip_folder)
     assert second.encoded_texts == second.encoded_images == 0
     close(ours, single)
 
 
-def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
+def test_a_killed_job_goes_on_where_it_was(ray_address, tmp_path, clip_folder, single):
     dataset = dataset_of(tmp_path, N)
     dataset.save(tmp_path)
     script = tmp_path / "job.py"
@@ -138,6 +121,7 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
         "from cliper.encoders import encode_fill\n"
         "from cliper.encoders.distributed import encode_on_ray\n"
         "from cliper.data import Dataset\n"
+        "from cliper.parallel import OnRay\n"
         "from cliper.encoders.content import Content\n"
         "from encode_world import FakeViews, choose\n"
         "encode_fill.TEXT_CHUNK, encode_fill.IMAGE_CHUNK = 64, 32\n"
@@ -145,7 +129,7 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
         f" for c in range({VIEWS})]\n"
         f"views = FakeViews(tuple(f'view{{c}}' for c in range({VIEWS})), texts, texts[0])\n"
         f"content = Content.of(Dataset.load({str(tmp_path)!r}), views.names, views.texts)\n"
-        f"encode_on_ray(content, choose({str(clip_folder)!r}), workers=1)\n"
+        f"encode_on_ray(content, choose({str(clip_folder)!r}), OnRay(1, {ray_address!r}))\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
@@ -155,7 +139,7 @@ def test_a_killed_job_goes_on_where_it_was(_ray, tmp_path, clip_folder, single):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    report = on_ray(dataset, many_views(), choose(str(clip_folder)), workers=2)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)), ray_address)
     there = 64 * 3
     assert 0 < report.texts <= N * VIEWS - there
     ours, second = finished(dataset, clip_folder)
@@ -167,16 +151,8 @@ def test_what_is_there_needs_no_cluster(tmp_path, clip_folder):
     dataset = dataset_of(tmp_path, 12)
     views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
     encode_dataset(dataset, views, choose(str(clip_folder)))
-    report = on_ray(dataset, views, choose(str(clip_folder)))
+    report = on_ray(dataset, views, choose(str(clip_folder)), "nowhere")
     assert (report.texts, report.images, report.workers) == (0, 0, set())
-
-
-def test_without_ray_one_line_says_so(tmp_path, clip_folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
-    with pytest.raises(InputError, match="Ray is not installed"):
-        on_ray(dataset_of(tmp_path, 12), views, choose(str(clip_folder)))
-    assert not list(tmp_path.glob("encodings/.work-*"))
 
 
 def test_options_of_the_cluster_without_it_are_refused(tmp_path, capsys):
@@ -186,7 +162,8 @@ def test_options_of_the_cluster_without_it_are_refused(tmp_path, capsys):
     assert "--workers" in capsys.readouterr().err
 
 
-def test_embedded_through_the_command(_ray, tmp_path, capsys):
+def test_embedded_through_the_command_starts_its_own_ray(tmp_path, capsys):
+    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
     from cliper.cli import main
 
     dataset_of(tmp_path, 24).save(tmp_path)

@@ -16,6 +16,7 @@ from cliper.errors import CliperError
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.fit import fit_experiment
 from cliper.experiments.run.trainings import Training, train_all, workers_for
+from cliper.parallel import OnRay
 from cliper.progress import reporting
 from cliper.testing import toy_world
 
@@ -82,6 +83,20 @@ def test_two_processes_give_the_bytes_of_one(dataset, tmp_path: Path, one_thread
     assert [run.path for run in runs] == [j.folder for j in shared]
     assert seen.total == 4
     assert ("trying", 4) in seen.lines and ("vbpr 1: training Vbpr", 4) in seen.lines
+    for one, other in zip(alone, shared, strict=True):
+        for name in ("model.safetensors", "test_per_user.parquet", "embeddings.safetensors"):
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+
+
+def test_workers_under_ray_give_the_bytes_of_one_process(
+    ray_address: str, dataset: Dataset, tmp_path: Path, one_thread: None
+) -> None:
+    alone, shared = (
+        [training(dataset, tmp_path / n, b, 0) for b in ("bpr", "vbpr")] for n in ("a", "b")
+    )
+    train_all(dataset, alone)
+    runs = train_all(dataset, shared, processes=OnRay(2, ray_address))
+    assert [run.path for run in runs] == [j.folder for j in shared]
     for one, other in zip(alone, shared, strict=True):
         for name in ("model.safetensors", "test_per_user.parquet", "embeddings.safetensors"):
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()

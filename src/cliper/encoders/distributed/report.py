@@ -1,6 +1,19 @@
-"""`DistributedReport`: what the workers did."""
+"""What was done of a chunk, and of all of them."""
 
 from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ChunkReport:
+    """One chunk; the fields of `DistributedReport`."""
+
+    worker: str
+    texts: int = 0
+    images: int = 0
+    unusable: int = 0
+    truncated: int = 0
+    skipped: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
@@ -26,3 +39,14 @@ class DistributedReport:
     workers: set[str] = field(default_factory=set)
     worker_seconds: float = 0.0
     seconds: float = 0.0
+
+    def add(self, done: ChunkReport) -> None:
+        """Count one chunk."""
+        self.texts += done.texts
+        self.images += done.images
+        self.unusable_images += done.unusable
+        self.truncated_texts += done.truncated
+        self.chunks += not done.skipped
+        self.skipped_chunks += done.skipped
+        self.workers.add(done.worker)
+        self.worker_seconds += done.seconds

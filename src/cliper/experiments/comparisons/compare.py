@@ -15,6 +15,7 @@ from cliper.experiments.run.config import with_values
 from cliper.experiments.run.trainings import Training, train_all
 from cliper.experiments.search import DrawSettings
 from cliper.files import write_json
+from cliper.parallel import Workers
 
 Settings = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ def compare(
     metric: str = "recall@20",
     baselines: Mapping[str, str] | None = None,
     folds: bool = False,
-    processes: int | None = 1,
+    processes: Workers = 1,
 ) -> Comparison:
     """Run every variant with every seed and compare; finished runs in `out` are reused.
 
@@ -50,7 +51,7 @@ def compare(
             same backbone if None.
         folds: number s of `seeds` is a fold of repeated cold-item cross-validation: fold s mod 5
             of the items as seed s div 5 orders them.
-        processes: worker processes, see `train_all`; None for as many as pay.
+        processes: see `train_all`.
     """
     if grid and search is not None:
         raise InputError("searched by a grid and by draws at once", where="grid")

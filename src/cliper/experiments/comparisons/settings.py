@@ -14,6 +14,7 @@ from cliper.experiments.comparisons.compare import compare
 from cliper.experiments.comparisons.comparison import Comparison
 from cliper.experiments.comparisons.variants import Variant, plan
 from cliper.experiments.search import DrawSettings
+from cliper.parallel import Workers
 from cliper.representation.fusion import FusionKind
 from cliper.representation.settings import FeatureKind
 
@@ -89,7 +90,7 @@ class CompareSettings(DrawSettings):
         base: Mapping[str, Any],
         out: Path,
         *,
-        processes: int | None = None,
+        processes: Workers = None,
     ) -> Comparison:
         """Check, then do it; see `compare`."""
         self.check(base)

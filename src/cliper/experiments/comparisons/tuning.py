@@ -19,6 +19,7 @@ from cliper.experiments.search import (
     preset,
 )
 from cliper.experiments.search.space import combinations, first_of
+from cliper.parallel import Workers
 
 Settings = Mapping[str, Any]
 
@@ -38,7 +39,7 @@ def choose_by_grid(
     out: Path,
     base: Settings | None,
     grid: Mapping[str, Sequence[Any]],
-    processes: int | None,
+    processes: Workers,
 ) -> dict[str, Tuned]:
     """The best combination of each variant."""
     tried: dict[str, list[dict[str, Any]]] = {}
@@ -86,7 +87,7 @@ def choose_by_search(
     out: Path,
     base: Settings | None,
     plan: DrawSettings,
-    processes: int | None,
+    processes: Workers,
 ) -> dict[str, Tuned]:
     """The best of as many draws for each variant; one with nothing to search is left as it is."""
     from cliper.experiments.search import search  # needs Optuna, an extra

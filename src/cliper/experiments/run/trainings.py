@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from cliper.experiments.run.finished import Run
 from cliper.experiments.run.fit import experiment_identity, fit_experiment
 from cliper.experiments.run.validate import FILE as VALIDATION_FILE
 from cliper.experiments.run.validate import Validation, check_identity, read_validation, validate
-from cliper.parallel import Engine, Here, Processes, Work
+from cliper.parallel import Cluster, Engine, Here, OnRay, Processes, Work, Workers
 from cliper.progress import task
 from cliper.representation import ItemFeatures
 from cliper.representation.cache import FeatureCache
@@ -57,7 +57,7 @@ def train_all(
     dataset: Dataset,
     trainings: Sequence[Training],
     *,
-    processes: int | None = 1,
+    processes: Workers = 1,
     description: str = "training",
 ) -> list[Run]:
     """Train and test all; those that are finished in their folder already are reused.
@@ -68,7 +68,8 @@ def train_all(
     Args:
         dataset: what all are trained on; with a path where there are several processes.
         trainings: in the order of the answer.
-        processes: worker processes that share the CPU's threads; None for as many as pay.
+        processes: worker processes that share the CPU's threads, None for as many as pay; or
+            workers under Ray, which see the dataset's and the runs' folders under the same paths.
         description: of the progress bar.
 
     Raises:
@@ -83,7 +84,7 @@ def validate_all(
     dataset: Dataset,
     trainings: Sequence[Training],
     *,
-    processes: int | None = 1,
+    processes: Workers = 1,
     description: str = "searching",
 ) -> list[Validation]:
     """The same for trainings that are validated and never tested; see `validate`."""
@@ -96,14 +97,14 @@ def _do_all(
     last_file: str,
     dataset: Dataset,
     trainings: Sequence[Training],
-    processes: int | None,
+    processes: Workers,
     description: str,
 ) -> None:
     """Do what is not done yet: `function` leaves `last_file` when it is."""
     shared = Shared(dataset)
     pending = [t for t in trainings if not _is_done(t, last_file, shared)]
     workers = workers_for([t.config for t in pending], processes)
-    if workers > 1:  # encoded once here, then every worker reads the dataset's store
+    if workers != 1:  # encoded once here, then every worker reads the dataset's store
         for training in pending:
             shared.features.get(training.config.representation)
         shared.features.clear()
@@ -142,20 +143,22 @@ def _is_done(training: Training, last_file: str, shared: Shared) -> bool:
     return (training.folder / last_file).is_file()
 
 
-def workers_for(configs: Sequence[ExperimentConfig], wanted: int | None) -> int:
-    """How many workers to start: as many as wanted, never more than trainings.
+def workers_for(configs: Sequence[ExperimentConfig], wanted: Workers) -> int | OnRay:
+    """The workers to start: as many as wanted, never more than trainings.
 
     None is for as many as PyTorch has threads: one thread in each of two processes trains more
     than two threads in one. Trainings on an accelerator share it badly, so they go one by one.
     """
+    if isinstance(wanted, OnRay):
+        return replace(wanted, workers=max(1, min(wanted.workers, len(configs))))
     if wanted is None:
         on_cpu = all(config.training.device == "cpu" for config in configs)
         wanted = torch.get_num_threads() if on_cpu else 1
     return max(1, min(wanted, len(configs)))
 
 
-def engine_for(shared: Shared, workers: int) -> Engine:
-    """What trains: this process, or several workers that load the dataset each.
+def engine_for(shared: Shared, workers: int | OnRay) -> Engine:
+    """What trains: this process, or workers that load the dataset each.
 
     Raises:
         InputError: several for a dataset that lies in no directory.
@@ -164,7 +167,8 @@ def engine_for(shared: Shared, workers: int) -> Engine:
         return Here(shared)
     if shared.dataset.path is None:
         raise InputError("a dataset in memory cannot be shared", where="processes", remedy="use 1")
-    return Processes(partial(_load, str(shared.dataset.path), shared.dataset.hash), workers)
+    load = partial(_load, str(shared.dataset.path), shared.dataset.hash)
+    return Cluster(load, workers) if isinstance(workers, OnRay) else Processes(load, workers)
 
 
 def _load(path: str, expected_hash: str) -> Shared:

@@ -17,7 +17,7 @@ from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
 from cliper.experiments.search.trials import TrialReports, make_pruner, open_trials
 from cliper.files import read_json, write_json
-from cliper.parallel import Work
+from cliper.parallel import Work, Workers
 from cliper.progress import task
 
 Build = Callable[[dict[str, Any]], ExperimentConfig]
@@ -35,7 +35,7 @@ def search(
     sampler: SamplerKind = "tpe",
     prune: PrunerKind = "median",
     warmup: int = 5,
-    processes: int | None = 1,
+    processes: Workers = 1,
     description: str = "searching",
 ) -> SearchOutcome:
     """Try configurations and keep what validation Recall@20 says of each; nothing is tested.
@@ -53,7 +53,7 @@ def search(
         sampler: `tpe`, `random`, or `grid` for every combination in order.
         prune: see `make_pruner`.
         warmup: epochs that every trial gets before it may be broken off.
-        processes: worker processes; None for as many as pay.
+        processes: see `train_all`.
         description: of the progress bar.
 
     Raises:
@@ -79,7 +79,7 @@ def search(
         def work() -> Iterator[Work]:
             for number, params in open_ones:
                 config = build(params)
-                if workers > 1:  # encoded here, once, before workers read it from the store
+                if workers != 1:  # encoded here, once, before workers read it from the store
                     shared.features.get(config.representation)
                 training = plain_values(config, out / "trials" / f"{number:04d}")
                 told = {"search": str(out), "number": number, "prune": prune, "warmup": warmup}

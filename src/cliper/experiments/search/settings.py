@@ -13,6 +13,7 @@ from cliper.experiments.run.config import ExperimentConfig, with_values
 from cliper.experiments.search.kinds import PrunerKind, SamplerKind
 from cliper.experiments.search.presets import preset
 from cliper.experiments.search.space import Choice, Range, check_space, parse_space
+from cliper.parallel import Workers
 
 if TYPE_CHECKING:
     from cliper.experiments.search.write import SearchResult
@@ -68,7 +69,7 @@ class SearchSettings(DrawSettings):
         tree: Mapping[str, Any],
         out: Path,
         *,
-        processes: int | None = None,
+        processes: Workers = None,
     ) -> "SearchResult":
         """Search, then train and test the best once; see `search` and `conclude`.
 
@@ -76,7 +77,7 @@ class SearchSettings(DrawSettings):
             dataset: loaded from the tree's `dataset.path`.
             tree: the experiment, as given.
             out: gets everything; an interrupted search goes on there.
-            processes: worker processes; None for as many as pay.
+            processes: see `train_all`.
         """
         # Optuna is an extra, and needed here alone: settings are read without it.
         from cliper.experiments.search.run import search

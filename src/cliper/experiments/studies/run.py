@@ -11,10 +11,11 @@ from cliper.experiments.studies.setting import Arm, Setting
 from cliper.experiments.studies.specifications import find_study
 from cliper.experiments.studies.study import measure
 from cliper.experiments.studies.write import StudyResult, study_table, write_study
+from cliper.parallel import Workers
 from cliper.representation.cache import FeatureCache
 
 
-def run_study(name: str, setting: Setting, out: Path, *, processes: int | None = 1) -> StudyResult:
+def run_study(name: str, setting: Setting, out: Path, *, processes: Workers = 1) -> StudyResult:
     """Run a study and write its table, figures and findings into `out`.
 
     Args:
@@ -22,7 +23,7 @@ def run_study(name: str, setting: Setting, out: Path, *, processes: int | None =
         setting: dataset, backbone, common settings, seeds.
         out: gets `<name>.md`, `.csv`, `.tex`, `.json`, `.svg`, and `runs/`, which all studies in
             `out` share: a run that another study has made is not made again.
-        processes: worker processes that train at a time, see `train_all`; None for as many as pay.
+        processes: see `train_all`.
 
     Raises:
         InputError: a setting that the study varies itself, values for a study without, or a
@@ -48,7 +49,7 @@ def run_study(name: str, setting: Setting, out: Path, *, processes: int | None =
 
 
 def run_arms(
-    setting: Setting, arms: Sequence[Arm], runs: Path, *, processes: int | None = 1
+    setting: Setting, arms: Sequence[Arm], runs: Path, *, processes: Workers = 1
 ) -> dict[str, Outcome]:
     """Train every arm with every seed, or find it trained, and group the runs by arm.
 
@@ -59,7 +60,7 @@ def run_arms(
         setting: what the arms share.
         arms: distinct labels.
         runs: the folder of all runs.
-        processes: worker processes, see `train_all`.
+        processes: see `train_all`.
     """
     cache = FeatureCache(setting.dataset, with_figure())
     wanted = [_training(setting, arm, seed, runs, cache) for arm in arms for seed in setting.seeds]

@@ -31,7 +31,7 @@ def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("ray") / "log"
     command = [
         sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
-        "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=4", "--disable-usage-stats",
+        f"--port={port}", "--num-cpus=4", "--disable-usage-stats",
         "--include-dashboard=false", "--object-store-memory=200000000",
     ]  # fmt: skip
     # Its workers find what the tests import; on a real cluster the package is installed.

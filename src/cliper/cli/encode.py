@@ -154,8 +154,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         found, chance = facts["retrieval_recall_at_10"], facts["retrieval_chance"] or 0.0
         shown = f"{100 * found:.1f} % (by chance {100 * chance:.1f} %)"
         rows.append(("held-out retrieval Recall@10", shown))
-    if "distributed" in facts:
-        done = facts["distributed"]
+    if "distributed" in facts and (done := facts["distributed"])["workers"]:
         rows.append((f"encoded by {len(done['workers'])} workers", done["texts"] + done["images"]))
         rows.append(("seconds of the workers", done["seconds"]))
     rows.append(("seconds", facts["seconds"]))

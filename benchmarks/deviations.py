@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -83,6 +83,12 @@ def no_item(_: object) -> Tensor:
     return torch.empty(0, dtype=torch.long)
 
 
+def trained_tables(
+    features: ItemFeatures, generator: torch.Generator, *, trainable: bool = False
+) -> Any:
+    return feature_tables(features, generator, trainable=True)
+
+
 class Repeating:
     """torch, but `unique` keeps a row as often as it occurs."""
 
@@ -133,7 +139,7 @@ COLD = Deviation(
 )  # fmt: skip
 TABLES = Deviation(
     "features fixed", "features trained",
-    names={"feature_tables": partial(feature_tables, trainable=True)},
+    names={"feature_tables": trained_tables},
     module="cliper.backbones.content",
 )  # fmt: skip
 REPEATS = Deviation(

@@ -1,10 +1,7 @@
 """Fixtures that every room may use."""
 
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,33 +18,15 @@ def shared_data() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Ray of this machine that all tests of a cluster share, for starting one takes a while."""
-    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("ray") / "log"
-    command = [
-        sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block",
-        f"--port={port}", "--num-cpus=4", "--disable-usage-stats",
-        "--include-dashboard=false", "--object-store-memory=200000000",
-    ]  # fmt: skip
+@pytest.fixture(scope="module")
+def under_ray() -> Iterator[None]:
+    """A Ray that the tests of a module share, for starting one takes a while."""
+    ray = pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
     # Its workers find what the tests import; on a real cluster the package is installed.
-    here = Path(__file__).parent
-    paths = [*sys.path, str(here / "parallel"), str(here / "encoders")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    with log.open("wb") as out:
-        head = subprocess.Popen(
-            command, stdout=out, stderr=out, start_new_session=True, env=environment
-        )
-    try:
-        deadline = time.monotonic() + 180
-        while b"Ray runtime started" not in log.read_bytes():
-            assert head.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
-    finally:
-        head.terminate()
-        head.wait(60)
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parent / "parallel")])
+    ray.init(
+        "local", num_cpus=4, object_store_memory=2 * 10**8, include_dashboard=False,
+        log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}},
+    )  # fmt: skip
+    yield
+    ray.shutdown()

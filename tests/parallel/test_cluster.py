@@ -12,8 +12,15 @@ from cliper.errors import InputError
 from cliper.parallel import Cluster, OnRay, Work
 
 
+def test_what_cannot_be_reached_is_one_line() -> None:
+    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
+    with pytest.raises(InputError, match="--ray-address nonsense://x: no Ray cluster"):
+        Cluster(pieces.number, OnRay(1, "nonsense://x")).__enter__()
+
+
+@pytest.mark.usefixtures("under_ray")
 def test_pieces_are_done_failed_lost_and_done_again(
-    ray_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cliper.parallel.cluster._TRIES", 2)
@@ -24,7 +31,7 @@ def test_pieces_are_done_failed_lost_and_done_again(
         Work(3, "killed once", pieces.killed_once, {"path": "was-here"}),
         Work(4, "process", pieces.process, {}),
     ]
-    with Cluster(pieces.number, OnRay(2, ray_address)) as made:
+    with Cluster(pieces.number, OnRay(2)) as made:
         found = {r.number: r for r in made.results(iter(given))}
     assert (found[0].value, found[1].error) == (42, "ValueError: two lines")
     assert "ended from outside 2 times" in found[2].error and found[2].name == "killed"
@@ -33,15 +40,9 @@ def test_pieces_are_done_failed_lost_and_done_again(
     refused = iter([Work(0, "refuses", pieces.refuses, {})])
     with (
         pytest.raises(InputError, match="here: no such thing"),
-        Cluster(pieces.number, OnRay(1, ray_address)) as made,
+        Cluster(pieces.number, OnRay(1)) as made,
     ):
         list(made.results(refused))
-
-
-def test_what_cannot_be_reached_is_one_line() -> None:
-    pytest.importorskip("ray", reason="the engine is an extra, cliper[ray]")
-    with pytest.raises(InputError, match="--ray-address nonsense://x: no Ray cluster"):
-        Cluster(pieces.number, OnRay(1, "nonsense://x")).__enter__()
 
 
 def test_without_ray_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,9 @@ Workers = int | OnRay | None
 
 
 class Cluster:
-    """Actors that do work; a Ray that was started here ends with the block.
+    """Actors that do work; they end with the block, and a Ray that was started here.
+
+    A program that is connected to a Ray already keeps it, whatever the address.
 
     Every worker must see this folder and the files that the work names under the same paths, and
     has one thread of PyTorch, as Ray gives an actor one CPU.
@@ -60,8 +62,10 @@ class Cluster:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._ray = _connected(self._where)
-        self._open.callback(self._ray.shutdown)
+        self._ray = _imported()
+        if not self._ray.is_initialized():
+            _connect(self._ray, self._where)
+            self._open.callback(self._ray.shutdown)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +85,7 @@ class Cluster:
         busy: dict[Any, tuple[Any, Work]] = {}
         while True:
             while len(busy) < where.workers and (piece := next(work, None)) is not None:
-                worker = idle.pop() if idle else actor.remote(self._open_state, str(Path.cwd()))
+                worker = idle.pop() if idle else self._begin(actor)
                 busy[worker.do.remote(piece)] = worker, piece
             if not busy:
                 return
@@ -89,6 +93,11 @@ class Cluster:
             worker, piece = busy.pop(done)
             idle.append(worker)
             yield self._result(done, piece)
+
+    def _begin(self, actor: Any) -> Any:
+        worker = actor.remote(self._open_state, str(Path.cwd()))
+        self._open.callback(self._ray.kill, worker)
+        return worker
 
     def _result(self, done: Any, piece: Work) -> WorkResult:
         errors = self._ray.exceptions
@@ -129,17 +138,26 @@ class _Actor:
         return do(work, self._state)
 
 
-def _connected(where: OnRay) -> Any:
-    """Ray, connected.
+def _imported() -> Any:
+    """Ray.
 
     Raises:
-        InputError: it is not installed, or the cluster is not reached.
+        InputError: it is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unasked
     try:
         import ray
     except ModuleNotFoundError as error:
         raise missing_extra(error) or error from None
+    return ray
+
+
+def _connect(ray: Any, where: OnRay) -> None:
+    """To a running cluster, or to one of this machine that is started now.
+
+    Raises:
+        InputError: it is not reached.
+    """
     here: dict[str, Any] = {"address": where.address}
     if where.address is None:
         here = {
@@ -156,4 +174,3 @@ def _connected(where: OnRay) -> Any:
             where=f"--ray-address {where.address}",
             remedy="leave it out to use this machine alone",
         ) from None
-    return ray

@@ -53,9 +53,8 @@ def single(tmp_path_factory, clip_folder):
         return content(encode_dataset(dataset, many_views(), choose(str(clip_folder))))
 
 
-def on_ray(dataset, views, settings, address):
-    where = OnRay(2, address)
-    return encode_on_ray(Content.of(dataset, views.names, views.texts), settings, where)
+def on_ray(dataset, views, settings):
+    return encode_on_ray(Content.of(dataset, views.names, views.texts), settings, OnRay(2))
 
 
 def finished(dataset, clip_folder) -> tuple[list[bytes], EncodeReport]:
@@ -86,7 +85,7 @@ def workers() -> list[int]:
     return found
 
 
-def test_two_workers_and_one_of_them_killed(ray_address, tmp_path, clip_folder, single):
+def test_two_workers_and_one_of_them_killed(under_ray, tmp_path, clip_folder, single):
     dataset = dataset_of(tmp_path, N)
     killed: list[int] = []
 
@@ -101,7 +100,7 @@ def test_two_workers_and_one_of_them_killed(ray_address, tmp_path, clip_folder, 
 
     thread = threading.Thread(target=kill)
     thread.start()
-    report = on_ray(dataset, many_views(), choose(str(clip_folder)), ray_address)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)))
     thread.join()
     assert len(killed) == 1, "no worker was there to be killed"
     assert report.workers and report.texts + report.skipped_chunks > 0
@@ -110,7 +109,7 @@ def test_two_workers_and_one_of_them_killed(ray_address, tmp_path, clip_folder, 
     close(ours, single)
 
 
-def test_a_killed_job_goes_on_where_it_was(ray_address, tmp_path, clip_folder, single):
+def test_a_killed_job_goes_on_where_it_was(under_ray, tmp_path, clip_folder, single):
     dataset = dataset_of(tmp_path, N)
     dataset.save(tmp_path)
     script = tmp_path / "job.py"
@@ -129,7 +128,7 @@ def test_a_killed_job_goes_on_where_it_was(ray_address, tmp_path, clip_folder, s
         f" for c in range({VIEWS})]\n"
         f"views = FakeViews(tuple(f'view{{c}}' for c in range({VIEWS})), texts, texts[0])\n"
         f"content = Content.of(Dataset.load({str(tmp_path)!r}), views.names, views.texts)\n"
-        f"encode_on_ray(content, choose({str(clip_folder)!r}), OnRay(1, {ray_address!r}))\n"
+        f"encode_on_ray(content, choose({str(clip_folder)!r}), OnRay(1))\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
@@ -139,7 +138,7 @@ def test_a_killed_job_goes_on_where_it_was(ray_address, tmp_path, clip_folder, s
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    report = on_ray(dataset, many_views(), choose(str(clip_folder)), ray_address)
+    report = on_ray(dataset, many_views(), choose(str(clip_folder)))
     there = 64 * 3
     assert 0 < report.texts <= N * VIEWS - there
     ours, second = finished(dataset, clip_folder)
@@ -151,7 +150,7 @@ def test_what_is_there_needs_no_cluster(tmp_path, clip_folder):
     dataset = dataset_of(tmp_path, 12)
     views = FakeViews(("title",), [[f"thing {i}" for i in range(12)]], [None] * 12)
     encode_dataset(dataset, views, choose(str(clip_folder)))
-    report = on_ray(dataset, views, choose(str(clip_folder)), "nowhere")
+    report = on_ray(dataset, views, choose(str(clip_folder)))
     assert (report.texts, report.images, report.workers) == (0, 0, set())
 
 

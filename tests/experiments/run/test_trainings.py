@@ -89,13 +89,13 @@ def test_two_processes_give_the_bytes_of_one(dataset, tmp_path: Path, one_thread
 
 
 def test_workers_under_ray_give_the_bytes_of_one_process(
-    ray_address: str, dataset: Dataset, tmp_path: Path, one_thread: None
+    under_ray: None, dataset: Dataset, tmp_path: Path, one_thread: None
 ) -> None:
     alone, shared = (
         [training(dataset, tmp_path / n, b, 0) for b in ("bpr", "vbpr")] for n in ("a", "b")
     )
     train_all(dataset, alone)
-    runs = train_all(dataset, shared, processes=OnRay(2, ray_address))
+    runs = train_all(dataset, shared, processes=OnRay(2))
     assert [run.path for run in runs] == [j.folder for j in shared]
     for one, other in zip(alone, shared, strict=True):
         for name in ("model.safetensors", "test_per_user.parquet", "embeddings.safetensors"):

@@ -13,13 +13,20 @@ def test_demo_writes_tables_and_a_report_and_goes_on_where_it_was(
     monkeypatch.setattr(run, "SEEDS", (0,))
     monkeypatch.setattr(run, "SETTINGS", {**run.SETTINGS, "training": {"max_epochs": 2}})
     result = run.run_demo(tmp_path, items=72, users=90)
-    assert result.table.count("| freedom | cliper | attention |") == 2
+    for fusion in ("learned", "attention"):
+        assert result.table.count(f"| freedom | cliper | {fusion} |") == 2
     page = result.report.read_text("utf-8")
     assert page.count("data:image/") > 20
-    for words in ("Six people", "Six items", "never bought", "cliper demo --out"):
+    for words in (
+        "Six people",
+        "Six items",
+        "never bought",
+        "cliper demo --out",
+        "learned weights",
+    ):
         assert words in page
     stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("results.json")}
-    assert len(stamps) == 6
+    assert len(stamps) == 8
     again = run.run_demo(tmp_path, items=72, users=90)
     assert again.table == result.table
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("results.json")} == stamps

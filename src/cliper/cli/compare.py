@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--backbones", required=True, metavar="A,B", help="See `cliper list backbones`.")
 @click.option("--features", default="vanilla,cliper", show_default=True, metavar="A,B")
-@click.option("--fusions", metavar="A,B", help="Of cliper features; attention by default.")
+@click.option("--fusions", metavar="A,B", help="Of cliper features; learned,attention by default.")
 @seeds_option(None, "How many, 1 by default; each seeds split, weights and negatives.")
 @click.option("--folds", type=click.IntRange(min=2), metavar="N",
               help="Instead of seeds: N folds of repeated cold-item cross-validation.")  # fmt: skip

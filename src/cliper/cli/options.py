@@ -173,7 +173,7 @@ _experiment_options = several(
         "fusion.temperature",
         _number,
         metavar="T",
-        help="Of the attention; 0.1 by default, inf allowed.",
+        help="Of the attention, and chooses it; 0.1 by default, inf allowed.",
     ),
     setting(
         "--split",
@@ -204,7 +204,7 @@ one_experiment_options = several(
         "--fusion",
         "fusion.kind",
         metavar="KIND",
-        help="attention (the default), sum, concat, mlp or learned.",
+        help="learned (the default), concat, sum, mlp or attention (the paper's).",
     ),
     _experiment_options,
     setting(
@@ -308,7 +308,7 @@ search_options = several(
     click.option(
         "--preset",
         type=click.Choice(["paper", "backbone"]),
-        help="Search the paper's grid, or the backbone's own options.",
+        help="Search the paper's grid (of its fusion), or the backbone's own options.",
     ),
     click.option(
         "--space",

@@ -21,10 +21,12 @@ from cliper.cli.usage import verb
 @dataset_argument
 @setting("--backbone", "backbone.name", default="freedom", show_default=True, metavar="NAME")
 @one_experiment_options
+@click.option("--preset", type=click.Choice(["paper"]),
+              help="The paper's settings where none are given: attention, τ 0.1.")  # fmt: skip
 @click.option("--out", type=PATH, required=True, help="Run directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in --out.")
 @json_option
-def command(dataset: Path, out: Path, resume: bool, as_json: bool) -> None:
+def command(dataset: Path, preset: str | None, out: Path, resume: bool, as_json: bool) -> None:
     """Train a backbone on a dataset and score its test split once.
 
     \b
@@ -34,8 +36,10 @@ def command(dataset: Path, out: Path, resume: bool, as_json: bool) -> None:
     """
     from cliper.experiments.run.config import ExperimentConfig
     from cliper.experiments.run.experiment import run_experiment
+    from cliper.experiments.run.paper import paper_settings
 
-    config = ExperimentConfig.build(experiment_tree(dataset))
+    tree = experiment_tree(dataset)
+    config = ExperimentConfig.build(paper_settings(tree) if preset == "paper" else tree)
     keeps(f"what was trained is kept in {out}; the same command with --resume goes on")
     run = run_experiment(config, out, resume=resume)
     if as_json:

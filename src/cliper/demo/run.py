@@ -55,7 +55,7 @@ def run_demo(out: Path, items: int = 600, users: int = 800) -> DemoResult:
     for split, heading in SPLITS.items():
         comparison = compare(
             dataset,
-            plan(["popularity", "freedom"], ["vanilla", "cliper"], ["attention"]),
+            plan(["popularity", "freedom"], ["vanilla", "cliper"], ["learned", "attention"]),
             SEEDS,
             out / "compare" / split,
             base={**SETTINGS, "split": {"kind": split}},

@@ -30,7 +30,7 @@ from cliper.views import RenderedViews, render
 def represent(
     dataset: Dataset,
     encoder: str | EncoderSettings = "embedded",
-    fusion: FusionKind = "attention",
+    fusion: FusionKind | None = None,
     temperature: float | None = None,
     *,
     kind: FeatureKind = "cliper",
@@ -47,7 +47,8 @@ def represent(
     Args:
         dataset: with a catalogue, or with the features that `prepare mmrec` brought.
         encoder: the dual encoder's name (`cliper` features only), or all its settings.
-        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3), or `learned`.
+        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3), or `learned`. If None, `attention`
+            where a temperature or threshold is given, else `concat`, which needs no split.
         temperature: τ of the attention; 0.1 when not given.
         kind: `cliper`, or `vanilla` for independent unimodal encoders and the whole text.
         views: view names, `global` among them if wanted; all usable fields and `global` if None.
@@ -69,8 +70,11 @@ def represent(
     given: dict[str, Any] = {
         "views": {"templates": templates and dict(templates), "include": views and list(views)},
         "features": {"kind": kind, "normalize_views": normalize_views},
-        "fusion": {"kind": fusion, "threshold": threshold},
+        "fusion": {"threshold": threshold},
     }
+    if fusion is None:
+        fusion = "concat" if temperature is None and threshold is None else "attention"
+    given["fusion"]["kind"] = fusion
     if temperature is not None:
         given["fusion"]["temperature"] = "inf" if temperature == float("inf") else temperature
     given["encoder"] = EncoderSettings.of(encoder, running)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cliper.config import StrictConfig
 from cliper.data.splits.settings import SplitSettings
@@ -29,9 +29,9 @@ class FeaturesSettings(StrictConfig):
 
 
 class FusionSettings(StrictConfig):
-    """Eq. 2 and 3."""
+    """Eq. 2 and 3. Without a kind, a temperature or threshold says that it is the attention."""
 
-    kind: FusionKind = "attention"
+    kind: FusionKind = "learned"
     temperature: Annotated[float, Field(ge=0)] | Literal["inf"] = Field(
         0.1, description="τ; 0 and inf are the limits"
     )
@@ -41,6 +41,13 @@ class FusionSettings(StrictConfig):
         le=2,
         description="views with a lower cosine are masked, the best stays; above 1 it alone does",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _attention_where_it_is_described(cls, given: Any) -> Any:
+        if isinstance(given, dict) and {"temperature", "threshold"} & given.keys():
+            return {"kind": "attention", **given}
+        return given
 
 
 class RepresentationSettings(StrictConfig):

@@ -4,6 +4,7 @@ import pytest
 
 from cliper.errors import InputError
 from cliper.experiments.run.config import ExperimentConfig
+from cliper.experiments.run.paper import paper_settings
 from cliper.strict_yaml import assign
 
 DATA = {"dataset": {"path": "d"}}
@@ -24,6 +25,8 @@ FREEDOM = {**DATA, "backbone": {"name": "freedom"}}
         ({**FREEDOM, "fusion": {"kind": "sum", "temperature": 0.2}}, "fusion.temperature"),
         ({**FREEDOM, "fusion": {"kind": "sum", "threshold": 0.2}}, "fusion.threshold"),
         ({**FREEDOM, "fusion": {"threshold": -1.5}}, "fusion.threshold"),
+        ({**FREEDOM, "fusion": {"kind": "learned", "temperature": 0.2}}, "fusion.temperature"),
+        ({**FREEDOM, "features": {"normalize_views": False}}, "features.normalize_views"),
         ({**FREEDOM, "split": {"train_share": 0}}, "split.train_share"),
         ({**FREEDOM, "encoder": {"name": "x", "adapt": {"rank": 2}}}, "adapt.kind: is not said"),
         (
@@ -80,6 +83,25 @@ def test_a_resolved_tree_builds_the_same_experiment(tree: dict) -> None:
     config = ExperimentConfig.build(tree)
     resolved = config.resolved()
     assert ExperimentConfig.build(resolved).resolved() == resolved
+
+
+def test_a_temperature_says_that_it_is_the_attention_and_the_default_is_learned() -> None:
+    assert ExperimentConfig.build(FREEDOM).fusion.kind == "learned"
+    tree = {**FREEDOM, "fusion": {"temperature": 0.2}}
+    assert ExperimentConfig.build(tree).resolved()["fusion"] == {
+        "kind": "attention", "temperature": 0.2,
+    }  # fmt: skip
+
+
+def test_the_papers_settings_fill_what_is_not_given() -> None:
+    config = ExperimentConfig.build(paper_settings(FREEDOM))
+    assert (config.fusion.kind, config.fusion.temperature) == ("attention", 0.1)
+    assert (config.own_settings.embedding_size, config.training.weight_decay) == (512, 1e-4)  # type: ignore[attr-defined]
+    given = {**FREEDOM, "fusion": {"kind": "sum"}, "training": {"weight_decay": 0.0}}
+    kept = ExperimentConfig.build(paper_settings(given))
+    assert (kept.fusion.kind, kept.training.weight_decay) == ("sum", 0)
+    plain = {**DATA, "backbone": {"name": "itemknn"}, "features": {"kind": "none"}}
+    assert paper_settings(plain) == plain
 
 
 def test_assignments_read_numbers_lists_and_words() -> None:

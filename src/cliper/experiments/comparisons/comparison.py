@@ -92,6 +92,12 @@ class Comparison:
             notes.append(
                 f"smallest true difference that these folds find in four of five cases: {points}"
             )
+        for outcome in self.outcomes:
+            found = [run.results.features.weights for run in outcome.runs]
+            if found[0]:
+                means = {v: float(np.mean([one[v] for one in found])) for v in found[0]}
+                each = ", ".join(f"{view} {mean:.2f}" for view, mean in means.items())
+                notes.append(f"learned weights of {outcome.variant.name}: {each}")
         return notes
 
     @property

@@ -44,7 +44,7 @@ class CompareSettings(DrawSettings):
             InputError: names that do not go together.
         """
         return with_own_settings(
-            plan(self.backbones, self.features, self.fusions or ["attention"]), self.set_for
+            plan(self.backbones, self.features, self.fusions or self._fusions()), self.set_for
         )
 
     def search_plan(self) -> DrawSettings | None:
@@ -106,6 +106,10 @@ class CompareSettings(DrawSettings):
             metric=self.metric,
             processes=processes,
         )
+
+    def _fusions(self) -> list[FusionKind]:
+        """The paper's alone in the paper's grid; else this package's default beside it."""
+        return ["attention"] if self.preset == "paper" else ["learned", "attention"]
 
     def _check_folds(self, split: Mapping[str, Any]) -> None:
         if "seeds" in self.model_fields_set:

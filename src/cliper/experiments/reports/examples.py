@@ -53,25 +53,32 @@ def user_panels(
 
 
 def view_panels(dataset: Dataset, outcome: Outcome, count: int, seed: int = 0) -> list[ViewPanel]:
-    """Items with a picture and at least two views, and the weight of each (Eq. 2)."""
+    """Items with a picture and at least two views, and the weight of each.
+
+    That of Eq. 2 with the attention; the learned ones, or none, with other fusions.
+    """
     config = load_config(outcome.runs[0].directory)
     if dataset.catalogue is None or config.features.kind != "cliper":
         return []
     rendered, encodings = encode_catalogue(dataset, config.representation)
     usable = np.flatnonzero(encodings.image_present & (encodings.text_present.sum(axis=0) >= 2))
     drawn = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
+    attention = config.fusion.kind == "attention"
     temperature = float(config.fusion.temperature)
+    learned = outcome.runs[0].results.features.weights
+    note = f"weights at temperature {temperature:g}" if attention else "views of equal weight"
+    note = "weights learned from the training interactions" if learned else note
     panels = []
     threshold = config.fusion.threshold
     explained = explain(encodings, drawn, temperature, threshold=threshold)
     for item, weights in zip(drawn, explained, strict=True):
+        there = encodings.text_present[:, item]
+        own = np.array([learned.get(w.view, 1.0) for w in weights]) * there
+        shares = [w.weight for w in weights] if attention else (own / own.sum()).tolist()
         views = tuple(
-            View(w.view, rendered.texts[j][item], w.weight if present else None, w.cosine)
-            for j, (w, present) in enumerate(
-                zip(weights, encodings.text_present[:, item], strict=True)
-            )
+            View(w.view, rendered.texts[j][item], shares[j] if there[j] else None, w.cosine)
+            for j, w in enumerate(weights)
         )
-        note = f"weights at temperature {temperature:g}"
         panels.append(ViewPanel(_item(dataset, int(item)), views, note))
     return panels
 

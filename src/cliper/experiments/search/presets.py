@@ -50,7 +50,9 @@ def preset(name: str, config: ExperimentConfig) -> dict[str, Choice | Range]:
             unused.add("training.learning_rate")
         if "embedding_size" not in fields:
             unused.add("backbone.embedding_size")
-        if config.features.kind != "cliper" or config.fusion.kind != "attention":
+        fusion = config.fusion  # a temperature makes an attention of one that is not named
+        other = "kind" in fusion.model_fields_set and fusion.kind != "attention"
+        if config.features.kind != "cliper" or other:
             unused.add("fusion.temperature")
         return {key: one for key, one in PAPER.items() if key not in unused}
     space: dict[str, Choice | Range] = {}

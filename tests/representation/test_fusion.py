@@ -14,6 +14,7 @@ from cliper.representation.fusion import (
     concat_fusion,
     fill_missing,
     list_fusions,
+    random_weights,
     sum_fusion,
 )
 from cliper.representation.similarity import similarity
@@ -176,5 +177,17 @@ def test_bad_temperatures(tau: float) -> None:
 
 def test_fusions_are_listed() -> None:
     assert {row["name"] for row in list_fusions()} == {
-        *("attention", "sum", "concat", "mlp", "learned")
+        *("attention", "sum", "concat", "mlp", "learned", "random")
     }
+
+
+def test_random_weights_are_even_on_the_simplex_of_present_views() -> None:
+    seen = torch.rand(3, 20_000, generator=torch.Generator().manual_seed(1)) < 0.7
+    weights = random_weights(seen, seed=2)
+    assert (weights[~seen.T] == 0).all()
+    whole = weights[seen.all(0)]
+    torch.testing.assert_close(whole.sum(1), torch.ones(len(whole)))
+    # Dirichlet(1, 1, 1): mean 1/3, variance 1/18.
+    torch.testing.assert_close(whole.mean(0), torch.full((3,), 1 / 3), atol=0.01, rtol=0)
+    torch.testing.assert_close(whole.var(0), torch.full((3,), 1 / 18), atol=0.004, rtol=0)
+    assert not torch.equal(weights, random_weights(seen, seed=3))

@@ -15,6 +15,7 @@ from cliper.representation.fusion import (
     check_fusion,
     concat_fusion,
     fill_missing,
+    random_weights,
     sum_fusion,
 )
 from cliper.representation.learned import IMAGE
@@ -40,6 +41,7 @@ def cliper_features(
     include: Sequence[str] | None = None,
     threshold: float | None = None,
     weights: Mapping[str, float] | None = None,
+    seed: int = 0,
 ) -> ItemFeatures:
     """CLIPER's item representations: similarity (Eq. 2), then fusion (Eq. 3).
 
@@ -50,7 +52,7 @@ def cliper_features(
 
     Args:
         encodings: C views of N items and their images, D wide.
-        fusion: `attention`, `sum`, `concat`, `mlp` or `learned`.
+        fusion: `attention`, `sum`, `concat`, `mlp`, `learned` or `random`.
         temperature: τ of the attention, 0.1 by default; the other fusions have none.
         normalize_views: scale each view to length 1 before fusing.
         include: views to use, in this order; all by default.
@@ -58,6 +60,7 @@ def cliper_features(
             view stays; None masks none.
         weights: of `learned`: view → w_j, `image` for the picture, as `learn_weights` gives them.
             A view of length 1 is multiplied by √w_j, so that w_j is its weight in an inner product.
+        seed: draws the weights of `random`.
 
     Returns:
         Tables `image` (N, D) and `text`: (N, D), or (N, C·D) for `concat`, `learned` and `mlp`
@@ -107,6 +110,9 @@ def cliper_features(
             dropped[BELOW] = int((text_present.T & ~kept).any(1).sum())
     elif kind == "sum":
         fused = sum_fusion(text, text_present, normalize=normalize_views)
+    elif kind == "random":
+        drawn = random_weights(text_present, seed)
+        fused = attention_fusion(text, drawn, normalize=normalize_views)
     elif weights is not None:
         each = torch.tensor([weights[name] for name in names]).sqrt()
         fused = concat_fusion(text, text_present, normalize=True, lengths=each)

@@ -9,7 +9,7 @@ from cliper.config import nearest
 from cliper.errors import InputError
 from cliper.representation.similarity import CHUNK, unit
 
-FusionKind = Literal["attention", "sum", "concat", "mlp", "learned"]
+FusionKind = Literal["attention", "sum", "concat", "mlp", "learned", "random"]
 
 _SUMMARIES: dict[FusionKind, str] = {
     "attention": "sum of the views weighted by their similarity to the image (SA, the default)",
@@ -17,6 +17,7 @@ _SUMMARIES: dict[FusionKind, str] = {
     "concat": "the views side by side, C·D wide",
     "mlp": "the views side by side through a linear layer and LeakyReLU, trained with the backbone",
     "learned": "the views side by side, each as long as the training interactions say it matters",
+    "random": "sum of the views by weights drawn for each item, the control of the attention",
 }
 
 
@@ -65,6 +66,18 @@ def attention_fusion(
         share = weights[rows].T.unsqueeze(2)
         result[rows] = torch.where(share == 0, 0.0, views * share).sum(0)
     return result
+
+
+def random_weights(present: Tensor, seed: int = 0) -> Tensor:
+    """Weights drawn evenly from all that sum to 1 over an item's present views; (C, N) to (N, C).
+
+    >>> random_weights(torch.tensor([[True, True], [False, True]])).sum(dim=1).tolist()
+    [1.0, 1.0]
+    """
+    drawn = torch.empty(present.T.shape)
+    drawn.exponential_(generator=torch.Generator().manual_seed(seed))
+    drawn = drawn * present.T
+    return drawn / drawn.sum(dim=1, keepdim=True).clamp_min(1e-30)
 
 
 def sum_fusion(

@@ -47,8 +47,9 @@ def represent(
     Args:
         dataset: with a catalogue, or with the features that `prepare mmrec` brought.
         encoder: the dual encoder's name (`cliper` features only), or all its settings.
-        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3), or `learned`. If None, `attention`
-            where a temperature or threshold is given, else `concat`, which needs no split.
+        fusion: `attention`, `sum`, `concat` or `mlp` (Eq. 3), `learned` or `random`. If None,
+            `attention` where a temperature or threshold is given, else `concat`, which needs no
+            split.
         temperature: τ of the attention; 0.1 when not given.
         kind: `cliper`, or `vanilla` for independent unimodal encoders and the whole text.
         views: view names, `global` among them if wanted; all usable fields and `global` if None.
@@ -131,6 +132,7 @@ def represent_dataset(
             settings.features.normalize_views,
             threshold=fusion.threshold,
             weights=weights or None,
+            seed=settings.split.seed or 0,
         )
         features = replace(features, training=training)
     wanted = settings.features.modalities

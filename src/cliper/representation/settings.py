@@ -69,9 +69,9 @@ class RepresentationSettings(StrictConfig):
         """Another split, other features."""
         if self.features.kind == "random":
             return True
-        adapt, learned = self.encoder.adapt, self.fusion.kind == "learned"
+        adapt, by_split = self.encoder.adapt, self.fusion.kind in ("learned", "random")
         return self.features.kind == "cliper" and (
-            learned or (adapt is not None and adapt.fit_on == "train")
+            by_split or (adapt is not None and adapt.fit_on == "train")
         )
 
     def resolved(self) -> dict[str, Any]:

@@ -143,6 +143,17 @@ def test_the_limits_of_temperature_and_threshold_meet(studies) -> None:
     assert kept["≥ -1"] > kept["≥ 0.2"] >= kept["best view alone"]
 
 
+def test_other_weights_stand_beside_the_papers(studies, out: Path) -> None:
+    fusion, temperature = arms(studies["fusion"]), arms(studies["temperature"])
+    for label, kind in (("learned weights", "learned"), ("random weights", "random")):
+        facts = run_results(out, fusion[label], 0)["features"]
+        assert facts["fusion"] == kind
+        assert set(facts["weights"]) == ({*VIEWS, "image"} if kind == "learned" else set())
+        assert fusion[label]["seeds"]["0"]["run"] == temperature[label]["seeds"]["0"]["run"]
+    same = fusion["uniform weights"], temperature["τ = ∞"]
+    assert same[0]["seeds"]["1"]["run"] == same[1]["seeds"]["1"]["run"]
+
+
 def test_views_left_out_are_left_out(studies, out: Path) -> None:
     rows = arms(studies["views"])
     views = list(VIEWS)

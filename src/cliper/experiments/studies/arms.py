@@ -15,6 +15,7 @@ SPLIT, SHARE = "split.kind", "split.train_share"
 
 ALL = "all views"
 FUSIONS = {"SA": "attention", "MLP": "mlp", "SUM": "sum", "Concat": "concat"}
+LEARNED, RANDOM_WEIGHTS, UNIFORM = "learned weights", "random weights", "uniform weights"
 BOTH, IMAGE, TEXT = "image and text", "image alone", "text alone"
 VANILLA, RANDOM = "vanilla", "random"
 NO_THRESHOLD, BEST_VIEW = "none", "best view alone"
@@ -171,14 +172,25 @@ def fusions(setting: Setting, values: object) -> list[Arm]:
         Arm(label, Variant(setting.backbone, "cliper", kind), {}, None if label == "SA" else "SA")
         for label, kind in FUSIONS.items()
     ]
-    return [*arms, setting.vanilla("SA")]
+    uniform = Variant(setting.backbone, "cliper", "attention")
+    arms.append(Arm(UNIFORM, uniform, {TEMPERATURE: "inf"}, "SA"))
+    return [*arms, *_other_weights(setting, "SA"), setting.vanilla("SA")]
+
+
+def _other_weights(setting: Setting, against: str) -> list[Arm]:
+    """Weights that did not come from similarity: learned ones, and drawn ones."""
+    kinds = {LEARNED: "learned", RANDOM_WEIGHTS: "random"}
+    return [
+        Arm(label, Variant(setting.backbone, "cliper", kind), {}, against)
+        for label, kind in kinds.items()
+    ]
 
 
 def temperatures(setting: Setting, values: Sequence[float]) -> list[Arm]:
-    """One arm a τ, against the paper's (or the first value)."""
-    values = sorted(set(values))
+    """One arm a τ, uniform weights (∞) among them, against the paper's (or the first value)."""
+    values = sorted({*values, float("inf")})
     reference = PAPER_TEMPERATURE if PAPER_TEMPERATURE in values else values[0]
-    return [
+    arms = [
         setting.cliper(
             tau(v),
             {TEMPERATURE: "inf" if v == float("inf") else v},
@@ -186,6 +198,7 @@ def temperatures(setting: Setting, values: Sequence[float]) -> list[Arm]:
         )
         for v in values
     ]
+    return [*arms, *_other_weights(setting, tau(reference))]
 
 
 def widths(setting: Setting, values: Sequence[int]) -> list[Arm]:

@@ -45,18 +45,19 @@ def dots(title: str, against: str) -> Callable[[Measured], str]:
 
 
 def line(
-    title: str, scale: str, tick: Callable[[str], str], against: str | None = None
+    title: str, scale: str, tick: Callable[[str], str], against: str | None = None, of: str = ""
 ) -> Callable[[Measured], str]:
-    """Draws all arms along a scale, against the reference.
+    """Draws arms along a scale, against the reference.
 
     Args:
         title, scale: above the figure and under its axis.
         tick: label of an arm → what stands at it on the scale.
         against: a name for the reference, instead of its label.
+        of: how the labels of the arms on the scale begin.
     """
 
     def draw_it(measured: Measured) -> str:
-        arms = [(tick(label), label) for label in measured.outcomes]
+        arms = [(tick(label), label) for label in measured.outcomes if label.startswith(of)]
         points = scale_points(measured, arms, measured.reference)
         axis = f"{axis_title(measured)}, against {against or measured.reference}"
         return difference_lines({"CLIPER": points}, title, scale, axis)

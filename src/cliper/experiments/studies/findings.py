@@ -86,11 +86,14 @@ def orders(claim: Sequence[str], who: str) -> Callable[[Measured], list[Finding]
     return lambda measured: [order_finding(measured, claim, who)]
 
 
-def is_best(claim: str, who: str) -> Callable[[Measured], list[Finding]]:
-    """Is this arm the best of all, as somebody claims? Nothing where it was not run."""
+def is_best(claim: str, who: str, of: str = "") -> Callable[[Measured], list[Finding]]:
+    """Is this arm the best of all, as somebody claims? Nothing where it was not run.
+
+    `of`: how the labels of those begin that the claim is about.
+    """
 
     def say(measured: Measured) -> list[Finding]:
-        among = list(measured.outcomes)
+        among = [label for label in measured.outcomes if label.startswith(of)]
         return [best_finding(measured, claim, among, who)] if claim in among else []
 
     return say

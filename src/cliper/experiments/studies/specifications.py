@@ -168,10 +168,13 @@ ALL_STUDIES = (
         figures={
             "": line(
                 "Temperature", "τ (0: best view alone, ∞: mean of the views)",
-                tick=lambda label: label.removeprefix("τ = "),
+                tick=lambda label: label.removeprefix("τ = "), of="τ",
             )
         },
-        findings=(is_best(arms.tau(arms.PAPER_TEMPERATURE), "As the paper has it"), differs()),
+        findings=(
+            is_best(arms.tau(arms.PAPER_TEMPERATURE), "As the paper has it", of="τ"),
+            differs(),
+        ),
     ),
     Study(
         name="embedding-size",

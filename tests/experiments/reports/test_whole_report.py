@@ -56,7 +56,7 @@ def test_a_directory_of_results_is_found_whole(results: Path) -> None:
 def test_groups_against_a_loop_over_recommendations(dataset: Dataset, results: Path) -> None:
     """Recall of every group once more, from what `recommend` answers, user by user."""
     comparison = load_comparison(results / "random")
-    vanilla, cliper = comparison.outcomes
+    vanilla, _, cliper = comparison.outcomes  # the attention speaks for CLIPER
     groups = {(g.kind, g.label): g for g in breakdown(dataset, vanilla, cliper, k=10)}
     assert dataset.catalogue is not None
     values = [v if isinstance(v, list) else [v] for v in dataset.catalogue.values("categories")]

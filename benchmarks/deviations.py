@@ -664,9 +664,9 @@ def compared(here: list[dict[str, Any]], there: list[dict[str, Any]], metric: st
 def table(world: World, kind: str, seeds: int) -> tuple[str, list[str]]:
     """Markdown of one split, and what has not been run."""
     lines = [
-        "| backbone | here | otherwise | Recall@20 here | otherwise | here is | p, users "
+        "| backbone | here | otherwise | seeds | Recall@20 here | otherwise | here is | p, users "
         "| p, seeds | NDCG@20 here | otherwise | here is |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     missing = []
     pairs = dict.fromkeys((n, k) for n, s, _, k in needed(seeds) if s == kind and k != "here")
@@ -677,7 +677,8 @@ def table(world: World, kind: str, seeds: int) -> tuple[str, list[str]]:
             continue
         deviation = PLAN[name][2][key]
         cells = [c for m in METRICS for c in compared(here, there, m)]
-        lines.append(f"| {name} | {deviation.here} | {deviation.there} | {' | '.join(cells)} |")
+        cells = [name, deviation.here, deviation.there, str(len(here)), *cells]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines), missing
 
 
@@ -708,9 +709,7 @@ def write_table(world: World, arguments: argparse.Namespace) -> None:
     """`results/deviations.md` from what is there."""
     parts = {kind: table(world, kind, arguments.seeds) for kind in SPLITS}
     missing = [f"{kind}: {', '.join(gone)}" for kind, (_, gone) in parts.items() if gone]
-    absent = "\nLines without ± rest on the first seed alone.\n"
-    if missing:
-        absent += f"\nNot run: {'; '.join(missing)}.\n"
+    absent = f"\nNot run: {'; '.join(missing)}.\n" if missing else ""
     cold = [
         int((world.split("random", seed).train.item_counts() == 0).sum())
         for seed in range(arguments.seeds)
@@ -719,8 +718,8 @@ def write_table(world: World, arguments: argparse.Namespace) -> None:
     text = f"""# Deviations from the papers, with and without
 
 Films with posters (rating ≥ 4, 5-core), vanilla features, percent, test split, mean ± deviation of
-{arguments.seeds} seeds (split, negatives and weights follow the seed); {SPLITS["random"]} epochs on
-the random split and {SPLITS["cold-item"]} on the cold-item split, the best of them by validation.
+the seeds (split, negatives and weights follow the seed); {SPLITS["random"]} epochs on the random
+split and {SPLITS["cold-item"]} on the cold-item split, the best of them by validation.
 "here is" is the relative difference of what this package does to the other way: negative where the
 deviation costs. p are those of paired t-tests on Recall@20, over users (each the mean of its seeds)
 and over seeds, uncorrected: among so many lines some are below 0.05 by chance. One setting a

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cliper.config import StrictConfig
@@ -116,6 +116,7 @@ SCALARS = (
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(st.dictionaries(st.text("abc", min_size=1), SCALARS | st.lists(SCALARS)))
 def test_what_is_written_is_read_again(tree: dict[str, object]) -> None:
     text = write_yaml(tree)

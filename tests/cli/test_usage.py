@@ -106,7 +106,7 @@ def test_wrong_input_is_one_line_and_status_2(cliper, dataset, bpr_run, tmp_path
 
 
 def test_an_unexpected_error_is_status_1_and_names_its_type(cliper, monkeypatch, tmp_path):
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a\nb")
 
     monkeypatch.setattr("cliper.data.prepare_files", broken)

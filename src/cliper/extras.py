@@ -10,7 +10,9 @@ EXTRAS = {
     "matplotlib": "report",
     "optuna": "search",
     "prometheus_client": "serve",
+    "psycopg": "postgresql",
     "ray": "ray",
+    "sqlalchemy": "serve",
     "uvicorn": "serve",
 }
 """Module → extra (`pip install 'cliper[report]'`)."""
@@ -18,6 +20,7 @@ EXTRAS = {
 USES = {
     "baselines": "the backbone ials",
     "graphs": "graphs.neighbours, item graphs of more than 100,000 items",
+    "postgresql": "serve with a store in PostgreSQL",
     "ray": "--engine ray",
     "report": "report, study, describe, demo",
     "search": "search, compare --trials",

@@ -122,12 +122,45 @@ def test_health_model_and_metrics(client: httpx2.Client, run: Path) -> None:
     assert "nothing" not in answer.text
 
 
+def test_looking_around(client: httpx2.Client, model: Recommender) -> None:
+    """A run that knows no content finds by words alone."""
+    found = items(client.get("/v1/search", params={"q": "BAG", "k": 3}))
+    assert [one["item_id"] for one in found] == ["i0", "i3", "i6"]
+    only = {"q": "bag", "k": 60, "where": '{"price": {"lt": 20}}'}
+    cheap = {one["item_id"] for one in items(client.get("/v1/search", params=only))}
+    assert cheap == {f"i{i}" for i in range(60) if i % 3 == 0 and 5 + 7 * i % 100 < 20}
+    assert items(client.get("/v1/search", params={"q": "nowhere"})) == []
+    refused = client.post("/v1/search", content=b"x", headers={"content-type": "image/png"})
+    assert refused.status_code == 422 and "not a JPEG" in refused.json()["detail"]
+    assert client.post("/v1/search", json={}).status_code == 415
+    assert client.get("/v1/users", params={"q": "3", "k": 3}).json() == {
+        "users": ["u3", "u13", "u23"]
+    }
+    told = client.get("/v1/fields/kind").json()
+    assert told == {
+        "values": [{"value": v, "items": 20} for v in ("bag", "shoe", "hat")],
+        "numbers": False,
+    }
+    assert client.get("/v1/fields/price").json()["numbers"] is True
+    assert client.get("/v1/fields/knd").status_code == 422
+
+
 def test_openapi_names_the_end_points_and_their_errors(client: httpx2.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {(method, path) for path, of in paths.items() for method in of} == {
         ("get", "/v1/users/{user_id}/recommendations"),
         ("post", "/v1/recommendations"),
         ("get", "/v1/items/{item_id}/similar"),
+        ("get", "/v1/items/{item_id}/picture"),
+        ("get", "/v1/items/{item_id}"),
+        ("put", "/v1/items/{item_id}"),
+        ("delete", "/v1/items/{item_id}"),
+        ("post", "/v1/items"),
+        ("post", "/v1/events"),
+        ("get", "/v1/search"),
+        ("post", "/v1/search"),
+        ("get", "/v1/users"),
+        ("get", "/v1/fields/{name}"),
         ("get", "/v1/model"),
         ("post", "/v1/model/reload"),
         ("get", "/v1/health"),

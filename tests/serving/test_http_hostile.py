@@ -18,7 +18,8 @@ from cliper.serving.http import guard
 from cliper.serving.http.guard import Guard
 from cliper.serving.http.limits import Limits
 from cliper.serving.http.metrics import Metrics
-from cliper.serving.http.served import Shop
+from cliper.serving.http.shop import Shop
+from cliper.serving.store import Store
 
 TEXTS = [
     "", "\0", "../../etc/passwd", "file:///etc/passwd", "http://127.0.0.1:1/", "%", "a" * 5000,
@@ -115,7 +116,7 @@ def test_hostile_requests(run: Path, tmp_path: Path) -> None:
 
 
 def behind_a_guard(run: Path, app: Any, limits: Limits) -> httpx2.AsyncClient:
-    guarded = Guard(app, limits, (), Metrics(Shop(run)))
+    guarded = Guard(app, limits, (), Metrics(Shop(run, Store("sqlite:///:memory:"))))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(guarded), base_url="http://a")
 
 
@@ -138,6 +139,21 @@ def test_more_than_so_many_at_a_time_are_refused_at_once(run: Path) -> None:
             go_on.set()
             assert [(await one).status_code for one in waiting] == [200, 200]
             assert (await client.get("/v1/model")).status_code == 200
+
+    asyncio.run(drive())
+
+
+def test_more_than_so_many_a_second_of_one_client_are_refused(run: Path) -> None:
+    async def drive() -> None:
+        async def quick(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        async with behind_a_guard(run, quick, Limits(rate=0.01)) as client:
+            assert (await client.get("/v1/model")).status_code == 200
+            refused = await client.get("/v1/model")
+            assert refused.status_code == 429 and 90 <= int(refused.headers["retry-after"]) <= 100
+            assert (await client.get("/v1/health")).status_code == 200
 
     asyncio.run(drive())
 

@@ -4,42 +4,21 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
-from PIL import Image
+from pictured_shop import BARE, COLD, N, pictured_shop
 
 import cliper
-from cliper.data import Catalogue, Dataset, Interactions, Vocabulary
+from cliper.data import Dataset
 from cliper.errors import InputError
 from cliper.representation.learned import LearnedWeights
 from cliper.scoring import FactorScorer
 from cliper.serving import Recommender
 
-M, N = 20, 14
-COLD, BARE = N - 1, N - 2  # nobody took them; the second has neither picture nor colour
-COLOURS = ["red", "green", "blue", "grey"]
-
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder = tmp_path_factory.mktemp("shop") / "dataset"
-    (folder / "images").mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    images = []
-    for item in range(N):
-        name = f"images/{item}.png"
-        shade = rng.integers(0, 255, (12, 12, 3)).astype(np.uint8)
-        Image.fromarray(shade).resize((64, 64)).save(folder / name)
-        images.append(None if item == BARE else name)
-    users = Vocabulary([f"u{i}" for i in range(M)])
-    items = Vocabulary([f"i{i}" for i in range(N)])
-    user, item = np.nonzero(rng.random((M, BARE)) < 0.5)
-    log = Interactions(users, items, user, item, timestamp=rng.permutation(len(user)))
-    titles = [f"a {COLOURS[i % 4]} thing of kind {i % 5}" for i in range(N)]
-    colours = [None if i == BARE else [COLOURS[i % 4], "bright"] for i in range(N)]
-    table = pa.table({"title": titles, "colour": pa.array(colours, pa.list_(pa.string()))})
-    return Dataset("shop", log, Catalogue(items, table, tuple(images), folder)).save(folder)
+    return pictured_shop(tmp_path_factory.mktemp("shop") / "dataset")
 
 
 def recommender(dataset: Dataset, out: Path, backbone: str = "vbpr", **made: object) -> Recommender:
@@ -138,6 +117,38 @@ def test_what_cannot_be_added_leaves_all_as_it_was(
     with pytest.raises(InputError, match=message):
         model.add_items([{"item_id": "fine", "title": "y"}, item] if "title" in item else [item])
     assert len(model.items) == N
+
+
+def test_items_are_replaced_and_removed(dataset: Dataset, tmp_path: Path) -> None:
+    model, fresh = (recommender(dataset, tmp_path / name) for name in "ab")
+    asked = {"k": N + 2, "exclude_seen": False}
+    before = {r.item_id: r.score for r in model.recommend(["u1"], **asked)}  # type: ignore[arg-type]
+    last = {"item_id": "new", "title": "a red thing", "colour": ["violet"]}
+    model.add_items([{"item_id": "new", "title": "a grey thing", "colour": ["grey"]}])
+    model.put_items([last, {"item_id": "i2", "colour": ["violet"]}])
+    fresh.add_items([last])
+    assert model.count == N + 1
+    violet = {r.item_id: r.score for r in model.recommend(["u1"], where={"colour": "violet"},
+                                                          exclude_seen=False)}  # fmt: skip
+    expected = fresh.recommend(["u1"], candidates=["new"])[0].score
+    assert violet == {"new": pytest.approx(expected, abs=1e-5), "i2": before["i2"]}
+    assert model.fields_of("i2") == {"title": None, "colour": ["violet"]}
+
+    model.remove_items(["new", "i2"])
+    left = {r.item_id: r.score for r in model.recommend(["u1"], **asked)}  # type: ignore[arg-type]
+    assert left == {name: score for name, score in before.items() if name != "i2"}
+    assert model.recommend(["u1"], candidates=["i2"], exclude_seen=False) == []
+    assert not {"new", "i2"} & {r.item_id for r in model.similar_items(["i3"], N + 2)}
+    assert model.recommend(history=["i2"], k=1)
+    model.add_items([last, {"item_id": "i2", "title": "again"}])
+    assert model.offers("new") and model.offers("i2") and model.count == N + 1
+
+    def refuse() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        model.put_items([{"item_id": "newer", "title": "x"}], refuse)
+    assert not model.has("newer")
 
 
 def test_who_cannot_says_why(dataset: Dataset, tmp_path: Path) -> None:

@@ -10,6 +10,13 @@ from cliper.cli.usage import verb
 
 @verb("serve")
 @click.argument("run", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--store",
+    metavar="FILE_OR_URL",
+    help="Where events and items are kept: a file for SQLite (default: RUN.store.sqlite), or "
+    "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port",
@@ -32,6 +39,22 @@ from cliper.cli.usage import verb
     help="Largest body of a request.",
 )
 @click.option(
+    "--max-picture",
+    type=click.IntRange(min=1),
+    default=8 << 20,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest picture.",
+)
+@click.option(
+    "--max-rate",
+    type=click.FloatRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Requests a second of one address; more get 429. 0: no limit.",
+)
+@click.option(
     "--max-k", type=click.IntRange(min=1), default=1000, show_default=True, help="Most items asked."
 )
 @click.option(
@@ -43,6 +66,10 @@ from cliper.cli.usage import verb
 )
 def command(
     run: Path,
+    other: Path | None,
+    store: str | None,
+    max_picture: int,
+    max_rate: float,
     host: str,
     port: int,
     api_key_file: Path | None,
@@ -50,7 +77,7 @@ def command(
     max_k: int,
     max_concurrent: int,
 ) -> None:
-    """Answer over HTTP: recommendations, similar items, reasons (docs/serving.md).
+    """Answer over HTTP, with a page to look at (docs/serving.md); OTHER, a second run, beside it.
 
     \b
     Example:
@@ -65,4 +92,5 @@ def command(
 
     if api_key_file is None and host not in ("127.0.0.1", "localhost", "::1"):
         tell("cliper: anyone who reaches this address may ask (--api-key-file asks for a key)")
-    serve(run, host, port, Limits(max_body, max_k, max_concurrent), api_key_file, tell)
+    limits = Limits(max_body, max_k, max_concurrent, max_picture, max_rate)
+    serve(run, other, host, port, limits, store, api_key_file, tell)

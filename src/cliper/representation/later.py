@@ -82,7 +82,7 @@ class LaterItems:
         """Views and pictures of new items in the encoder's space (`cliper` features)."""
         views = render(catalogue, self._views.templates, self._views.names)
         ids = catalogue.items.ids()
-        return encode_items(self._encoder, views, catalogue.image_paths(), ids)
+        return encode_items(self.encoder, views, catalogue.image_paths(), ids)
 
     @cached_property
     def encodings(self) -> Encodings:
@@ -138,7 +138,8 @@ class LaterItems:
         return rendered_views(self.dataset, views.templates, views.include)
 
     @cached_property
-    def _encoder(self) -> DualEncoder:
+    def encoder(self) -> DualEncoder:
+        """As it was fitted on the dataset (`cliper` features)."""
         return fitted_encoder(self.dataset, self._views, self.settings.encoder)
 
     @cached_property

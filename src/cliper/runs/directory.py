@@ -227,6 +227,10 @@ class RunDirectory:
         """`item_id`, one column per field and `image`, a row per item; None in older runs."""
         return self._read_table("items.parquet") if self.has_items else None
 
+    def read_pictures(self) -> pa.ChunkedArray | None:
+        """Where each item's picture is, below the dataset; None in older runs."""
+        return self._read_table("items.parquet", ["image"])["image"] if self.has_items else None
+
     @property
     def has_items(self) -> bool:
         """The items' fields are here: the dataset had some, and the run is not an old one."""
@@ -244,13 +248,13 @@ class RunDirectory:
         """`user_index` and a column per metric, a row per user of the test."""
         return self._read_table("test_per_user.parquet")
 
-    def _read_table(self, name: str) -> pa.Table:
+    def _read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         path = self.path / name
         if not path.is_file():
             raise InputError("a part of the run is missing", where=str(path), remedy="train again")
         self.checked(name)
         with reading(str(path)):
-            return pq.read_table(path)
+            return pq.read_table(path, columns=columns)
 
     def write_results(self, results: Results) -> None:
         """Write the digests, then `results.json`; the run counts as finished from here on."""

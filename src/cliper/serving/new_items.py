@@ -16,6 +16,7 @@ from cliper.config import nearest
 from cliper.data import Catalogue, Dataset, ItemFields, Split, Vocabulary, item_fields
 from cliper.data.vocabulary import check_unicode
 from cliper.encoders.base import Encodings
+from cliper.encoders.fitted import encode_some
 from cliper.errors import InputError
 from cliper.representation.augmented import augmented_users
 from cliper.representation.features import ItemFeatures
@@ -23,7 +24,7 @@ from cliper.representation.later import LaterItems
 from cliper.representation.settings import RepresentationSettings
 from cliper.runs import RunDirectory
 from cliper.scoring import Scorer
-from cliper.types import IndexArray
+from cliper.types import FloatArray, IndexArray
 
 
 class NewItems:
@@ -57,41 +58,6 @@ class NewItems:
         self._added: dict[str, tuple[Catalogue, Encodings]] = {}
         weights = run.read_results().features.weights
         self._later = LaterItems(dataset, self._settings, weights) if with_features else None
-
-    def described(self, items: Sequence[Mapping[str, Any]]) -> Catalogue:
-        """Items as they were given, in the columns of the training catalogue.
-
-        Raises:
-            InputError: no id, an unknown field, or a value of another type.
-        """
-        table, known = self.catalogue.table, (*self.catalogue.fields, "item_id", "image")
-        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
-            raise InputError(f"a list of items, got {type(items).__name__}", where="items")
-        items = list(items)
-        ids = []
-        for at, item in enumerate(items):
-            if not isinstance(item, Mapping):
-                kind = type(item).__name__
-                raise InputError(f"a mapping of fields, got {kind}", where=f"items[{at}]")
-            if not isinstance(item.get("item_id"), str) or not item["item_id"]:
-                raise InputError("no item_id", where=f"items[{at}]", remedy="a text, once each")
-            check_unicode(item["item_id"], f"items[{at}].item_id")
-            if "\0" in item["item_id"]:
-                raise InputError("a zero byte in the item_id", where=f"items[{at}]")
-            ids.append(item["item_id"])
-            for name in item:
-                if name not in known:
-                    where = f"item {ids[-1]!r}"
-                    remedy = nearest(str(name), list(known))
-                    raise InputError(f"unknown field {name!r}", where=where, remedy=remedy)
-        columns = {
-            field.name: [_value(item.get(field.name), field, item["item_id"]) for item in items]
-            for field in table.schema
-        }
-        images = [item.get("image") for item in items]
-        described = pa.table(columns, schema=table.schema)
-        names = tuple(None if image is None else str(image) for image in images)
-        return Catalogue(Vocabulary(ids), described, names, Path())
 
     def grown(self, new: Catalogue) -> Iterator[tuple[Catalogue, Scorer]]:
         """New items and the model over the training catalogue with them behind it.
@@ -129,6 +95,34 @@ class NewItems:
         if item in self._added:
             return self._added[item][1]
         return rows_of(self._later.encodings, self.catalogue.items.indices([item], "item"))
+
+    @property
+    def known_encodings(self) -> Encodings:
+        """Of the training catalogue, where `encodings_of` refuses none of it."""
+        assert self._later is not None
+        return self._later.encodings
+
+    def added(self, item: str) -> Encodings | None:
+        """Of an added item."""
+        return self._added[item][1] if item in self._added else None
+
+    def encoded_text(self, text: str) -> FloatArray:
+        """A text in encoder space, (D,)."""
+        assert self._later is not None
+        encoder = self._later.encoder
+        vector: FloatArray = encode_some(encoder.encode_text, encoder.width, [text])[0][0]
+        return vector
+
+    def encoded_picture(self, path: Path) -> FloatArray:
+        """A picture in encoder space, (D,).
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        assert self._later is not None
+        encoder = self._later.encoder
+        vector: FloatArray = encode_some(encoder.encode_image, encoder.width, [path])[0][0]
+        return vector
 
     def as_new(self, item: str, variants: Encodings) -> Iterator[Scorer]:
         """The model with variants of one item behind the training catalogue.
@@ -181,6 +175,52 @@ class NewItems:
     def _fields(self) -> ItemFields | None:
         wanted = "fields" in self._entry.backbone.extra_inputs
         return item_fields(self.catalogue) if wanted else None
+
+
+def listed(items: object) -> list[Mapping[str, Any]]:
+    """Items that somebody gave, each a mapping with an id.
+
+    Raises:
+        InputError: they are something else.
+    """
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InputError(f"a list of items, got {type(items).__name__}", where="items")
+    items = list(items)
+    for at, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            kind = type(item).__name__
+            raise InputError(f"a mapping of fields, got {kind}", where=f"items[{at}]")
+        if not isinstance(item.get("item_id"), str) or not item["item_id"]:
+            raise InputError("no item_id", where=f"items[{at}]", remedy="a text, once each")
+        check_unicode(item["item_id"], f"items[{at}].item_id")
+        if "\0" in item["item_id"]:
+            raise InputError("a zero byte in the item_id", where=f"items[{at}]")
+    return items
+
+
+def described(items: Sequence[Mapping[str, Any]], like: pa.Table) -> Catalogue:
+    """Items as they were given, in the columns of a table of the training catalogue's fields.
+
+    Raises:
+        InputError: no id, an unknown field, or a value of another type.
+    """
+    known = (*like.column_names, "item_id", "image")
+    items = listed(items)
+    ids = [item["item_id"] for item in items]
+    for item in items:
+        for name in item:
+            if name not in known:
+                where = f"item {item['item_id']!r}"
+                remedy = nearest(str(name), list(known))
+                raise InputError(f"unknown field {name!r}", where=where, remedy=remedy)
+    columns = {
+        field.name: [_value(item.get(field.name), field, item["item_id"]) for item in items]
+        for field in like.schema
+    }
+    images = [item.get("image") for item in items]
+    table = pa.table(columns, schema=like.schema)
+    names = tuple(None if image is None else str(image) for image in images)
+    return Catalogue(Vocabulary(ids), table, names, Path())
 
 
 def _value(value: Any, field: pa.Field, item: str) -> Any:

@@ -2,24 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from cliper.data import Dataset, Vocabulary
 from cliper.data.vocabulary import id_list
 from cliper.errors import InputError
-from cliper.ranking.rank import CHUNK_SIZE
-from cliper.ranking.topk import top_k
 from cliper.runs import RunDirectory
-from cliper.scoring import FoldIn, Scorer
+from cliper.scoring import FactorScorer, FoldIn, Scorer
 from cliper.serving.answer import Reasons, Recommendation
-from cliper.serving.new_items import NewItems
+from cliper.serving.best import Best, best_for_users, best_of_scores
+from cliper.serving.find import Finder, Kind
+from cliper.serving.nearest import Nearest
+from cliper.serving.new_items import NewItems, described, listed
 from cliper.serving.reasons import history_reasons
 from cliper.serving.restore import restore_fold_in
 from cliper.serving.shelf import Shelf
@@ -62,7 +63,10 @@ class Recommender:
         self._seen_start = np.searchsorted(seen_user[order], np.arange(len(users) + 1))
         self._load_new_items = new_items
         self._new_items: NewItems | None = None
-        self._adding = Lock()
+        self._adding, self._finding = Lock(), Lock()
+        self._found_by: Finder | None = None
+        self._unfindable = False
+        self._trained = len(items)
         self._shelf = Shelf(items, scorer, train_counts, fields, fold_in)
 
     @classmethod
@@ -99,7 +103,10 @@ class Recommender:
             where = run.read_config()["dataset"]["path"] if dataset is None else dataset
             return NewItems(run, Dataset.load(where))
 
-        return cls(users, items, scorer, seen_user, seen_item, counts, fields, fold_in, new_items)
+        found = cls(users, items, scorer, seen_user, seen_item, counts, fields, fold_in, new_items)
+        if isinstance(scorer, FactorScorer):
+            found._shelf = replace(found._shelf, nearest=Nearest.of(scorer))
+        return found
 
     @property
     def items(self) -> Vocabulary:
@@ -130,6 +137,48 @@ class Recommender:
             return ""
         value = fields.table[name][int(self.items.indices([item])[0])].as_py()
         return value if isinstance(value, str) else ""
+
+    @property
+    def count(self) -> int:
+        """How many items can be recommended."""
+        return len(self._shelf.items) - len(self._shelf.removed)
+
+    @property
+    def ranking(self) -> str:
+        """How the best items are found: `exact`, or `approximate` and the recall that it has."""
+        nearest = self._shelf.nearest
+        return "exact" if nearest is None else f"approximate, recall {nearest.recall:.3f}"
+
+    @property
+    def folds_in(self) -> bool:
+        """The model can recommend from a history."""
+        return self._shelf.fold_in is not None
+
+    def has(self, item: str) -> bool:
+        """The item may be in a history: it is there, or was."""
+        return bool(self._shelf.items.find([item])[0] >= 0)
+
+    def users_like(self, part: str, most: int) -> list[str]:
+        """Ids of users that hold a text, the first of them."""
+        ids = self.users.array
+        chosen = ids.filter(pc.match_substring(ids, part)) if part else ids
+        found: list[str] = chosen.slice(0, most).to_pylist()
+        return found
+
+    def offers(self, item: str) -> bool:
+        """The item can be recommended: it is there, and was not removed."""
+        return self._shelf.offers(item)
+
+    def fields_of(self, item: str) -> dict[str, Any]:
+        """An item's fields as they are now; empty where the run does not hold them."""
+        shelf = self._shelf
+        row = int(shelf.items.indices([item], "item")[0])
+        return {} if shelf.fields is None else dict(shelf.fields.table.slice(row, 1).to_pylist()[0])
+
+    def history_of(self, user: str) -> list[str]:
+        """Ids of what a user has from the training, oldest first; empty for one that it lacks."""
+        row = int(self.users.find([user])[0])
+        return [] if row < 0 else self._shelf.items.ids(self.seen(row))
 
     def seen(self, user: int) -> IndexArray:
         """Item indices that a user has already."""
@@ -190,12 +239,7 @@ class Recommender:
             asked = id_list(users, "user")
             rows = self.users.indices(asked, "user")
             seen = [self.seen(int(row)) for row in rows]
-        offered = scorer if pool is None else scorer.restrict(pool)
-
-        def score(part: slice) -> Tensor:
-            return offered(torch.from_numpy(rows[part]))
-
-        best = _best(shelf, score, len(rows), seen if exclude_seen else None, k, pool)
+        best = best_for_users(shelf, scorer, rows, seen if exclude_seen else None, k, pool)
         reasons = None
         if explain:
             pairs = zip(seen, best, strict=True)
@@ -229,17 +273,141 @@ class Recommender:
 
         >>> shop.add_items([{"item_id": "sku-99", "title": "A red bag"}])  # doctest: +SKIP
         """
+        items = listed(items)
+        for item in items:
+            if self.offers(item["item_id"]):
+                raise InputError(f"the item {item['item_id']!r} is there already", where="items")
+        self.put_items(items)
+
+    def put_items(
+        self, items: Sequence[Mapping[str, Any]], keep: Callable[[], object] = lambda: None
+    ) -> None:
+        """Add items, or put them in place of those with the same ids.
+
+        An item of the training gets new fields for filters, and scores as it was trained. Removed
+        items are there again.
+
+        Args:
+            items: as for `add_items`.
+            keep: called when all is computed and before it can be seen; if it raises, nothing is.
+
+        Raises:
+            InputError: as `add_items`, but for ids that are there.
+        """
+        items = listed(items)
+        with self._adding:
+            shelf = self._shelf
+            rows = shelf.items.find([item["item_id"] for item in items])
+            trained = [at for at, row in enumerate(rows) if 0 <= row < self._trained]
+            others = [item for at, item in enumerate(items) if at not in set(trained)]
+            if trained:
+                if shelf.fields is None:
+                    raise InputError("the run does not hold its items' fields", where="items")
+                known = [items[at] for at in trained]
+                shelf = shelf.described(rows[trained], described(known, shelf.fields.table))
+            if others:
+                maker = self._maker()
+                new = described(others, maker.catalogue.table)
+                again = rows[rows >= self._trained]
+                shelf = shelf.retired(again) if len(again) else shelf
+                for part, grown in maker.grown(new):
+                    shelf = shelf.with_items(part, grown, len(maker.catalogue.items))
+            keep()
+            self._shelf = shelf
+
+    def prepare_items(self) -> None:
+        """Load what adds items now, so that the first one does not wait for it.
+
+        Raises:
+            InputError: the model or the features cannot take new items.
+        """
         with self._adding:
             maker = self._maker()
-            new = maker.described(items)
-            known = self._shelf.items.find(new.items.array) >= 0
-            if known.any():
-                twice = new.items.ids([int(known.argmax())])[0]
-                raise InputError(f"the item {twice!r} is there already", where="items")
-            shelf = self._shelf
-            for part, grown in maker.grown(new):
-                shelf = shelf.with_items(part, grown, len(maker.catalogue.items))
+            table = maker.catalogue.table
+            known = {name: values[0] for name, values in table.slice(0, 1).to_pydict().items()}
+            one = described([{**known, "item_id": "\x01"}], table)
+            for _ in maker.grown(one):
+                pass
+
+    def remove_items(self, items: Sequence[str], keep: Callable[[], object] = lambda: None) -> None:
+        """Recommend some items no longer. They stay in the histories in which they are.
+
+        Raises:
+            InputError: an unknown item id.
+        """
+        with self._adding:
+            shelf = self._shelf.without(self._shelf.items.indices(items, "item"))
+            keep()
             self._shelf = shelf
+
+    def find(
+        self,
+        text: str | None = None,
+        picture: Path | None = None,
+        k: int = 10,
+        *,
+        where: Mapping[str, Any] | None = None,
+    ) -> list[Recommendation]:
+        """The k items that a text or a picture means; a shop's search box.
+
+        A text's score is the share of its words that an item's fields hold, and, where the run's
+        features are made of views, the cosine of the text with them. A picture's is the cosine
+        with an item's picture. Items of which nothing speaks are left out.
+
+        Raises:
+            InputError: both or none are given, a picture that cannot be used, or a run that knows
+                no pictures.
+        """
+        if (text is None) == (picture is None):
+            raise InputError("give a text or a picture, one of both", where="find")
+        shelf = self._shelf
+        finder = self._finder(must=picture is not None)
+        scores = np.zeros(len(shelf.items), np.float32)
+        if text is not None and shelf.fields is not None:
+            scores += shelf.fields.words(text)
+        if finder is not None and self._new_items is not None:
+            with self._finding:  # an encoder is used by one thread at a time
+                vector = (
+                    self._new_items.encoded_text(str(text))
+                    if picture is None
+                    else self._new_items.encoded_picture(picture)
+                )
+            kind: Kind = "text" if picture is None else "image"
+            scores += finder.cosines(vector, shelf.items, kind)
+        pool = shelf.pool(None, where)
+        chosen = torch.from_numpy(np.where(scores > 0, scores, -np.inf)[None])
+        chosen = chosen if pool is None else chosen[:, pool]
+        best = best_of_scores(shelf, lambda _: chosen, 1, None, k, pool)
+        return _rows(shelf.items, [""], best)
+
+    def _finder(self, must: bool) -> Finder | None:
+        """What knows what items mean, made when first needed; None where nothing can.
+
+        Raises:
+            InputError: nothing can, and it must.
+        """
+        with self._finding:
+            if self._found_by is None and (must or not self._unfindable):
+                try:
+                    with self._adding:
+                        maker = self._maker()
+                    self._found_by = Finder(maker)
+                except InputError:
+                    self._unfindable = True
+                    if must:
+                        raise
+            return self._found_by
+
+    def values_of(self, field: str, most: int = 50) -> tuple[list[tuple[str, int]], bool]:
+        """The commonest values of a field with how many items have each, and whether all of its
+        values are numbers.
+
+        Raises:
+            InputError: there is no such field.
+        """
+        if self._shelf.fields is None:
+            raise InputError("the run does not hold its items' fields", where="where")
+        return self._shelf.fields.commonest(field, most)
 
     def _maker(self) -> NewItems:
         """What adds items and knows their views, loaded when it is first needed."""
@@ -283,64 +451,14 @@ class Recommender:
             scores = shelf.scorer.similarities(torch.from_numpy(rows[part]))
             return scores if pool is None else scores[:, pool]
 
-        best = _best(shelf, score, len(rows), [row[None] for row in rows], k, pool)
+        best = best_of_scores(shelf, score, len(rows), [row[None] for row in rows], k, pool)
         return _rows(shelf.items, asked, best)
-
-
-class _Best(NamedTuple):
-    """The best items of one query, best first."""
-
-    items: IndexArray
-    scores: list[float]
-
-
-def _best(
-    shelf: Shelf,
-    score: Callable[[slice], Tensor],
-    count: int,
-    hidden: Sequence[IndexArray] | None,
-    k: int,
-    pool: Tensor | None,
-) -> list[_Best]:
-    """The best of each query, some at a time; ties as in evaluation, lower index first.
-
-    Args:
-        shelf: the items.
-        score: scores of a slice of the queries for the pool, in memory that may be written to.
-        count: of the queries.
-        hidden: item indices that each query must not get.
-        k: at most so many.
-        pool: sorted item indices; None for all.
-    """
-    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
-        raise InputError(f"k is {k!r}", where="k", remedy="a whole number, at least 1")
-    k = int(k)
-    n = len(shelf.items) if pool is None else len(pool)
-    column = np.arange(len(shelf.items))
-    if pool is not None:
-        column = np.full(len(shelf.items), -1)
-        column[pool.numpy()] = np.arange(n)
-    found: list[_Best] = []
-    for start in range(0, count, CHUNK_SIZE):
-        part = slice(start, start + CHUNK_SIZE)
-        scores = score(part)
-        if hidden is not None:
-            at = np.repeat(np.arange(len(scores)), [len(one) for one in hidden[part]])
-            hide = column[np.concatenate([np.empty(0, np.int64), *hidden[part]])]
-            keep = hide >= 0
-            scores[torch.from_numpy(at[keep]), torch.from_numpy(hide[keep])] = -torch.inf
-        values, columns = top_k(scores, min(k, n))
-        for row, places in zip(values, columns, strict=True):
-            there = places[places >= 0]
-            items = there if pool is None else pool[there]
-            found.append(_Best(items.numpy(), row[: len(there)].tolist()))
-    return found
 
 
 def _rows(
     ids: Vocabulary,
     queries: Sequence[str],
-    best: Sequence[_Best],
+    best: Sequence[Best],
     reasons: Sequence[Sequence[Reasons]] | None = None,
 ) -> list[Recommendation]:
     """Answers in outside ids."""

@@ -1,7 +1,7 @@
 """`Shelf`: the items at one moment, what scores them, and which of them a request is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from cliper.data import Catalogue, Vocabulary
 from cliper.data.vocabulary import id_list
 from cliper.errors import InputError
 from cliper.scoring import FactorScorer, FoldIn, Scorer
+from cliper.serving.nearest import Nearest
 from cliper.serving.where import Fields
 from cliper.types import IndexArray
 
@@ -28,6 +29,8 @@ class Shelf:
         train_counts: (N,).
         fields: of the items, None where they are not known.
         fold_in: scores for a history; None where the model cannot.
+        nearest: finds candidates among very many items; None where all are scored.
+        removed: indices of items that are there no longer, sorted.
     """
 
     items: Vocabulary
@@ -35,6 +38,8 @@ class Shelf:
     train_counts: IndexArray
     fields: Fields | None
     fold_in: FoldIn | None
+    nearest: Nearest | None = None
+    removed: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def with_items(self, new: Catalogue, grown: Scorer, trained: int) -> "Shelf":
         """A shelf with more items behind.
@@ -51,7 +56,33 @@ class Shelf:
             fields = Fields(pa.concat_tables([fields.table, new.table.cast(fields.table.schema)]))
         items = Vocabulary(pa.concat_arrays([self.items.array, new.items.array]))
         fold_in = None if self.fold_in is None else self.fold_in.extended(scorer)
-        return Shelf(items, scorer, counts, fields, fold_in)
+        return Shelf(items, scorer, counts, fields, fold_in, self.nearest, self.removed)
+
+    def without(self, rows: IndexArray) -> "Shelf":
+        """A shelf on which some items are not offered; they may still be in histories."""
+        return replace(self, removed=np.union1d(self.removed, rows))
+
+    def retired(self, rows: IndexArray) -> "Shelf":
+        """A shelf without some items whose ids are free for others."""
+        ids = np.array(self.items.ids(), dtype=object)
+        ids[rows] = [f"\0{row}" for row in rows]  # no item of a catalogue is named so
+        return replace(self.without(rows), items=Vocabulary(pa.array(ids, pa.string())))
+
+    def described(self, rows: IndexArray, new: Catalogue) -> "Shelf":
+        """A shelf that offers some items (n,) with the fields of `new`; they score as they did."""
+        if self.fields is None:
+            raise InputError("the run does not hold its items' fields", where="items")
+        table = self.fields.table
+        both = pa.concat_tables([table, new.table.cast(table.schema)])
+        order = np.arange(len(table))
+        order[rows] = len(table) + np.arange(len(rows))
+        fields = Fields(both.take(pa.array(order)))
+        return replace(self, fields=fields, removed=np.setdiff1d(self.removed, rows))
+
+    def offers(self, item: str) -> bool:
+        """The item is there, and was not removed."""
+        row = int(self.items.find([item])[0])
+        return row >= 0 and row not in self.removed
 
     def pool(
         self, candidates: Sequence[str] | None, where: Mapping[str, Any] | None

@@ -7,6 +7,7 @@ condition on numbers. An item without the field meets `not_in` alone.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from numbers import Real
@@ -28,6 +29,9 @@ _COMPARE: dict[str, Callable[[FloatArray, float], BoolArray]] = {
     "gt": np.greater,
     "ge": np.greater_equal,
 }
+_WORD = re.compile(r"\w+")
+MAX_WORDS = 20
+"""So many words of a search count."""
 OPERATORS = (*_COMPARE, "in", "not_in")
 
 
@@ -65,6 +69,38 @@ class Fields:
         for name, condition in where.items():
             met &= self._column(str(name)).mask(condition, f"where.{name}")
         return met
+
+    def words(self, text: str) -> FloatArray:
+        """Which share of a text's words each item's fields hold, float32 (N,)."""
+        words = list(dict.fromkeys(_WORD.findall(text.lower())))[:MAX_WORDS]
+        held = np.zeros(self.table.num_rows, np.float32)
+        for word in words:
+            found = pc.match_substring(self._texts, word)
+            held += np.asarray(found.to_numpy(zero_copy_only=False), np.float32) / len(words)
+        return held
+
+    @cached_property
+    def _texts(self) -> pa.Array:
+        """All that is said of each item, in small letters."""
+        if not self.names:
+            return pa.array([""] * self.table.num_rows, pa.string())
+        columns = []
+        for name in self.names:
+            column = self.table.column(name).combine_chunks()
+            if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+                column = pc.binary_join(column, " ")
+            columns.append(column.cast(pa.string()))
+        joined = pc.binary_join_element_wise(*columns, " ", null_handling="skip")
+        return pc.utf8_lower(joined)
+
+    def commonest(self, name: str, most: int) -> tuple[list[tuple[str, int]], bool]:
+        """A field's commonest values with how many items have each; all of its are numbers."""
+        column = self._column(name)
+        counts = np.bincount(column.codes, minlength=len(column.values))
+        order = np.argsort(-counts, kind="stable")[:most]
+        values = column.values.take(pa.array(order)).to_pylist()
+        numbers = len(column.values) > 0 and not bool(np.isnan(column.numbers).any())
+        return list(zip(values, counts[order].tolist(), strict=True)), numbers
 
     def _column(self, name: str) -> "_Column":
         if name not in self.table.column_names:

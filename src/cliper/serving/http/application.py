@@ -1,57 +1,46 @@
 """The end points of `/v1` (docs/serving.md), answered by the library."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
-from cliper.data import Vocabulary
-from cliper.serving import Recommendation
-from cliper.serving.http.bodies import WHERE, Answer, Explain, ProblemDetail, Question, State
+from cliper.serving.http.answers import K, WhereText, answer, checked
+from cliper.serving.http.bodies import Answer, Explain, Question, State
+from cliper.serving.http.front import add_page
 from cliper.serving.http.guard import Guard
-from cliper.serving.http.limits import MAX_EXPLAINED, Limits
+from cliper.serving.http.limits import MAX_HISTORY, Limits
+from cliper.serving.http.look import add_look
 from cliper.serving.http.metrics import Metrics
-from cliper.serving.http.problems import Problem, answer_errors
-from cliper.serving.http.served import Served, Shop
+from cliper.serving.http.problems import PROBLEM, Problem, answer_errors
+from cliper.serving.http.reading import json_body, parsed_where, read_json
+from cliper.serving.http.served import Served
+from cliper.serving.http.shop import Shop
+from cliper.serving.http.stock import ItemId, add_stock
 
-K = Annotated[int, Query(ge=1, description="How many items at most.")]
-WhereText = Annotated[
-    str | None,
-    Query(
-        description="Conditions on the items' fields, as JSON.",
-        examples=['{"category": ["bags"], "price": {"lt": 50}}'],
-    ),
-]
-PROBLEM: dict[str, Any] = {
-    "description": "What is wrong",
-    "content": {"application/problem+json": {"schema": ProblemDetail.model_json_schema()}},
-}
+QUESTION = TypeAdapter(Question)
 
 
-def application(shop: Shop, limits: Limits, keys: Collection[str] = ()) -> ASGIApp:
+def application(
+    shop: Shop, limits: Limits, keys: Collection[str] = (), other: Shop | None = None
+) -> ASGIApp:
     """What a server runs.
 
     Args:
         shop: what is served.
+        other: a second run on the same store, at `/other/v1`, to look at beside the first.
         limits: of a request.
         keys: of which a request must bring one; none are asked for where it is empty.
     """
     metrics = Metrics(shop)
-    app = FastAPI(
-        title="cliper",
-        version="1",
-        docs_url=None,  # these pages load their scripts from elsewhere
-        redoc_url=None,
-        responses={422: PROBLEM},
-    )
-    answer_errors(app)
-    _add_recommendations(app, shop, limits)
-    _add_model(app, shop)
+    app = _api(shop, limits)
+    add_page(app)
+    if other is not None:
+        app.mount("/other", _api(other, limits))
 
     @app.get("/metrics", response_class=Response, summary="For Prometheus")
     async def prometheus() -> Response:
@@ -61,6 +50,23 @@ def application(shop: Shop, limits: Limits, keys: Collection[str] = ()) -> ASGIA
     return Guard(app, limits, known, metrics)
 
 
+def _api(shop: Shop, limits: Limits) -> FastAPI:
+    """The end points for one run."""
+    app = FastAPI(
+        title="cliper",
+        version="1",
+        docs_url=None,  # these pages load their scripts from elsewhere
+        redoc_url=None,
+        responses={422: PROBLEM},
+    )
+    answer_errors(app)
+    _add_recommendations(app, shop, limits)
+    add_stock(app, shop, limits)
+    add_look(app, shop, limits)
+    _add_model(app, shop)
+    return app
+
+
 def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
     """Functions without `async` run in threads, so that a long one stops no other."""
 
@@ -68,49 +74,45 @@ def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
         "/v1/users/{user_id:path}/recommendations",
         response_model=Answer,
         responses={404: PROBLEM},
-        summary="For a user of the training",
+        summary="For a user of the training, or with events",
     )
     def for_user(
-        user_id: str,
+        user_id: ItemId,
         k: K = 10,
         exclude_seen: bool = True,
         where: WhereText = None,
         explain: Explain = False,
     ) -> Response:
         served = shop.now
-        _require(served.recommender.users, user_id, "user")
+        history = _history(shop, served, user_id)
         rows = served.recommender.recommend(
-            [user_id],
-            _checked(k, limits, explain),
+            [user_id] if history is None else None,
+            checked(k, limits, explain),
+            history=history,
             exclude_seen=exclude_seen,
-            where=_parsed(where),
+            where=parsed_where(where),
             explain=explain,
         )
-        return _answer(served, rows)
+        return answer(served, rows)
 
     @app.post(
         "/v1/recommendations",
         response_model=Answer,
         responses={415: PROBLEM},
         summary="For anyone with a history",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": Question.model_json_schema()}},
-            }
-        },
+        openapi_extra=json_body(QUESTION),
     )
     def for_anyone(question: Annotated[Question, Depends(_question)]) -> Response:
         served = shop.now
         rows = served.recommender.recommend(
             history=question.history,
-            k=_checked(question.k, limits, question.explain),
+            k=checked(question.k, limits, question.explain),
             exclude_seen=question.exclude_seen,
             candidates=question.candidates,
             where=question.where,
             explain=question.explain,
         )
-        return _answer(served, rows)
+        return answer(served, rows)
 
     @app.get(
         "/v1/items/{item_id:path}/similar",
@@ -118,13 +120,14 @@ def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
         responses={404: PROBLEM},
         summary="The items nearest to one",
     )
-    def similar(item_id: str, k: K = 10, where: WhereText = None) -> Response:
+    def similar(item_id: ItemId, k: K = 10, where: WhereText = None) -> Response:
         served = shop.now
-        _require(served.recommender.items, item_id, "item")
+        if not served.recommender.offers(item_id):
+            raise Problem(404, f"unknown item {item_id!r}")
         rows = served.recommender.similar_items(
-            [item_id], _checked(k, limits), where=_parsed(where)
+            [item_id], checked(k, limits), where=parsed_where(where)
         )
-        return _answer(served, rows)
+        return answer(served, rows)
 
 
 def _add_model(app: FastAPI, shop: Shop) -> None:
@@ -146,49 +149,21 @@ def _add_model(app: FastAPI, shop: Shop) -> None:
 
 
 async def _question(request: Request) -> Question:
-    """The body, read by pydantic: no NaN, no broken Unicode, no endless nesting gets through."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Problem(415, "the body must be application/json")
-    try:
-        return Question.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise _invalid(error, "body") from None
+    return await read_json(request, QUESTION)
 
 
-def _parsed(where: str | None) -> dict[str, Any] | None:
-    if where is None:
-        return None
-    try:
-        return WHERE.validate_json(where)
-    except ValidationError as error:
-        raise _invalid(error, "query", "where") from None
+def _history(shop: Shop, served: Served, user_id: str) -> list[str] | None:
+    """What a user took, oldest first, where the training did not see all of it; else None.
 
-
-def _invalid(error: ValidationError, *place: str) -> RequestValidationError:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return RequestValidationError([{**e, "loc": (*place, *e["loc"])} for e in found])
-
-
-def _checked(k: int, limits: Limits, explain: Explain = False) -> int:
-    most = min(limits.k, MAX_EXPLAINED) if explain else limits.k
-    if k > most:
-        told = " with reasons" if explain else ""
-        raise Problem(422, f"k: at most {most}{told}")
-    return k
-
-
-def _require(known: Vocabulary, name: str, what: str) -> None:
-    if known.find([name])[0] < 0:
-        remedy = "; POST /v1/recommendations answers for a history" if what == "user" else ""
-        raise Problem(404, f"unknown {what} {name!r}{remedy}")
-
-
-def _answer(served: Served, rows: Sequence[Recommendation]) -> Response:
-    items = []
-    for row in rows:
-        item: dict[str, Any] = {"item_id": row.item_id, "rank": row.rank, "score": row.score}
-        if row.reasons is not None:
-            item["reasons"] = row.reasons.json_object()
-        items.append(item)
-    return JSONResponse({"items": items, "model": served.name})
+    Raises:
+        Problem: the training does not know the user, and no event does.
+    """
+    recommender = served.recommender
+    told = [item for item in shop.store.history(user_id, MAX_HISTORY) if recommender.has(item)]
+    trained = recommender.history_of(user_id)
+    if not told and recommender.users.find([user_id])[0] < 0:
+        remedy = "POST /v1/events tells of one, POST /v1/recommendations answers for a history"
+        raise Problem(404, f"unknown user {user_id!r}; {remedy}")
+    if recommender.folds_in and not set(told) <= set(trained):
+        return [*trained, *told]
+    return None

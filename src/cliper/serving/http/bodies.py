@@ -1,10 +1,20 @@
 """What requests hold and answers are; OpenAPI is made of it."""
 
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
-from cliper.serving.http.limits import MAX_CANDIDATES, MAX_HISTORY, MAX_NAME
+from cliper.serving.http.limits import (
+    MAX_CANDIDATES,
+    MAX_EVENTS,
+    MAX_HISTORY,
+    MAX_ID,
+    MAX_ITEMS,
+    MAX_NAME,
+    MAX_TEXT,
+    MAX_VALUES,
+)
 
 LARGEST = 1e300
 Explain = bool | Literal["history"]
@@ -56,6 +66,78 @@ class Question(BaseModel):
     )
 
 
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$"),
+    AfterValidator(lambda name: normalize("NFC", name)),
+]
+Text = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
+Number = Annotated[int | float, AfterValidator(lambda number: _finite(number))]
+Listed = Annotated[list[Text | Number], Field(max_length=MAX_VALUES)]
+
+
+class EventBody(BaseModel):
+    """Somebody took an item."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    user_id: Id
+    item_id: Id
+    timestamp: float | None = Field(
+        None, ge=0, le=1e12, description="Seconds after 1970; the server's time if not given."
+    )
+
+
+class Content(BaseModel):
+    """What is known of an item."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    fields: dict[Id, Text | Number | Listed | None] = Field(
+        default_factory=dict,
+        max_length=MAX_VALUES,
+        description="By name; `GET model` lists the fields.",
+        examples=[{"title": "A red bag", "category": ["bags"], "price": 49.9}],
+    )
+    picture: Base64Bytes | None = Field(None, description="The file, in base 64.")
+
+
+class NewItem(Content):
+    """An item that comes."""
+
+    item_id: Id
+
+
+EVENTS: TypeAdapter[list[EventBody]] = TypeAdapter(
+    Annotated[list[EventBody], Field(min_length=1, max_length=MAX_EVENTS)]
+)
+ITEMS: TypeAdapter[NewItem | list[NewItem]] = TypeAdapter(
+    NewItem | Annotated[list[NewItem], Field(min_length=1, max_length=MAX_ITEMS)]
+)
+CONTENT: TypeAdapter[Content] = TypeAdapter(Content)
+
+
+def _finite(number: float) -> float:
+    if not abs(number) <= LARGEST:
+        raise ValueError("a number that is not finite, or too large")
+    return number
+
+
+class Accepted(BaseModel):
+    """Events that are kept."""
+
+    accepted: int = Field(description="As many as were sent.")
+    known: int = Field(description="So many of them were there already, with their time.")
+
+
+class Item(BaseModel):
+    """An item as it is now."""
+
+    item_id: str
+    fields: dict[str, Any]
+    picture: str | None = Field(description="Where its picture is.")
+
+
 class HistoryReason(BaseModel):
     """What one item of the history has in a score."""
 
@@ -92,6 +174,26 @@ class Answer(BaseModel):
 
     items: list[RankedItem]
     model: str
+
+
+class Users(BaseModel):
+    """Ids of users."""
+
+    users: list[str]
+
+
+class FieldValue(BaseModel):
+    """A value of a field."""
+
+    value: str
+    items: int
+
+
+class Values(BaseModel):
+    """What a field holds."""
+
+    values: list[FieldValue] = Field(description="The commonest first.")
+    numbers: bool = Field(description="All of its values are numbers.")
 
 
 class State(BaseModel):

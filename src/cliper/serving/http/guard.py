@@ -3,17 +3,22 @@
 import asyncio
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cliper.serving.http.front import FILES
 from cliper.serving.http.limits import RECEIVE_SECONDS, Limits
 from cliper.serving.http.metrics import Metrics
 from cliper.serving.http.problems import LOG, Problem, problem
+from cliper.serving.http.rate import Rate
 
 OPEN = ("/v1/health", "/v1/ready")
 """Asked by what watches the server: no key, and never refused for load."""
+KEYLESS = (*OPEN, *FILES)
+"""The page has nothing to hide and asks for the key itself."""
 PATIENCE = 16
 """So many times the largest body is read and dropped, so that its sender sees the refusal."""
 UNCOUNTED = (*OPEN, "/metrics", "/openapi.json")
@@ -34,6 +39,7 @@ class Guard:
     ) -> None:
         self.app, self.limits, self.keys, self.metrics = app, limits, tuple(keys), metrics
         self._working = 0
+        self._rate = Rate(limits.rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -60,9 +66,12 @@ class Guard:
                 self.metrics.answered(_route(scope), status, time.perf_counter() - start)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.keys and scope["path"] not in OPEN and not self._has_key(scope):
+        if self.keys and scope["path"] not in KEYLESS and not self._has_key(scope):
             raise Problem(401, "no key, or a wrong one", {"WWW-Authenticate": "Bearer"})
-        body = await _body(receive, self.limits.body)
+        if scope["path"] not in OPEN and (wait := self._rate.wait(_client(scope))):
+            headers = {"Retry-After": str(math.ceil(wait))}
+            raise Problem(429, "too many requests of one client", headers)
+        body = await _body(receive, self.limits.body_of(scope["path"]))
         if body is None:
             return
         if scope["path"] in UNCOUNTED:
@@ -126,6 +135,11 @@ def _given(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+def _client(scope: Scope) -> str:
+    """Whom a limit of the rate is for: an address."""
+    return str((scope.get("client") or ("",))[0])
 
 
 def _route(scope: Scope) -> str:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from cliper.serving.http.served import Shop
+from cliper.serving.http.shop import Shop
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -56,6 +56,6 @@ class _Model(Collector):
         model = GaugeMetricFamily("cliper_model", "The model that is served.", labels=["model"])
         model.add_metric([served.name], 1)
         yield model
-        items, users = len(served.recommender.items), len(served.recommender.users)
+        items, users = served.recommender.count, len(served.recommender.users)
         yield GaugeMetricFamily("cliper_items", "Items that can be recommended.", items)
         yield GaugeMetricFamily("cliper_users", "Users of the training.", users)

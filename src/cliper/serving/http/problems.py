@@ -8,10 +8,16 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from cliper.errors import InputError
+from cliper.serving.http.bodies import ProblemDetail
 
+PROBLEM: dict[str, Any] = {
+    "description": "What is wrong",
+    "content": {"application/problem+json": {"schema": ProblemDetail.model_json_schema()}},
+}
 LOG = logging.getLogger("cliper.serve")
 MAX_DETAIL, MAX_ERRORS = 300, 10
 
@@ -66,6 +72,10 @@ def answer_errors(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return problem(error.status_code, str(error.detail), error.headers)
 
+    def no_store(_: Request, error: Exception) -> Response:
+        LOG.error("the store does not answer: %s", str(error).partition("\n")[0])
+        return problem(503, "the store does not answer", {"Retry-After": "1"})
+
     def unexpected(_: Request, error: Exception) -> Response:
         return problem(500, "an error of the server; its log has the details")
 
@@ -73,6 +83,7 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(InputError, wrong_input)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(SQLAlchemyError, no_store)
     app.add_exception_handler(Exception, unexpected)
 
 

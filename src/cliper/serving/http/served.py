@@ -1,15 +1,15 @@
-"""The run that is served, and how another takes its place."""
+"""One loaded run, and what is said of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
+
+import pyarrow as pa
 
 from cliper.errors import InputError
 from cliper.files import sha256_file
 from cliper.runs import RunDirectory
 from cliper.serving import Recommender
-from cliper.serving.http.problems import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +18,16 @@ class Served:
 
     Attributes:
         name: tells it from every other: the backbone, and a hash of its `results.json`.
-        facts: what `GET model` says of it.
+        about: what `GET model` says of it, counts apart.
+        images: pictures of the items of the training, below the dataset, as the run names them.
+        dataset: where the run was trained on it.
     """
 
     recommender: Recommender
     name: str
-    facts: dict[str, Any]
+    about: dict[str, Any]
+    images: pa.ChunkedArray | None = None
+    dataset: Path = Path()
 
     @classmethod
     def load(cls, path: Path) -> "Served":
@@ -41,43 +45,32 @@ class Served:
             raise InputError("the run changed while it was read", where=str(path))
         if len(recommender.users):
             recommender.recommend(recommender.users.ids([0]), 1)
-        name = f"{results.backbone}-{before[:12]}"
         told = results.json_object()
-        facts = {
+        name = f"{results.backbone}-{before[:12]}"
+        about = {
             "model": name,
             "backbone": results.backbone,
             "features": told["features"],
             "cliper_version": told["cliper_version"],
             "created": told["created"],
             "dataset": {"name": results.dataset.name, "hash": results.dataset.hash},
-            "users": len(recommender.users),
-            "items": len(recommender.items),
             "fields": recommender.field_names,
+            "ranking": recommender.ranking,
             "test": told["test"],
         }
-        return cls(recommender, name, facts)
+        images, dataset = run.read_pictures(), Path(run.read_config()["dataset"]["path"] or "")
+        return cls(recommender, name, about, images, dataset)
 
+    def picture(self, item_id: str) -> Path | None:
+        """The picture that an item had in the training."""
+        row = int(self.recommender.items.find([item_id])[0])
+        if self.images is None or not 0 <= row < len(self.images):
+            return None
+        name = self.images[row].as_py()
+        return None if name is None else self.dataset / name
 
-class Shop:
-    """What is served now. A request reads `now` once and keeps to it, whatever replaces it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.now = Served.load(path)
-        self._reloading = Lock()
-
-    def reload(self) -> Served:
-        """Read the run directory again; the old model answers until the new one can.
-
-        Raises:
-            Problem: it is being read already, or what lies there cannot be served.
-        """
-        if not self._reloading.acquire(blocking=False):
-            raise Problem(409, "the run is being read already")
-        try:
-            self.now = Served.load(self.path)
-        except InputError as error:
-            raise Problem(409, f"the model stays: {error}".replace(str(self.path), "run")) from None
-        finally:
-            self._reloading.release()
-        return self.now
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `GET model` says."""
+        counts = {"users": len(self.recommender.users), "items": self.recommender.count}
+        return {**self.about, **counts}

@@ -10,16 +10,19 @@ import uvicorn
 from cliper.errors import InputError
 from cliper.serving.http.application import application
 from cliper.serving.http.limits import Limits
-from cliper.serving.http.served import Shop
+from cliper.serving.http.shop import Shop
+from cliper.serving.store import Store
 
 STOP_SECONDS = 10
 
 
 def serve(
     run: Path,
+    other: Path | None,
     host: str,
     port: int,
     limits: Limits,
+    store: str | None,
     key_file: Path | None,
     say: Callable[[str], None],
 ) -> None:
@@ -27,8 +30,10 @@ def serve(
 
     Args:
         run: a finished run.
+        other: a second one, at `/other/v1`.
         host, port: where to listen; 0 takes a free port.
         limits: of a request.
+        store: address of a database, or a file for SQLite; beside the run if None.
         key_file: keys, one a line; None asks for none.
         say: told the address once requests are answered.
 
@@ -38,10 +43,15 @@ def serve(
     keys = [] if key_file is None else read_keys(key_file)
     listening = _listen(host, port)
     with listening:
-        shop = Shop(run)
+        kept = Store(store_address(run, store))
+        shop = Shop(run, kept)
+        second = None if other is None else Shop(other, kept)
+        for one in (shop, second):
+            if one is not None:
+                one.follow()
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
         settings = uvicorn.Config(
-            application(shop, limits, keys),
+            application(shop, limits, keys, second),
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -58,6 +68,17 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         say(f"cliper: serving {shop.now.name} on http://{shown}:{bound}")
         uvicorn.Server(settings).run(sockets=[listening])
+
+
+def store_address(run: Path, store: str | None) -> str:
+    """Where events and items are kept, as SQLAlchemy writes it.
+
+    >>> store_address(Path("runs/shop"), None), store_address(Path("runs/shop"), "a/b.sqlite")
+    ('sqlite:///runs/shop.store.sqlite', 'sqlite:///a/b.sqlite')
+    """
+    if store is None:
+        store = str(run.with_name(run.name + ".store.sqlite"))
+    return store if "://" in store else f"sqlite:///{store}"
 
 
 def read_keys(path: Path) -> list[str]:

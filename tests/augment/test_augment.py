@@ -239,6 +239,9 @@ def test_a_damaged_part_is_named(dataset: Dataset, tmp_path: Path) -> None:
     augment_dataset(dataset, Scripted(good), out, SETTINGS)
     table = pq.read_table(out / "augmented.parquet")
     pq.write_table(table.rename_columns(["user_id", "a", "b"]), out / "augmented.parquet")
+    with pytest.raises(InputError, match="damaged or replaced"):
+        Dataset.load(out)
+    (out / "SHA256SUMS").unlink()  # as in earlier versions
     with pytest.raises(InputError, match="not what 'cliper augment' writes"):
         Dataset.load(out)
     (out / "augmented.parquet").unlink()

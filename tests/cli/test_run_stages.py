@@ -69,7 +69,8 @@ def go(cliper, tmp_path):
 def test_from_raw_files_to_a_report_once(cliper, go, tmp_path):
     out = tmp_path / "out"
     studies = {"kinds": ["modalities"], "seeds": 2, "backbone": "vbpr"}
-    both = {"compare": {"backbones": ["vbpr"], "features": ["vanilla", "cliper"], "seeds": 2},
+    both = {"compare": {"backbones": ["vbpr"], "features": ["vanilla", "cliper"],
+                        "fusions": ["attention"], "seeds": 2},
             "features": None, "studies": studies}  # fmt: skip
     planned = cliper("run", experiment(tmp_path, **both), "--out", out, "--dry-run", "--json")
     assert states(planned) == dict.fromkeys(

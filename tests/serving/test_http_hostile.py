@@ -41,7 +41,7 @@ RAW = [
     b'{"history": ["i1"], "where": {"kind": ' + b"[" * 5000 + b"]" * 5000 + b"}}",
 ]  # fmt: skip
 WIRE = [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"GET /x HTTP/9.9\r\n\r\n",
     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST /v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
     b"POST /v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"

@@ -29,7 +29,7 @@ def train(model: Backbone, steps: int = 4) -> None:
     if not model.is_trained:
         return
     generator = torch.Generator().manual_seed(1)
-    optimiser = Adam(model, TrainingConfig(learning_rate=0.02))
+    optimiser = Adam(model, TrainingConfig(learning_rate=0.02).sized(1, False))
     warm = torch.from_numpy(np.flatnonzero(WORLD.train.item_counts()))
     users, positives = (
         torch.from_numpy(column) for column in (WORLD.train.user_index, WORLD.train.item_index)

@@ -195,6 +195,9 @@ def killed(run: Path, folder: Path, rounds: int) -> tuple[int, int, int, str]:
     store, log = folder / "killed.sqlite", folder / "killed.log"
     for number in range(rounds):
         server = Server(run, store, log)
+        first = {"item_id": f"first-{number}", "fields": {field: "red"}}
+        assert Client(server).ask("POST", "/v1/items", first)[0] == 201  # the encoder is loaded
+        items.append(f"first-{number}")
 
         def tell(writer: int, number: int = number, server: Server = server) -> None:
             client = Client(server)

@@ -127,12 +127,12 @@ def test_items_are_replaced_and_removed(dataset: Dataset, tmp_path: Path) -> Non
     model.add_items([{"item_id": "new", "title": "a grey thing", "colour": ["grey"]}])
     model.put_items([last, {"item_id": "i2", "colour": ["violet"]}])
     fresh.add_items([last])
-    assert model.count == N + 1
+    assert model.shelf.count == N + 1
     violet = {r.item_id: r.score for r in model.recommend(["u1"], where={"colour": "violet"},
                                                           exclude_seen=False)}  # fmt: skip
     expected = fresh.recommend(["u1"], candidates=["new"])[0].score
     assert violet == {"new": pytest.approx(expected, abs=1e-5), "i2": before["i2"]}
-    assert model.fields_of("i2") == {"title": None, "colour": ["violet"]}
+    assert model.shelf.fields_of("i2") == {"title": None, "colour": ["violet"]}
 
     model.remove_items(["new", "i2"])
     left = {r.item_id: r.score for r in model.recommend(["u1"], **asked)}  # type: ignore[arg-type]
@@ -141,14 +141,14 @@ def test_items_are_replaced_and_removed(dataset: Dataset, tmp_path: Path) -> Non
     assert not {"new", "i2"} & {r.item_id for r in model.similar_items(["i3"], N + 2)}
     assert model.recommend(history=["i2"], k=1)
     model.add_items([last, {"item_id": "i2", "title": "again"}])
-    assert model.offers("new") and model.offers("i2") and model.count == N + 1
+    assert model.shelf.offers("new") and model.shelf.offers("i2") and model.shelf.count == N + 1
 
     def refuse() -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         model.put_items([{"item_id": "newer", "title": "x"}], refuse)
-    assert not model.has("newer")
+    assert not model.shelf.has("newer")
 
 
 def test_who_cannot_says_why(dataset: Dataset, tmp_path: Path) -> None:

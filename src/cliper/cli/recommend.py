@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.ids import SHOWN, read_ids, require_known
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.ids import read_ids, require_known
+from cliper.cli.output import json_option, print_json
+from cliper.cli.ranked import print_ranked
 from cliper.cli.usage import verb
 
 
@@ -52,8 +53,4 @@ def command(
         ]
         print_json({"run": str(run), "k": k, "recommendations": found})
         return
-    cells = [
-        [r.query, str(r.rank), r.item_id, f"{r.score:.4f}", recommender.title(r.item_id)[:SHOWN]]
-        for r in rows
-    ]
-    print_table(["user_id", "rank", "item_id", "score", "title"], cells, right=[1, 3])
+    print_ranked(recommender, rows, "user_id", "item_id")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.ids import SHOWN, require_known
-from cliper.cli.output import json_option, print_json, print_table
+from cliper.cli.ids import require_known
+from cliper.cli.output import json_option, print_json
+from cliper.cli.ranked import print_ranked
 from cliper.cli.usage import verb
 
 
@@ -33,8 +34,4 @@ def command(run: Path, items: tuple[str, ...], k: int, as_json: bool) -> None:
         ]
         print_json({"run": str(run), "k": k, "similar": found})
         return
-    cells = [
-        [r.query, str(r.rank), r.item_id, f"{r.score:.4f}", recommender.title(r.item_id)[:SHOWN]]
-        for r in rows
-    ]
-    print_table(["item_id", "rank", "similar_item_id", "score", "title"], cells, right=[1, 3])
+    print_ranked(recommender, rows, "item_id", "similar_item_id")

@@ -27,6 +27,17 @@ class Best(NamedTuple):
     scores: list[float]
 
 
+def checked_k(k: object) -> int:
+    """How many items somebody asked for.
+
+    Raises:
+        InputError: not a whole number of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+        raise InputError(f"k is {k!r}", where="k", remedy="a whole number, at least 1")
+    return int(k)
+
+
 def best_of_scores(
     shelf: Shelf,
     score: Callable[[slice], Tensor],
@@ -45,9 +56,6 @@ def best_of_scores(
         k: at most so many.
         pool: sorted item indices; None for all.
     """
-    if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
-        raise InputError(f"k is {k!r}", where="k", remedy="a whole number, at least 1")
-    k = int(k)
     n = len(shelf.items) if pool is None else len(pool)
     places = _columns(shelf.removed, pool)
     gone = torch.from_numpy(places[places >= 0])
@@ -96,9 +104,6 @@ def best_for_users(
         or not isinstance(scorer, FactorScorer)
         or not isinstance(known, FactorScorer)
         or scorer.items is not known.items
-        or isinstance(k, bool)
-        or not isinstance(k, Integral)
-        or k < 1
     ):
         return _among(shelf, scorer, rows, hidden, k, pool)
     found: list[Best] = []

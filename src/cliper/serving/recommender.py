@@ -7,7 +7,6 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -17,14 +16,14 @@ from cliper.errors import InputError
 from cliper.runs import RunDirectory
 from cliper.scoring import FactorScorer, FoldIn, Scorer
 from cliper.serving.answer import Reasons, Recommendation
-from cliper.serving.best import Best, best_for_users, best_of_scores
-from cliper.serving.find import Finder, Kind
+from cliper.serving.best import Best, best_for_users, best_of_scores, checked_k
+from cliper.serving.explanations import explanations
+from cliper.serving.find import Finder
 from cliper.serving.nearest import Nearest
 from cliper.serving.new_items import NewItems, described, listed
-from cliper.serving.reasons import history_reasons
 from cliper.serving.restore import restore_fold_in
 from cliper.serving.shelf import Shelf
-from cliper.serving.view_shares import view_reasons
+from cliper.serving.stocking import stocked
 from cliper.serving.where import Fields
 from cliper.types import IndexArray
 
@@ -63,9 +62,8 @@ class Recommender:
         self._seen_start = np.searchsorted(seen_user[order], np.arange(len(users) + 1))
         self._load_new_items = new_items
         self._new_items: NewItems | None = None
-        self._adding, self._finding = Lock(), Lock()
-        self._found_by: Finder | None = None
-        self._unfindable = False
+        self._adding = Lock()
+        self._finder = Finder(self._locked_maker)
         self._trained = len(items)
         self._shelf = Shelf(items, scorer, train_counts, fields, fold_in)
 
@@ -126,54 +124,12 @@ class Recommender:
     @property
     def field_names(self) -> list[str]:
         """What `where` may name; empty where the run does not hold its items' fields."""
-        fields = self._shelf.fields
-        return [] if fields is None else fields.names
-
-    def title(self, item: str) -> str:
-        """What to call an item beside its id: its field `title` or `name`; "" where it has none."""
-        fields = self._shelf.fields
-        name = next((n for n in ("title", "name") if n in self.field_names), None)
-        if fields is None or name is None:
-            return ""
-        value = fields.table[name][int(self.items.indices([item])[0])].as_py()
-        return value if isinstance(value, str) else ""
+        return self._shelf.field_names
 
     @property
-    def count(self) -> int:
-        """How many items can be recommended."""
-        return len(self._shelf.items) - len(self._shelf.removed)
-
-    @property
-    def ranking(self) -> str:
-        """How the best items are found: `exact`, or `approximate` and the recall that it has."""
-        nearest = self._shelf.nearest
-        return "exact" if nearest is None else f"approximate, recall {nearest.recall:.3f}"
-
-    @property
-    def folds_in(self) -> bool:
-        """The model can recommend from a history."""
-        return self._shelf.fold_in is not None
-
-    def has(self, item: str) -> bool:
-        """The item may be in a history: it is there, or was."""
-        return bool(self._shelf.items.find([item])[0] >= 0)
-
-    def users_like(self, part: str, most: int) -> list[str]:
-        """Ids of users that hold a text, the first of them."""
-        ids = self.users.array
-        chosen = ids.filter(pc.match_substring(ids, part)) if part else ids
-        found: list[str] = chosen.slice(0, most).to_pylist()
-        return found
-
-    def offers(self, item: str) -> bool:
-        """The item can be recommended: it is there, and was not removed."""
-        return self._shelf.offers(item)
-
-    def fields_of(self, item: str) -> dict[str, Any]:
-        """An item's fields as they are now; empty where the run does not hold them."""
-        shelf = self._shelf
-        row = int(shelf.items.indices([item], "item")[0])
-        return {} if shelf.fields is None else dict(shelf.fields.table.slice(row, 1).to_pylist()[0])
+    def shelf(self) -> Shelf:
+        """All that is known of the items now."""
+        return self._shelf
 
     def history_of(self, user: str) -> list[str]:
         """Ids of what a user has from the training, oldest first; empty for one that it lacks."""
@@ -227,6 +183,7 @@ class Recommender:
                 where="explain",
                 remedy="True, 'history' or 'views'",
             )
+        k = checked_k(k)
         if (users is None) == (history is None):
             raise InputError("name users, or give a history, one of both", where="recommend")
         pool = shelf.pool(candidates, where)
@@ -242,18 +199,10 @@ class Recommender:
         best = best_for_users(shelf, scorer, rows, seen if exclude_seen else None, k, pool)
         reasons = None
         if explain:
-            pairs = zip(seen, best, strict=True)
-            reasons = [history_reasons(shelf.fold_in, shelf.items, h, b.items) for h, b in pairs]
             rests_on_history = history is None or len(seen[0]) > 0
-            if (
-                explain != "history"
-                and rests_on_history
-                and (maker := self._reasons_of_views(explain)) is not None
-            ):
-                for at, (row, found) in enumerate(zip(rows, best, strict=True)):
-                    views = view_reasons(maker, scorer, int(row), shelf.items.ids(found.items))
-                    both = zip(reasons[at], views, strict=True)
-                    reasons[at] = [replace(reason, views=shown) for reason, shown in both]
+            views = explain != "history" and rests_on_history
+            maker = self._reasons_of_views(explain) if views else None
+            reasons = explanations(shelf, maker, scorer, rows, seen, best)
         return _rows(shelf.items, asked, best, reasons)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
@@ -275,7 +224,7 @@ class Recommender:
         """
         items = listed(items)
         for item in items:
-            if self.offers(item["item_id"]):
+            if self._shelf.offers(item["item_id"]):
                 raise InputError(f"the item {item['item_id']!r} is there already", where="items")
         self.put_items(items)
 
@@ -296,22 +245,7 @@ class Recommender:
         """
         items = listed(items)
         with self._adding:
-            shelf = self._shelf
-            rows = shelf.items.find([item["item_id"] for item in items])
-            trained = [at for at, row in enumerate(rows) if 0 <= row < self._trained]
-            others = [item for at, item in enumerate(items) if at not in set(trained)]
-            if trained:
-                if shelf.fields is None:
-                    raise InputError("the run does not hold its items' fields", where="items")
-                known = [items[at] for at in trained]
-                shelf = shelf.described(rows[trained], described(known, shelf.fields.table))
-            if others:
-                maker = self._maker()
-                new = described(others, maker.catalogue.table)
-                again = rows[rows >= self._trained]
-                shelf = shelf.retired(again) if len(again) else shelf
-                for part, grown in maker.grown(new):
-                    shelf = shelf.with_items(part, grown, len(maker.catalogue.items))
+            shelf = stocked(self._shelf, items, self._trained, self._maker)
             keep()
             self._shelf = shelf
 
@@ -360,54 +294,13 @@ class Recommender:
         """
         if (text is None) == (picture is None):
             raise InputError("give a text or a picture, one of both", where="find")
-        shelf = self._shelf
-        finder = self._finder(must=picture is not None)
-        scores = np.zeros(len(shelf.items), np.float32)
-        if text is not None and shelf.fields is not None:
-            scores += shelf.fields.words(text)
-        if finder is not None and self._new_items is not None:
-            with self._finding:  # an encoder is used by one thread at a time
-                vector = (
-                    self._new_items.encoded_text(str(text))
-                    if picture is None
-                    else self._new_items.encoded_picture(picture)
-                )
-            kind: Kind = "text" if picture is None else "image"
-            scores += finder.cosines(vector, shelf.items, kind)
+        shelf, k = self._shelf, checked_k(k)
+        scores = self._finder.scores(shelf, text, picture)
         pool = shelf.pool(None, where)
         chosen = torch.from_numpy(np.where(scores > 0, scores, -np.inf)[None])
         chosen = chosen if pool is None else chosen[:, pool]
         best = best_of_scores(shelf, lambda _: chosen, 1, None, k, pool)
         return _rows(shelf.items, [""], best)
-
-    def _finder(self, must: bool) -> Finder | None:
-        """What knows what items mean, made when first needed; None where nothing can.
-
-        Raises:
-            InputError: nothing can, and it must.
-        """
-        with self._finding:
-            if self._found_by is None and (must or not self._unfindable):
-                try:
-                    with self._adding:
-                        maker = self._maker()
-                    self._found_by = Finder(maker)
-                except InputError:
-                    self._unfindable = True
-                    if must:
-                        raise
-            return self._found_by
-
-    def values_of(self, field: str, most: int = 50) -> tuple[list[tuple[str, int]], bool]:
-        """The commonest values of a field with how many items have each, and whether all of its
-        values are numbers.
-
-        Raises:
-            InputError: there is no such field.
-        """
-        if self._shelf.fields is None:
-            raise InputError("the run does not hold its items' fields", where="where")
-        return self._shelf.fields.commonest(field, most)
 
     def _maker(self) -> NewItems:
         """What adds items and knows their views, loaded when it is first needed."""
@@ -417,11 +310,14 @@ class Recommender:
             self._new_items = self._load_new_items()
         return self._new_items
 
+    def _locked_maker(self) -> NewItems:
+        with self._adding:
+            return self._maker()
+
     def _reasons_of_views(self, explain: bool | str) -> NewItems | None:
         """What knows the views; None where there are none and nobody insists."""
         try:
-            with self._adding:
-                maker = self._maker()
+            maker = self._locked_maker()
             maker.encodings_of(self.items.ids([0])[0])
         except InputError:
             if explain == "views":
@@ -442,7 +338,7 @@ class Recommender:
         Raises:
             InputError: as `recommend`.
         """
-        shelf = self._shelf
+        shelf, k = self._shelf, checked_k(k)
         asked = id_list(items, "item")
         rows = shelf.items.indices(asked, "item")
         pool = shelf.pool(candidates, where)

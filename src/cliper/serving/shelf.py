@@ -70,14 +70,57 @@ class Shelf:
 
     def described(self, rows: IndexArray, new: Catalogue) -> "Shelf":
         """A shelf that offers some items (n,) with the fields of `new`; they score as they did."""
-        if self.fields is None:
-            raise InputError("the run does not hold its items' fields", where="items")
-        table = self.fields.table
+        table = self.known_fields().table
         both = pa.concat_tables([table, new.table.cast(table.schema)])
         order = np.arange(len(table))
         order[rows] = len(table) + np.arange(len(rows))
         fields = Fields(both.take(pa.array(order)))
         return replace(self, fields=fields, removed=np.setdiff1d(self.removed, rows))
+
+    @property
+    def count(self) -> int:
+        """How many items can be recommended."""
+        return len(self.items) - len(self.removed)
+
+    @property
+    def ranking(self) -> str:
+        """How the best items are found: `exact`, or `approximate` and the recall that it has."""
+        nearest = self.nearest
+        return "exact" if nearest is None else f"approximate, recall {nearest.recall:.3f}"
+
+    @property
+    def field_names(self) -> list[str]:
+        """What `where` may name; empty where the run does not hold its items' fields."""
+        return [] if self.fields is None else self.fields.names
+
+    def known_fields(self) -> Fields:
+        """The items' fields.
+
+        Raises:
+            InputError: the run does not hold them.
+        """
+        if self.fields is None:
+            raise InputError(
+                "the run does not hold the items' fields",
+                where="items",
+                remedy="train again on a dataset with items; runs of this version hold them",
+            )
+        return self.fields
+
+    def fields_of(self, item: str) -> dict[str, Any]:
+        """An item's fields as they are now; empty where the run does not hold them."""
+        row = int(self.items.indices([item], "item")[0])
+        return {} if self.fields is None else dict(self.fields.table.slice(row, 1).to_pylist()[0])
+
+    def title(self, item: str) -> str:
+        """What to call an item beside its id: its field `title` or `name`; "" where it has none."""
+        fields = self.fields_of(item)
+        value = fields.get("title", fields.get("name"))
+        return value if isinstance(value, str) else ""
+
+    def has(self, item: str) -> bool:
+        """The item may be in a history: it is there, or was."""
+        return bool(self.items.find([item])[0] >= 0)
 
     def offers(self, item: str) -> bool:
         """The item is there, and was not removed."""
@@ -99,13 +142,7 @@ class Shelf:
             mask[:] = False
             mask[self.items.indices(id_list(candidates, "item"), "item")] = True
         if where is not None:
-            if self.fields is None:
-                raise InputError(
-                    "the run does not hold the items' fields, nothing can be filtered by",
-                    where="where",
-                    remedy="train again on a dataset with items; runs of this version hold them",
-                )
-            mask &= self.fields.mask(where)
+            mask &= self.known_fields().mask(where)
         return torch.from_numpy(np.flatnonzero(mask))
 
     def history(self, ids: Sequence[str]) -> IndexArray:

@@ -122,7 +122,7 @@ def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
     )
     def similar(item_id: ItemId, k: K = 10, where: WhereText = None) -> Response:
         served = shop.now
-        if not served.recommender.offers(item_id):
+        if not served.recommender.shelf.offers(item_id):
             raise Problem(404, f"unknown item {item_id!r}")
         rows = served.recommender.similar_items(
             [item_id], checked(k, limits), where=parsed_where(where)
@@ -158,12 +158,12 @@ def _history(shop: Shop, served: Served, user_id: str) -> list[str] | None:
     Raises:
         Problem: the training does not know the user, and no event does.
     """
-    recommender = served.recommender
-    told = [item for item in shop.store.history(user_id, MAX_HISTORY) if recommender.has(item)]
+    recommender, shelf = served.recommender, served.recommender.shelf
+    told = [item for item in shop.store.history(user_id, MAX_HISTORY) if shelf.has(item)]
     trained = recommender.history_of(user_id)
     if not told and recommender.users.find([user_id])[0] < 0:
         remedy = "POST /v1/events tells of one, POST /v1/recommendations answers for a history"
         raise Problem(404, f"unknown user {user_id!r}; {remedy}")
-    if recommender.folds_in and not set(told) <= set(trained):
+    if shelf.fold_in is not None and not set(told) <= set(trained):
         return [*trained, *told]
     return None

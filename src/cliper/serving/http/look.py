@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import pyarrow.compute as pc
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -68,11 +69,13 @@ def add_look(app: FastAPI, shop: Shop, limits: Limits) -> None:
 
     @app.get("/v1/users", response_model=Users, summary="Some users of the training")
     def users(q: Part = "", k: K = 10) -> Response:
-        found = shop.now.recommender.users_like(q, min(k, MOST_SHOWN))
-        return JSONResponse({"users": found})
+        ids = shop.now.recommender.users.array
+        found = ids.filter(pc.match_substring(ids, q)).slice(0, min(k, MOST_SHOWN))
+        return JSONResponse({"users": found.to_pylist()})
 
     @app.get("/v1/fields/{name}", response_model=Values, summary="What to filter a field by")
     def values(name: ItemId, k: K = 50) -> Response:
-        found, numbers = shop.now.recommender.values_of(name, min(k, MOST_SHOWN))
+        fields = shop.now.recommender.shelf.known_fields()
+        found, numbers = fields.commonest(name, min(k, MOST_SHOWN))
         told = [{"value": value, "items": count} for value, count in found]
         return JSONResponse({"values": told, "numbers": numbers})

@@ -56,6 +56,6 @@ class _Model(Collector):
         model = GaugeMetricFamily("cliper_model", "The model that is served.", labels=["model"])
         model.add_metric([served.name], 1)
         yield model
-        items, users = served.recommender.count, len(served.recommender.users)
+        items, users = served.recommender.shelf.count, len(served.recommender.users)
         yield GaugeMetricFamily("cliper_items", "Items that can be recommended.", items)
         yield GaugeMetricFamily("cliper_users", "Users of the training.", users)

@@ -55,7 +55,7 @@ class Served:
             "created": told["created"],
             "dataset": {"name": results.dataset.name, "hash": results.dataset.hash},
             "fields": recommender.field_names,
-            "ranking": recommender.ranking,
+            "ranking": recommender.shelf.ranking,
             "test": told["test"],
         }
         images, dataset = run.read_pictures(), Path(run.read_config()["dataset"]["path"] or "")
@@ -72,5 +72,5 @@ class Served:
     @property
     def facts(self) -> dict[str, Any]:
         """What `GET model` says."""
-        counts = {"users": len(self.recommender.users), "items": self.recommender.count}
+        counts = {"users": len(self.recommender.users), "items": self.recommender.shelf.count}
         return {**self.about, **counts}

@@ -73,7 +73,7 @@ class Shop:
         with self._changing:
             self._catch_up()
             recommender = self.now.recommender
-            there = [one.item_id for one in items if recommender.offers(one.item_id)]
+            there = [one.item_id for one in items if recommender.shelf.offers(one.item_id)]
             if new and there:
                 raise Problem(409, f"the item {there[0]!r} is there already; PUT replaces it")
             try:
@@ -89,7 +89,7 @@ class Shop:
         """
         with self._changing:
             self._catch_up()
-            if not self.now.recommender.offers(item_id):
+            if not self.now.recommender.shelf.offers(item_id):
                 raise Problem(404, f"unknown item {item_id!r}")
             gone = [Kept(item_id, removed=True)]
             self.now.recommender.remove_items([item_id], lambda: self._keep(gone, False))

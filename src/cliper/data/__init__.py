@@ -7,7 +7,7 @@ from cliper.data.fields import ItemFields, item_fields
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core
 from cliper.data.mmrec import prepare_mmrec
-from cliper.data.prepare import prepare_files
+from cliper.data.prepare import prepare_files, prepare_frames
 from cliper.data.sources.amazon.prepare import prepare_amazon
 from cliper.data.sources.microlens import prepare_microlens
 from cliper.data.sources.movielens import prepare_movielens
@@ -32,6 +32,7 @@ __all__ = [
     "make_split",
     "prepare_amazon",
     "prepare_files",
+    "prepare_frames",
     "prepare_microlens",
     "prepare_mmrec",
     "prepare_movielens",

@@ -141,7 +141,7 @@ def assemble(
         if raw is not None:
             catalogue = _catalogue(raw, item_ids, pictures, work, ledger)
         about: JsonObject = {
-            "source": file_facts({**(items.files if items else {}), **log.files}),
+            "source": {**(_facts(items) if items else {}), **_facts(log)},
             "options": {**filters.as_json(), **(options or {})},
             "read": {"rows": found.n_read, "items": None if raw is None else raw.n_read},
             "images": 0 if catalogue is None else sum(i is not None for i in catalogue.images),
@@ -280,6 +280,10 @@ def _catalogue(
     columns = {field: raw.table.column(field).take(rows) for field in fields}
     table = pa.table(columns) if fields else pa.table({"item_id": item_ids}).select([])
     return Catalogue(vocabulary, table, stored, work, urls)
+
+
+def _facts(rows: Rows) -> JsonObject:
+    return {**file_facts(rows.files), **rows.facts}
 
 
 def file_facts(files: Mapping[str, Path]) -> JsonObject:

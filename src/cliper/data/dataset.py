@@ -50,6 +50,25 @@ class Dataset:
     about: Mapping[str, Any] = field(default_factory=dict)
     augmentation: Augmentation | None = None
 
+    @classmethod
+    def from_frames(
+        cls, items: Any | None, interactions: Any, out: Path | str | None = None, **options: Any
+    ) -> "Dataset":
+        """What `cliper prepare files` makes of the same rows in files.
+
+        Args:
+            items: a catalogue of pandas, Polars or Arrow; None for interactions alone.
+            interactions: a log, likewise.
+            out: the dataset directory; without one the dataset is gone when Python ends.
+            options: see `cliper.data.prepare_frames` (`images=…`, `min_rating=…`, `k_core=…`, …).
+
+        Raises:
+            InputError: no frames, or broken input.
+        """
+        from cliper.data.prepare import prepare_frames  # which needs this class
+
+        return prepare_frames(items, interactions, out, **options)
+
     @property
     def users(self) -> Vocabulary:
         """The user vocabulary."""

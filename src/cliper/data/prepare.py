@@ -1,7 +1,11 @@
-"""`prepare files`: a catalogue and a log of interactions become a dataset directory."""
+"""A catalogue and a log of interactions, in files or in frames, become a dataset directory."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
@@ -10,6 +14,7 @@ from cliper.data.ledger import Ledger
 from cliper.data.readers.columns import named_items, named_log
 from cliper.data.readers.formats import Format
 from cliper.data.readers.interactions import Repeats
+from cliper.data.readers.tables import Table, file_table, frame_table
 from cliper.errors import InputError
 
 
@@ -52,24 +57,97 @@ def prepare_files(
         InputError: broken input, nothing left, or `out` holds something else.
     """
     check_replaceable(Path(out))
-    if items is None and (images is not None or keep_unbought):
-        raise InputError("images and unbought items need a catalogue", remedy="give --items")
+    _check_catalogue(items is not None, images, keep_unbought)
     filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html)
     form = form or Format()
-    catalogue = None if items is None else named_items(Path(items), item_columns or {}, form)
-    log = named_log(Path(interactions), columns or {}, form)
-    pictures = None
-    if items is not None:
-        root = Path(items).parent if images is None else Path(images)
-        pictures = Pictures(root, by_name=images is not None)
+    return _prepare(
+        None if items is None else file_table(Path(items), form, "items"),
+        file_table(Path(interactions), form, "interactions"),
+        _pictures(images, Path() if items is None else Path(items).parent),
+        Path(out), filters, columns, item_columns, name, form.decimal,
+    )  # fmt: skip
+
+
+def prepare_frames(
+    items: Any | None,
+    interactions: Any,
+    out: Path | str | None = None,
+    images: Path | str | None = None,
+    min_rating: float | None = None,
+    k_core: int = 5,
+    keep_unbought: bool = False,
+    name: str | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    item_columns: Mapping[str, str] | None = None,
+    repeats: Repeats = "any",
+    keep_html: bool = False,
+) -> Dataset:
+    """`prepare_files` for data frames: the same rows make the same dataset.
+
+    Args:
+        items: a catalogue of pandas, Polars, Arrow or whatever else speaks the Arrow PyCapsule
+            interface (`__arrow_c_stream__`), one row an item; None for none.
+        interactions: a log, likewise.
+        out: the dataset directory; without one the dataset is gone when Python ends.
+        images: folder that image paths start from; by default the working directory.
+        min_rating, k_core, keep_unbought, name: as in `prepare_files`.
+        columns, item_columns, repeats, keep_html: as in `prepare_files`.
+
+    Raises:
+        InputError: no frames, broken input, nothing left, or `out` holds something else.
+
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user": ["u", "u", "v"], "sku": [10, 11, 11]})
+    >>> prepare_frames(None, log, k_core=0).items.ids()
+    ['10', '11']
+    """
+    if out is None:
+        folder = Path(tempfile.mkdtemp(prefix="cliper-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        out = folder / (name or "frames")
+    check_replaceable(Path(out))
+    _check_catalogue(items is not None, images, keep_unbought)
+    return _prepare(
+        None if items is None else frame_table(items, "items"),
+        frame_table(interactions, "interactions"),
+        _pictures(images, Path()),
+        Path(out),
+        Filters(min_rating, k_core, keep_unbought, repeats, keep_html),
+        columns, item_columns, name,
+    )  # fmt: skip
+
+
+def _check_catalogue(given: bool, images: Path | str | None, keep_unbought: bool) -> None:
+    if not given and (images is not None or keep_unbought):
+        raise InputError("images and unbought items need a catalogue", remedy="give --items")
+
+
+def _pictures(images: Path | str | None, default: Path) -> Pictures:
+    return Pictures(default if images is None else Path(images), by_name=images is not None)
+
+
+def _prepare(
+    items: Table | None,
+    interactions: Table,
+    pictures: Pictures,
+    out: Path,
+    filters: Filters,
+    columns: Mapping[str, str] | None,
+    item_columns: Mapping[str, str] | None,
+    name: str | None,
+    decimal: str = ".",
+) -> Dataset:
+    catalogue = None if items is None else named_items(items, item_columns or {})
+    log = named_log(interactions, columns or {}, decimal)
     return assemble(
         None if catalogue is None else catalogue.rows,
         log.rows,
-        Path(out),
+        out,
         filters,
         ledger=Ledger(),
-        pictures=pictures,
+        pictures=None if catalogue is None else pictures,
         name=name,
-        options={"repeats": repeats, "keep_html": keep_html},
+        options={"repeats": filters.repeats, "keep_html": filters.keep_html},
         remarks=lambda _: {"notes": [*(catalogue.notes if catalogue else []), *log.notes]},
     )

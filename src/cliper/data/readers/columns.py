@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.config import nearest
-from cliper.data.readers.formats import Format
-from cliper.data.readers.general import file_items, file_log, header
 from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted
+from cliper.data.readers.tables import Table
 from cliper.errors import InputError
 
 _USER = "user uid userid customer customerid reviewerid visitorid memberid clientid buyerid"
@@ -32,11 +31,11 @@ ITEM_ROLES = {"item": "item_id", "image": "image"}
 
 @dataclass(frozen=True)
 class Named:
-    """A file's rows under the standard names.
+    """A table's rows under the standard names.
 
     Attributes:
         rows: the rows.
-        used: standard name → the file's.
+        used: standard name → the table's.
         unused: of a log, columns that are nothing of these.
     """
 
@@ -61,29 +60,26 @@ class Named:
         return told
 
 
-def named_log(path: Path, given: Mapping[str, str], form: Format) -> Named:
+def named_log(table: Table, given: Mapping[str, str], decimal: str = ".") -> Named:
     """A log under `user_id`, `item_id`, `rating`, `timestamp`.
 
     Args:
-        path: the file.
-        given: role (`user`, `item`, `rating`, `time`) → the file's name of it.
-        form: how it is written.
+        table: the log.
+        given: role (`user`, `item`, `rating`, `time`) → the table's name of it.
+        decimal: the sign before a rating's fraction.
 
     Raises:
         InputError: an unknown role, a column that is not there, or several for one role.
     """
-    names = header(path, form)
-    used = _used(names, given, ROLES, _LOG, str(path), "--columns")
-    rows = file_log(path, list(used.values()), form)
-    unused = tuple(name for name in names if name not in used.values())
-    return Named(_renamed(rows, used, form.decimal), used, unused)
+    used = _used(table.names, given, ROLES, _LOG, table.name, "--columns")
+    unused = tuple(name for name in table.names if name not in used.values())
+    return Named(_renamed(table.rows(list(used.values())), used, decimal), used, unused)
 
 
-def named_items(path: Path, given: Mapping[str, str], form: Format) -> Named:
+def named_items(table: Table, given: Mapping[str, str]) -> Named:
     """A catalogue under `item_id`, perhaps `image`, and fields; as `named_log`."""
-    names = header(path, form)
-    used = _used(names, given, ITEM_ROLES, _ITEMS, str(path), "--item-columns")
-    return Named(_renamed(file_items(path, form), used, "."), used, ())
+    used = _used(table.names, given, ITEM_ROLES, _ITEMS, table.name, "--item-columns")
+    return Named(_renamed(table.rows(None), used, "."), used, ())
 
 
 def parse_columns(text: str | None, option: str) -> dict[str, str]:

@@ -87,12 +87,12 @@ def require(columns: list[str], needed: str, where: str) -> None:
         raise InputError(f"no column {needed!r}", where=where, remedy=hint)
 
 
-def check_names(names: list[str], source: Source) -> None:
+def check_names(names: list[str], where: str) -> None:
     """Refuse column names that are empty or occur twice."""
     for name in names:
         if not name or names.count(name) > 1:
             what = f"the column {name!r} occurs twice" if name else "a column has no name"
-            raise InputError(what, where=f"{source.name}, row 1", remedy="name each column once")
+            raise InputError(what, where=where, remedy="name each column once")
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _csv_chunks(
         if not names:
             raise InputError("no header", where=f"{source.name}, row 1", remedy="name the columns")
         _check_delimiter(names, source)
-        check_names(names, source)
+        check_names(names, f"{source.name}, row 1")
         wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
         start = 2
         while taken := _take(rows, size, start, source):
@@ -265,11 +265,11 @@ def _parquet_chunks(
     with pq.ParquetFile(source.path) as file:
         names = list(file.schema_arrow.names)
         share = source.path.stat().st_size / max(1, file.metadata.num_rows)
-        check_names(names, source)
+        check_names(names, f"{source.name}, row 1")
         wanted = [name for name in names if columns is None or name in columns]
         start = 1
         for batch in file.iter_batches(batch_size=size, columns=wanted):
-            values = {name: _plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
+            values = {name: plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
             yield Chunk(np.arange(start, start + batch.num_rows), values, names)
             start += batch.num_rows
             advance(share * batch.num_rows)
@@ -277,8 +277,9 @@ def _parquet_chunks(
             yield Chunk(np.arange(0), {name: [] for name in wanted}, names)
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    """The same values without the encodings that a file may choose for them."""
+def plain(array: pa.Array) -> pa.Array:
+    """The same values without the encodings that a file or library may choose for them."""
     if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+        values = plain(array.dictionary)
+        array = pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
     return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array

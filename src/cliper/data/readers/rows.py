@@ -7,7 +7,7 @@ makes `Rows` of a path.
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from cliper.progress import task
-from cliper.types import IndexArray
+from cliper.types import IndexArray, JsonObject
 
 Advance = Callable[[float], None]
-"""Told how many more bytes of the file have been read."""
+"""Told how many more bytes of the file have been read, or rows where there is none."""
 
 Wanted = Callable[[str], bool]
 """Whether an item can stay in the dataset; what is known of the others need not be kept."""
@@ -52,24 +52,32 @@ class Rows:
         files: its files by role; the first gives the name in messages, and its bytes are counted.
         read: gives the rows in the file's order; items that are not wanted need no more than an id.
         repeats: whether an item may occur again; then its first row counts, else it is an error.
+        label: the name in messages, of rows that are in no file.
+        size: how many rows those are, where that is known.
+        facts: what `dataset.json` says of those, by role.
     """
 
     files: Mapping[str, Path]
     read: Callable[[Advance, Wanted], Iterator[Chunk]]
     repeats: bool = False
+    label: str = ""
+    size: float | None = None
+    facts: JsonObject = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What messages call it: its path."""
-        return str(next(iter(self.files.values())))
+        """What messages call it: its path, where it has one."""
+        return self.label or str(next(iter(self.files.values())))
 
     def chunks(self, wanted: Wanted = lambda _: True) -> Iterator[Chunk]:
         """The rows, with a bar of progress and the cycle collector paused.
 
         Rows are many small containers without cycles; searching them took longer than reading.
         """
-        path = Path(self.name)
-        with task(f"reading {path.name}", path.stat().st_size, unit="B") as progress:
+        size, unit = self.size, ""
+        if self.files:
+            size, unit = next(iter(self.files.values())).stat().st_size, "B"
+        with task(f"reading {Path(self.name).name}", size, unit=unit) as progress:
             chunks = self.read(progress.advance, wanted)
             while True:
                 paused = gc.isenabled()

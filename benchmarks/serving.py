@@ -66,6 +66,13 @@ class Server:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def calm(self) -> None:
+        """Wait until what it loads after it is ready (the encoder of new items) is there."""
+        before = -1.0
+        while self.computing() - before > 0.1:
+            before = self.computing()
+            time.sleep(1)
+
     def end(self, kill: bool = False) -> None:
         self.process.kill() if kill else self.process.terminate()
         self.process.wait()
@@ -338,6 +345,7 @@ def main() -> None:
         say("demo, ready", "5 s", f"{server.ready:.1f} s")
         users = Recommender.load(run).users.ids()
         rate(server, users, 200, 4)
+        server.calm()
         for at_once in (1, 8):
             before = server.computing()
             each, taken = rate(server, users, asked.requests, at_once)

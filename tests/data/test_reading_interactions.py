@@ -19,6 +19,8 @@ from cliper.data.readers.interactions import Log, read_interactions
 from cliper.data.readers.values import NO_ID
 from cliper.errors import InputError
 
+ZIPPED = gzip.compress(b"user_id,item_id\nu,a\n", mtime=0)
+
 
 def read(path: Path, min_rating: float | None = None) -> tuple[Log, dict[str, int]]:
     ledger = Ledger()
@@ -191,9 +193,9 @@ def test_tabs(tmp_path: Path) -> None:
         ("log.xlsx", "PK", "unknown file ending '.xlsx' (use .csv"),
         ("log", "user_id,item_id\n", "unknown file ending ''"),
         ("log.parquet.gz", b"\x1f\x8b", "unknown file ending '.gz'"),
-        ("log.csv", gzip.compress(b"user_id,item_id\nu,a\n"), "gzip data without a .gz ending"),
+        ("log.csv", ZIPPED, "gzip data without a .gz ending"),
         ("log.csv.gz", "user_id,item_id\nu,a\n", "the ending is .gz, the data is not"),
-        ("log.csv.gz", gzip.compress(b"user_id,item_id\nu,a\n")[:-9], "cut off or damaged"),
+        ("log.csv.gz", ZIPPED[:-9], "cut off or damaged"),
         ("log.parquet", "user_id,item_id\nu,a\n", "not Parquet data"),
         ("log.parquet", b"PAR1 and then nothing", "damaged or unreadable data"),
         ("log.csv", b"PAR1", "Parquet data under another ending"),

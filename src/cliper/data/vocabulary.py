@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from cliper.errors import InputError
 from cliper.types import IndexArray
 
-_FEW = 10_000
+_FEW = 100
 """Of a vocabulary so many times larger single ids are looked up in a dictionary."""
 
 
@@ -103,11 +103,14 @@ class Vocabulary:
         """
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
-        values = ids if isinstance(ids, pa.Array) else pa.array(id_list(ids, what), pa.string())
-        if len(values) * _FEW < len(self):
-            where = [self._places.get(name, -1) for name in values.to_pylist()]
-            found = np.array(where, dtype=np.int64)
-            return found if (found >= 0).all() else self._respelt(values, found)
+        given = ids if isinstance(ids, pa.Array) else id_list(ids, what)
+        if len(given) * _FEW < len(self):
+            names = given.to_pylist() if isinstance(given, pa.Array) else given
+            found = np.array([self._places.get(name, -1) for name in names], dtype=np.int64)
+            if (found >= 0).all():
+                return found
+            return self._respelt(pa.array(names, pa.string()), found)
+        values = given if isinstance(given, pa.Array) else pa.array(given, pa.string())
         return self._respelt(values, np.array(self._index_in(values), dtype=np.int64))
 
     def _respelt(self, values: pa.Array, found: IndexArray) -> IndexArray:

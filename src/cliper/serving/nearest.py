@@ -90,17 +90,18 @@ class Nearest:
         faiss = _faiss()
         wanted = min(self.n, MORE * k + len(hidden))
         probes, chosen = self.probes, None
+        behind = np.arange(self.n, count)
         if pool is not None:
+            inside, behind = np.split(pool, np.searchsorted(pool, [self.n]))
             mask = np.zeros(-(-self.n // 8) * 8, np.bool_)
-            mask[pool[pool < self.n]] = True
+            mask[inside] = True
             bits = np.packbits(mask, bitorder="little")
             chosen = faiss.IDSelectorBitmap(bits)
             # among a part of the items the best lie further away
-            probes = min(self.index.nlist, probes * -(-self.n // max(1, int(mask.sum()))))
+            probes = min(self.index.nlist, probes * -(-self.n // max(1, len(inside))))
         how = faiss.SearchParametersIVF(sel=chosen, nprobe=probes)
         query = vector.detach().float().cpu().numpy()[None]
         found = self.index.search(query, wanted, params=how)[1][0]
-        behind = np.arange(self.n, count) if pool is None else pool[pool >= self.n]
         return np.union1d(found[found >= 0], behind)
 
 

@@ -123,8 +123,9 @@ class _Column:
         there = column.is_valid()
         coded = column.filter(there).dictionary_encode()
         self.values: pa.Array = coded.dictionary.cast(pa.string())
-        self.codes = np.asarray(coded.indices)
+        self.codes = np.asarray(coded.indices, dtype=np.intp)
         self.rows = np.asarray(rows.filter(there), dtype=np.int64)
+        self.one_each = np.array_equal(self.rows, np.arange(self.n))  # as most fields are
 
     @cached_property
     def numbers(self) -> FloatArray:
@@ -169,6 +170,8 @@ class _Column:
 
     def _having(self, met: BoolArray) -> BoolArray:
         """Which items have one of the values that `met` marks."""
+        if self.one_each:
+            return met.take(self.codes)
         having: BoolArray = np.zeros(self.n, dtype=np.bool_)
         having[self.rows[met[self.codes]]] = True
         return having

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Query, Response
-from fastapi.responses import JSONResponse
+from pydantic_core import to_json
 
 from cliper.serving import Recommendation
 from cliper.serving.http.bodies import Explain
@@ -43,4 +43,5 @@ def answer(served: Served, rows: Sequence[Recommendation]) -> Response:
         if row.reasons is not None:
             item["reasons"] = row.reasons.json_object()
         items.append(item)
-    return JSONResponse({"items": items, "model": served.name})
+    told = to_json({"items": items, "model": served.name})
+    return Response(told, media_type="application/json")

@@ -2,9 +2,11 @@
 
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 import uvicorn
 
 from cliper.errors import InputError
@@ -14,6 +16,9 @@ from cliper.serving.http.shop import Shop
 from cliper.serving.store import Store
 
 STOP_SECONDS = 10
+SWITCH_SECONDS = 0.0005
+"""After so long a thread that computes lets another one have its turn. An answer takes a few of
+these; with Python's own 5 ms it would wait for a whole answer of somebody else."""
 
 
 def serve(
@@ -41,6 +46,8 @@ def serve(
         InputError: no such run, no key, or an address that cannot be had.
     """
     keys = [] if key_file is None else read_keys(key_file)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    torch.set_num_threads(1)  # requests run beside each other; threads in one would wait for others
     listening = _listen(host, port)
     with listening:
         kept = Store(store_address(run, store))

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from cliper.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
+QUERY = ("--database", "sqlite://", "--interactions", "SELECT 1", "--out", "d")
 WITHOUT = """
 import sys
 for name in {absent!r}:
@@ -81,6 +82,7 @@ def test_the_main_verbs_need_no_extra(shop: Path) -> None:
         ("fastapi", ("serve", "run", "--port", "0"), "serve"),
         ("uvicorn", ("serve", "run", "--port", "0"), "serve"),
         ("prometheus_client", ("serve", "run", "--port", "0"), "serve"),
+        ("sqlalchemy", ("prepare", "sql", *QUERY), "sql"),
     ],
 )
 def test_a_missing_extra_is_one_line(

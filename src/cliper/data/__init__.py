@@ -7,7 +7,7 @@ from cliper.data.fields import ItemFields, item_fields
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core
 from cliper.data.mmrec import prepare_mmrec
-from cliper.data.prepare import prepare_files, prepare_frames
+from cliper.data.prepare import prepare_files, prepare_frames, prepare_sql
 from cliper.data.sources.amazon.prepare import prepare_amazon
 from cliper.data.sources.microlens import prepare_microlens
 from cliper.data.sources.movielens import prepare_movielens
@@ -36,5 +36,6 @@ __all__ = [
     "prepare_microlens",
     "prepare_mmrec",
     "prepare_movielens",
+    "prepare_sql",
     "prepare_summary",
 ]

@@ -18,6 +18,7 @@ from cliper.data.images import find_images, store_images
 from cliper.data.interactions import Interactions
 from cliper.data.kcore import k_core as core_mask
 from cliper.data.ledger import SAMPLES, Ledger
+from cliper.data.readers.embedded import Embedded
 from cliper.data.readers.ids import near_miss
 from cliper.data.readers.interactions import Log, Repeats, read_interactions
 from cliper.data.readers.items import RawCatalogue, read_items
@@ -73,10 +74,12 @@ class Pictures:
     Attributes:
         root: the folder that paths of the catalogue start from.
         by_name: where the catalogue names no paths, take pictures called after the item id.
+        embedded: where those go that the catalogue itself holds.
     """
 
     root: Path
     by_name: bool
+    embedded: Embedded | None = None
 
 
 def assemble(
@@ -275,7 +278,8 @@ def _catalogue(
     if raw.image_urls is not None:
         urls = tuple(raw.image_urls[row] if row >= 0 else () for row in found)
     root = work if pictures is None else pictures.root
-    stored = store_images(names, item_ids, root, work, ledger, urls)
+    inside = pictures.embedded.folder if pictures and pictures.embedded else None
+    stored = store_images(names, item_ids, root, work, ledger, urls, inside)
     fields: list[str] = raw.table.column_names
     columns = {field: raw.table.column(field).take(rows) for field in fields}
     table = pa.table(columns) if fields else pa.table({"item_id": item_ids}).select([])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.pictures import MAX_BYTES, PictureError, check_picture
+from cliper.data.readers.embedded import MARK
 from cliper.data.readers.values import composed
 from cliper.errors import InputError
 from cliper.files import naming
@@ -39,6 +40,7 @@ def store_images(
     out: Path,
     ledger: Ledger,
     urls: Sequence[tuple[str, ...]] | None = None,
+    embedded: Path | None = None,
 ) -> tuple[str | None, ...]:
     """Verify N images and put them under `out/images/`.
 
@@ -53,6 +55,7 @@ def store_images(
         root: the folder that the paths start from.
         out: the dataset directory.
         urls: addresses that pictures can be fetched from later, per item; only for the counts.
+        embedded: the folder of names that begin with `embedded:`.
 
     Returns:
         Paths relative to `out`, None where an item has no usable image, (N,).
@@ -71,7 +74,7 @@ def store_images(
         task("checking images", len(wanted)) as progress,
     ):
         try:
-            checked = pool.map(lambda i: _check(str(names[i]), root, out), wanted)
+            checked = pool.map(lambda i: _check(str(names[i]), root, out, embedded), wanted)
             for i, result in zip(wanted, checked, strict=True):
                 stored[i] = result.stored
                 if result.reason is not None:
@@ -114,7 +117,9 @@ def find_images(item_ids: Sequence[str], root: Path) -> list[str | None]:
     return found
 
 
-def _check(name: str, root: Path, out: Path) -> _Checked:
+def _check(name: str, root: Path, out: Path, embedded: Path | None) -> _Checked:
+    if embedded is not None and name.startswith(MARK):
+        name, root = name.removeprefix(MARK), embedded
     if name.lower().startswith(("http:", "https:")):
         return _Checked(reason="a URL, not a file")
     try:

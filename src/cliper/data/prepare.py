@@ -1,9 +1,10 @@
-"""A catalogue and a log of interactions, in files or in frames, become a dataset directory."""
+"""A catalogue and a log of interactions, wherever they are, become a dataset directory."""
 
 import atexit
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from cliper.data.dataset import Dataset
 from cliper.data.directory import check_replaceable
 from cliper.data.ledger import Ledger
 from cliper.data.readers.columns import named_items, named_log
+from cliper.data.readers.embedded import Embedded
 from cliper.data.readers.formats import Format
 from cliper.data.readers.interactions import Repeats
-from cliper.data.readers.tables import Table, file_table, frame_table
+from cliper.data.readers.saved import saved_table
+from cliper.data.readers.sql import database
+from cliper.data.readers.tables import Role, Table, file_table, frame_table
 from cliper.errors import InputError
 
 
@@ -37,8 +41,9 @@ def prepare_files(
     """Read, filter and check raw files, and write a dataset directory (see `assemble`).
 
     Args:
-        items: catalogue (JSON Lines, CSV or Parquet), one row an item; None for none.
-        interactions: log with `user_id`, `item_id`, perhaps `rating` and `timestamp`.
+        items: catalogue (JSON Lines, CSV or Parquet, or a folder that `save_to_disk` of Hugging
+            Face's datasets wrote), one row an item; None for none.
+        interactions: log, likewise, with `user_id`, `item_id`, perhaps `rating` and `timestamp`.
         images: folder that image paths start from; by default that of `items`. Where the catalogue
             has no column `image`, pictures named after the item id are looked for here.
         out: the dataset directory; an earlier dataset there is replaced.
@@ -61,8 +66,8 @@ def prepare_files(
     filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html)
     form = form or Format()
     return _prepare(
-        None if items is None else file_table(Path(items), form, "items"),
-        file_table(Path(interactions), form, "interactions"),
+        None if items is None else _table(Path(items), form, "items"),
+        _table(Path(interactions), form, "interactions"),
         _pictures(images, Path() if items is None else Path(items).parent),
         Path(out), filters, columns, item_columns, name, form.decimal,
     )  # fmt: skip
@@ -118,6 +123,53 @@ def prepare_frames(
     )  # fmt: skip
 
 
+def prepare_sql(
+    address: str,
+    items: str | None,
+    interactions: str,
+    out: Path,
+    images: Path | None = None,
+    min_rating: float | None = None,
+    k_core: int = 5,
+    keep_unbought: bool = False,
+    name: str | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    item_columns: Mapping[str, str] | None = None,
+    repeats: Repeats = "any",
+    keep_html: bool = False,
+) -> Dataset:
+    """`prepare_files` for what two queries give: the same rows make the same dataset.
+
+    Args:
+        address: of the database, as SQLAlchemy writes it: `sqlite:///shop.db`. Nothing is written.
+        items: the query of the catalogue; None for none.
+        interactions: the query of the log.
+        out: the dataset directory; an earlier dataset there is replaced.
+        images: folder that image paths start from; by default the working directory. A column
+            `image` may also hold the pictures themselves.
+        min_rating, k_core, keep_unbought, name: as in `prepare_files`.
+        columns, item_columns, repeats, keep_html: as in `prepare_files`.
+
+    Raises:
+        InputError: the database or a query is refused, broken input, nothing left, or `out` holds
+            something else.
+    """
+    check_replaceable(Path(out))
+    _check_catalogue(items is not None, images, keep_unbought)
+    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html)
+    with database(address) as opened:
+        return _prepare(
+            None if items is None else opened.table(items, "items"),
+            opened.table(interactions, "interactions"),
+            _pictures(images, Path()), Path(out), filters, columns, item_columns, name,
+        )  # fmt: skip
+
+
+def _table(path: Path, form: Format, role: Role) -> Table:
+    return saved_table(path, role) if path.is_dir() else file_table(path, form, role)
+
+
 def _check_catalogue(given: bool, images: Path | str | None, keep_unbought: bool) -> None:
     if not given and (images is not None or keep_unbought):
         raise InputError("images and unbought items need a catalogue", remedy="give --items")
@@ -140,14 +192,15 @@ def _prepare(
 ) -> Dataset:
     catalogue = None if items is None else named_items(items, item_columns or {})
     log = named_log(interactions, columns or {}, decimal)
-    return assemble(
-        None if catalogue is None else catalogue.rows,
-        log.rows,
-        out,
-        filters,
-        ledger=Ledger(),
-        pictures=None if catalogue is None else pictures,
-        name=name,
-        options={"repeats": filters.repeats, "keep_html": filters.keep_html},
-        remarks=lambda _: {"notes": [*(catalogue.notes if catalogue else []), *log.notes]},
-    )
+    with Embedded(out) as embedded:
+        return assemble(
+            None if catalogue is None else embedded.rows(catalogue.rows),
+            log.rows,
+            out,
+            filters,
+            ledger=Ledger(),
+            pictures=None if catalogue is None else replace(pictures, embedded=embedded),
+            name=name,
+            options={"repeats": filters.repeats, "keep_html": filters.keep_html},
+            remarks=lambda _: {"notes": [*(catalogue.notes if catalogue else []), *log.notes]},
+        )

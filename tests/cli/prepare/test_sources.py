@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +142,20 @@ def test_each_source_shows_an_example(cliper, source):
     answer = cliper("prepare", source, "--help")
     assert answer.status == 0
     assert f"cliper prepare {source}" in answer.out.split("Example", 1)[1]
+
+
+def test_sql_by_an_address_in_the_environment(cliper, tmp_path, monkeypatch):
+    connection = sqlite3.connect(tmp_path / "shop.db")
+    connection.execute("CREATE TABLE orders (customer TEXT, sku INTEGER)")
+    pairs = [(f"c{c}", c * s % 7) for c in range(5) for s in range(4)]
+    connection.executemany("INSERT INTO orders VALUES (?, ?)", pairs)
+    connection.commit()
+    connection.close()
+    monkeypatch.setenv("CLIPER_DATABASE", f"sqlite:///{tmp_path / 'shop.db'}")
+    query = ("--interactions", "SELECT * FROM orders", "--k-core", 0)
+    answer = cliper("prepare", "sql", *query, "--out", tmp_path / "d", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json["counts"]["interactions"] == len(set(pairs))
+    refused = cliper("prepare", "sql", "--interactions", "SELECT *", "--out", tmp_path / "e")
+    assert refused.status == 2
+    assert "the query of interactions: the database says:" in refused.err

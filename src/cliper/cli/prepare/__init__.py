@@ -1,6 +1,6 @@
 """`cliper prepare`: raw files become a dataset directory; one file a source."""
 
-from cliper.cli.prepare import amazon, files, microlens, mmrec, movielens
+from cliper.cli.prepare import amazon, files, microlens, mmrec, movielens, sql
 from cliper.cli.prepare.group import KEPT, command
 
-__all__ = ["KEPT", "amazon", "command", "files", "microlens", "mmrec", "movielens"]
+__all__ = ["KEPT", "amazon", "command", "files", "microlens", "mmrec", "movielens", "sql"]

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cliper.cli.prepare.group import KEPT, PATH, command, filter_options, result_options, show
+from cliper.cli.prepare.group import (
+    KEPT,
+    PATH,
+    column_options,
+    command,
+    filter_options,
+    result_options,
+    show,
+)
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
@@ -17,14 +25,10 @@ if TYPE_CHECKING:
 @click.option("--items", type=PATH, help="Catalogue, one row an item.")
 @click.option("--interactions", type=PATH, required=True, help="user_id, item_id, …")
 @click.option("--images", type=PATH, help="Folder that image paths start at.")
-@click.option("--columns", metavar="ROLE=NAME,…", help="user, item, rating, time of the log.")
-@click.option("--item-columns", metavar="ROLE=NAME,…", help="item, image of the catalogue.")
 @click.option("--delimiter", metavar="SIGN", help="Of CSV files; by their ending.")
 @click.option("--decimal", default=".", show_default=True, metavar="SIGN", help="Of ratings.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
-@click.option("--repeats", type=click.Choice(["last", "first", "any"]), default="any",
-              show_default=True, help="Which rating of a user and an item counts.")  # fmt: skip
-@click.option("--keep-html", is_flag=True, help="Leave tags and entities in texts.")
+@column_options
 @filter_options
 @result_options
 def files(
@@ -45,7 +49,9 @@ def files(
     out: Path,
     as_json: bool,
 ) -> None:
-    """JSON, CSV (also .gz, .zst, .zip) or Parquet in; everything dropped is counted by reason.
+    """JSON, CSV (also .gz, .zst, .zip), Parquet, or a folder of Hugging Face's datasets in.
+
+    Everything dropped is counted by reason.
 
     \b
     Example:

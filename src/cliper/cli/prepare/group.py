@@ -21,6 +21,26 @@ def command() -> None:
     """Turn raw files into a dataset directory."""
 
 
+def column_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--columns`, `--item-columns`, `--repeats`, `--keep-html`."""
+    for option in (
+        click.option("--keep-html", is_flag=True, help="Leave tags and entities in texts."),
+        click.option(
+            "--repeats",
+            type=click.Choice(["last", "first", "any"]),
+            default="any",
+            show_default=True,
+            help="Which rating of a user and an item counts.",
+        ),
+        click.option("--item-columns", metavar="ROLE=NAME,…", help="item, image of the catalogue."),
+        click.option(
+            "--columns", metavar="ROLE=NAME,…", help="user, item, rating, time of the log."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--min-rating`, `--k-core`, `--keep-unbought`."""
     for option in (

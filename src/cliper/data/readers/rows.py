@@ -52,8 +52,8 @@ class Rows:
         files: its files by role; the first gives the name in messages, and its bytes are counted.
         read: gives the rows in the file's order; items that are not wanted need no more than an id.
         repeats: whether an item may occur again; then its first row counts, else it is an error.
-        label: the name in messages, of rows that are in no file.
-        size: how many rows those are, where that is known.
+        label: the name in messages, of rows that are not in one file.
+        size: how many rows those are, where that is known; then rows are counted, not bytes.
         facts: what `dataset.json` says of those, by role.
     """
 
@@ -75,7 +75,7 @@ class Rows:
         Rows are many small containers without cycles; searching them took longer than reading.
         """
         size, unit = self.size, ""
-        if self.files:
+        if size is None and self.files:
             size, unit = next(iter(self.files.values())).stat().st_size, "B"
         with task(f"reading {Path(self.name).name}", size, unit=unit) as progress:
             chunks = self.read(progress.advance, wanted)

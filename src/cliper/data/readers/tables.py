@@ -22,7 +22,8 @@ from cliper.errors import InputError
 from cliper.types import JsonObject
 
 Role = Literal["items", "interactions"]
-_CHUNK: dict[Role, int] = {"items": 256, "interactions": 65_536}  # rows of text can be long
+CHUNK: dict[Role, int] = {"items": 256, "interactions": 65_536}  # rows of text can be long
+"""Rows that are in memory at a time."""
 _INDEX = "__index_level_"  # what pandas calls an index without a name
 
 
@@ -81,7 +82,7 @@ def frame_table(frame: Any, role: Role) -> Table:
 
     def rows(columns: Sequence[str] | None) -> Rows:
         names = [name for name in table.column_names if columns is None or name in columns]
-        batches = partial(table.select(names).to_batches, max_chunksize=_CHUNK[role])
+        batches = partial(table.select(names).to_batches, max_chunksize=CHUNK[role])
         read = partial(arrow_chunks, batches, table.column_names)
         return Rows({}, read, label=where, size=table.num_rows, facts=facts)
 

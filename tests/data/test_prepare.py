@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -94,7 +95,9 @@ def test_dataset_json_and_parquet_are_as_documented(shop: Path) -> None:
     assert about["hash"] == dataset.hash
     assert about["name"] == "out"
     options = {"min_rating": 3, "k_core": 2, "keep_unbought": False}
-    assert about["options"] == {**options, "repeats": "any", "keep_html": False}
+    assert about["options"] == {
+        **options, "repeats": "any", "keep_html": False, "image_choice": "first",
+    }  # fmt: skip
     assert about["source"]["interactions"]["file"] == "log.csv"
     assert about["source"]["items"]["bytes"] == (shop / "items.jsonl").stat().st_size
     assert str(shop) not in (shop / "out" / "dataset.json").read_text()
@@ -311,3 +314,26 @@ def test_films(shared_data: Path, tmp_path: Path) -> None:
     assert split.test_candidates is not None
     assert len(split.test_candidates) == 194
     assert np.isin(split.test.item_index, split.test_candidates).all()
+
+
+def test_several_pictures_an_item(shop: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"item_id": "a", "image": ["pictures/a.png", "pictures/b.png", "pictures/a.png"]},
+        {"item_id": "b", "image": ["pictures/c.png", "pictures/b.png"]},  # the first is broken
+        {"item_id": "c", "image": ["pictures/b.png"]},
+    ]
+    write_rows(shop / "items.jsonl", rows)
+    first, mean = prepare(shop), prepare(shop, image_choice="mean")
+    assert first.catalogue is not None
+    assert mean.catalogue is not None
+    a, b = (hashlib.sha256((shop / f"pictures/{n}.png").read_bytes()).hexdigest() for n in "ab")
+    red, blue = (f"images/{one[:32]}.png" for one in (a, b))
+    assert first.catalogue.images == (red, None, blue)
+    assert first.catalogue.more_images is None
+    assert mean.catalogue.images == (red, blue, blue)
+    assert mean.catalogue.more_images == ((blue,), (), ())
+    assert mean.catalogue.fields == first.catalogue.fields == ()
+    counted = {"several pictures named, their mean is taken": 2}
+    assert mean.about["changed"]["images"] == counted
+    assert mean.about["options"]["image_choice"] == "mean"
+    assert len({first.hash, mean.hash, prepare(shop, image_choice="mean").hash}) == 2

@@ -245,3 +245,32 @@ def test_the_embedded_encoder_refuses_what_would_have_no_effect(tmp_path: Path) 
     with pytest.raises(InputError, match="no effect on 'embedded'"):
         settings = choose(long_text="chunk-mean")
         encode.encode_dataset(dataset_of(tmp_path, N), views_of(N), settings)
+
+
+def test_several_pictures_are_their_mean(tmp_path: Path, run: Runner) -> None:
+    """By a loop: each picture's known row made a unit, their mean of the mean length."""
+    dataset, views = dataset_of(tmp_path, N), views_of(N)
+    assert dataset.catalogue is not None
+    more: list[tuple[str, ...]] = [() for _ in range(N)]
+    more[0] = ("images/1.png", "images/2.png")
+    more[4] = ("images/6.png",)  # its own is gone
+    more[5] = ("images/7.png", "images/8.png")  # its own cannot be used
+    more[9] = ("images/5.png",)
+    several = replace(dataset, catalogue=replace(dataset.catalogue, more_images=tuple(more)))
+    single = run(dataset, views)
+    got = run(several, views)
+    assert run.encoder.images == []  # nothing is encoded twice
+    pictures = {0: (0, 1, 2), 4: (6,), 5: (7, 8), 9: (9,)}
+    for i in range(N):
+        files = pictures.get(i, () if i == 3 else (i,))
+        rows = [row((tmp_path / f"images/{f}.png").read_bytes(), 6) for f in files]
+        expected = np.zeros(6)
+        if rows:
+            direction = np.mean([r / np.linalg.norm(r) for r in rows], axis=0)
+            length = np.mean([np.linalg.norm(r) for r in rows])
+            expected = direction / np.linalg.norm(direction) * length
+        np.testing.assert_allclose(got.image[i], expected, atol=1e-6)
+        assert got.image_present[i] == bool(rows)
+    assert got.key != single.key
+    again = run(several, views)
+    np.testing.assert_array_equal(got.image, again.image)

@@ -21,7 +21,7 @@ from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.readers.embedded import Embedded
 from cliper.data.readers.ids import near_miss
 from cliper.data.readers.interactions import Log, Repeats, read_interactions
-from cliper.data.readers.items import RawCatalogue, read_items
+from cliper.data.readers.items import ImageChoice, RawCatalogue, read_items
 from cliper.data.readers.rows import Rows, Wanted
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
@@ -41,6 +41,7 @@ class Filters:
         repeats: which row of a user and an item decides, see `read_interactions`.
         keep_html: tags and entities in the catalogue's texts stay (published layouts have readers
             of their own, which clean them).
+        image_choice: of several pictures of an item the first is kept, or all for their mean.
 
     Raises:
         InputError: the lowest rating is no number, or the core is negative.
@@ -51,6 +52,7 @@ class Filters:
     keep_unbought: bool = False
     repeats: Repeats = "any"
     keep_html: bool = True
+    image_choice: ImageChoice = "first"
 
     def __post_init__(self) -> None:
         if self.min_rating is not None and not np.isfinite(self.min_rating):
@@ -123,7 +125,8 @@ def assemble(
     found = read_interactions(log, ledger, filters.min_rating, filters.repeats)
     raw = None
     if items is not None:
-        raw = read_items(items, ledger, _can_stay(found, filters), filters.keep_html)
+        stays, choice = _can_stay(found, filters), filters.image_choice
+        raw = read_items(items, ledger, stays, filters.keep_html, choice)
     drop, near = np.zeros(len(found.user), dtype=np.bool_), ""
     if raw is not None and not keep_unlisted:
         drop = found.missing_in(raw.listed, ledger)
@@ -279,11 +282,32 @@ def _catalogue(
         urls = tuple(raw.image_urls[row] if row >= 0 else () for row in found)
     root = work if pictures is None else pictures.root
     inside = pictures.embedded.folder if pictures and pictures.embedded else None
-    stored = store_images(names, item_ids, root, work, ledger, urls, inside)
+    more: list[tuple[int, str]] = []  # further pictures, with the item's place
+    if raw.more_images is not None:
+        more = [(i, n) for i, row in enumerate(found) if row >= 0 for n in raw.more_images[row]]
+    stored = store_images(
+        [*names, *(name for _, name in more)],
+        [*item_ids, *(item_ids[i] for i, _ in more)],
+        root, work, ledger, None if urls is None else (*urls, *((),) * len(more)), inside,
+    )  # fmt: skip
+    images, further = _grouped(stored, [i for i, _ in more], len(item_ids))
     fields: list[str] = raw.table.column_names
     columns = {field: raw.table.column(field).take(rows) for field in fields}
     table = pa.table(columns) if fields else pa.table({"item_id": item_ids}).select([])
-    return Catalogue(vocabulary, table, stored, work, urls)
+    kept = further if raw.more_images is not None else None
+    return Catalogue(vocabulary, table, images, work, urls, kept)
+
+
+def _grouped(
+    stored: tuple[str | None, ...], owner: list[int], n: int
+) -> tuple[tuple[str | None, ...], tuple[tuple[str, ...], ...]]:
+    """Each item's first usable picture, and the others; the first n are their items' own."""
+    all_of: list[dict[str, None]] = [{} for _ in range(n)]
+    for item, name in zip([*range(n), *owner], stored, strict=True):
+        if name is not None:
+            all_of[item][name] = None
+    images = tuple(next(iter(names), None) for names in all_of)
+    return images, tuple(tuple(names)[1:] for names in all_of)
 
 
 def _facts(rows: Rows) -> JsonObject:

@@ -26,6 +26,8 @@ class Catalogue:
         image_urls: addresses of pictures (http or https) per item, the preferred first, empty
             where an item has none; None where the source names no address at all. They are no
             field: `cliper images` fetches them.
+        more_images: further pictures of each item, of which with `images` the mean is taken; None
+            where an item is represented by one.
     """
 
     items: Vocabulary
@@ -33,12 +35,15 @@ class Catalogue:
     images: tuple[str | None, ...]
     image_root: Path
     image_urls: tuple[tuple[str, ...], ...] | None = None
+    more_images: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.items) == self.table.num_rows == len(self.images):
             raise MismatchError("a catalogue's table, images and vocabulary differ in length")
         if self.image_urls is not None and len(self.image_urls) != len(self.items):
             raise MismatchError("a catalogue's image addresses and vocabulary differ in length")
+        if self.more_images is not None and len(self.more_images) != len(self.items):
+            raise MismatchError("a catalogue's further images and vocabulary differ in length")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -60,6 +65,11 @@ class Catalogue:
     def image_paths(self) -> Sequence[Path | None]:
         """The N absolute image paths, None where there is none."""
         return _Paths(self.images, self.image_root)
+
+    def all_image_paths(self) -> Sequence[Path | None]:
+        """The same, and behind them those of `more_images`, item after item."""
+        more = [name for names in self.more_images or () for name in names]
+        return _Paths((*self.images, *more) if more else self.images, self.image_root)
 
 
 class _Paths(Sequence[Path | None]):

@@ -25,6 +25,8 @@ from cliper.sums import SUMS, check_sums, write_sums
 
 SCHEMA = 1
 _AGAIN = "prepare it again"
+MORE_IMAGES = ":more_images"
+"""The reserved column; no file that people write has a name like that."""
 _FILES = ("dataset.json", "interactions.parquet", "items.parquet", "users.parquet", AUGMENTED)
 
 
@@ -106,6 +108,8 @@ class Dataset:
             digest.update(repr(self.catalogue.images).encode())
             if self.catalogue.image_urls is not None:
                 digest.update(repr(("image_urls", self.catalogue.image_urls)).encode())
+            if self.catalogue.more_images is not None:
+                digest.update(repr((MORE_IMAGES, self.catalogue.more_images)).encode())
         for modality, feature in sorted(self.about.get("features", {}).items()):
             digest.update(repr((modality, feature["sha256"])).encode())
         if self.augmentation is not None:
@@ -191,6 +195,9 @@ class Dataset:
         if self.catalogue.image_urls is not None:
             urls = [list(one) or None for one in self.catalogue.image_urls]
             table = table.append_column("image_urls", pa.array(urls, pa.list_(pa.string())))
+        if self.catalogue.more_images is not None:
+            more = [list(one) or None for one in self.catalogue.more_images]
+            table = table.append_column(MORE_IMAGES, pa.array(more, pa.list_(pa.string())))
         return table
 
     @classmethod
@@ -248,13 +255,15 @@ class Dataset:
                 where = str(path / "items.parquet")
                 what = "no column 'image': this is no catalogue"
                 raise InputError(what, where=where, remedy=_AGAIN)
-            reserved = [n for n in ("item_id", "image", "image_urls") if n in table.column_names]
+            own = ("item_id", "image", "image_urls", MORE_IMAGES)
+            reserved = [name for name in own if name in table.column_names]
             catalogue = Catalogue(
                 items,
                 table.drop_columns(reserved),
                 tuple(table["image"].to_pylist()),
                 path,
-                _image_urls(table, path / "items.parquet"),
+                _lists(table, "image_urls", path / "items.parquet"),
+                _lists(table, MORE_IMAGES, path / "items.parquet"),
             )
         given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
         augmentation = read_augmentation(path, about, users, items)
@@ -262,14 +271,14 @@ class Dataset:
         return cls(name, interactions, catalogue, path, given, about, augmentation)
 
 
-def _image_urls(table: pa.Table, where: Path) -> tuple[tuple[str, ...], ...] | None:
-    """The reserved column `image_urls`, if there is one."""
-    if "image_urls" not in table.column_names:
+def _lists(table: pa.Table, name: str, where: Path) -> tuple[tuple[str, ...], ...] | None:
+    """A reserved column of lists, if it is there."""
+    if name not in table.column_names:
         return None
-    column = table["image_urls"]
+    column = table[name]
     if column.type != pa.list_(pa.string()):
         raise InputError(
-            f"the column 'image_urls' holds {column.type}", where=str(where), remedy=_AGAIN
+            f"the column {name!r} holds {column.type}", where=str(where), remedy=_AGAIN
         )
     return tuple(tuple(filter(None, one or ())) for one in column.to_pylist())
 

@@ -22,7 +22,7 @@ from cliper.files import naming
 from cliper.progress import task
 
 TO_FETCH = "named by address, to be fetched by `cliper images`"
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".heic")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def store_images(
 
 
 def find_images(item_ids: Sequence[str], root: Path) -> list[str | None]:
-    """`{item_id}.jpg`, `.jpeg`, `.png` or `.webp` in `root`, None where there is none of them.
+    """`{item_id}.jpg`, `.jpeg`, `.png`, `.webp` or `.heic` in `root`, None where there is none.
 
     Endings may be written in capitals, and names in any Unicode spelling: file systems and
     archives have their own.

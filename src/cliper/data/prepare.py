@@ -16,6 +16,7 @@ from cliper.data.readers.columns import named_items, named_log
 from cliper.data.readers.embedded import Embedded
 from cliper.data.readers.formats import Format
 from cliper.data.readers.interactions import Repeats
+from cliper.data.readers.items import ImageChoice
 from cliper.data.readers.saved import saved_table
 from cliper.data.readers.sql import database
 from cliper.data.readers.tables import Role, Table, file_table, frame_table
@@ -37,6 +38,7 @@ def prepare_files(
     form: Format | None = None,
     repeats: Repeats = "any",
     keep_html: bool = False,
+    image_choice: ImageChoice = "first",
 ) -> Dataset:
     """Read, filter and check raw files, and write a dataset directory (see `assemble`).
 
@@ -57,13 +59,15 @@ def prepare_files(
         form: how text files are written.
         repeats: which row of a user and an item decides whether they are a positive pair.
         keep_html: leave tags and entities in the catalogue's texts.
+        image_choice: an item with several pictures is represented by the first, or by the mean of
+            their encodings.
 
     Raises:
         InputError: broken input, nothing left, or `out` holds something else.
     """
     check_replaceable(Path(out))
     _check_catalogue(items is not None, images, keep_unbought)
-    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html)
+    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice)
     form = form or Format()
     return _prepare(
         None if items is None else _table(Path(items), form, "items"),
@@ -87,6 +91,7 @@ def prepare_frames(
     item_columns: Mapping[str, str] | None = None,
     repeats: Repeats = "any",
     keep_html: bool = False,
+    image_choice: ImageChoice = "first",
 ) -> Dataset:
     """`prepare_files` for data frames: the same rows make the same dataset.
 
@@ -97,7 +102,7 @@ def prepare_frames(
         out: the dataset directory; without one the dataset is gone when Python ends.
         images: folder that image paths start from; by default the working directory.
         min_rating, k_core, keep_unbought, name: as in `prepare_files`.
-        columns, item_columns, repeats, keep_html: as in `prepare_files`.
+        columns, item_columns, repeats, keep_html, image_choice: as in `prepare_files`.
 
     Raises:
         InputError: no frames, broken input, nothing left, or `out` holds something else.
@@ -118,7 +123,7 @@ def prepare_frames(
         frame_table(interactions, "interactions"),
         _pictures(images, Path()),
         Path(out),
-        Filters(min_rating, k_core, keep_unbought, repeats, keep_html),
+        Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice),
         columns, item_columns, name,
     )  # fmt: skip
 
@@ -138,6 +143,7 @@ def prepare_sql(
     item_columns: Mapping[str, str] | None = None,
     repeats: Repeats = "any",
     keep_html: bool = False,
+    image_choice: ImageChoice = "first",
 ) -> Dataset:
     """`prepare_files` for what two queries give: the same rows make the same dataset.
 
@@ -149,7 +155,7 @@ def prepare_sql(
         images: folder that image paths start from; by default the working directory. A column
             `image` may also hold the pictures themselves.
         min_rating, k_core, keep_unbought, name: as in `prepare_files`.
-        columns, item_columns, repeats, keep_html: as in `prepare_files`.
+        columns, item_columns, repeats, keep_html, image_choice: as in `prepare_files`.
 
     Raises:
         InputError: the database or a query is refused, broken input, nothing left, or `out` holds
@@ -157,7 +163,7 @@ def prepare_sql(
     """
     check_replaceable(Path(out))
     _check_catalogue(items is not None, images, keep_unbought)
-    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html)
+    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice)
     with database(address) as opened:
         return _prepare(
             None if items is None else opened.table(items, "items"),
@@ -201,6 +207,10 @@ def _prepare(
             ledger=Ledger(),
             pictures=None if catalogue is None else replace(pictures, embedded=embedded),
             name=name,
-            options={"repeats": filters.repeats, "keep_html": filters.keep_html},
+            options={
+                "repeats": filters.repeats,
+                "keep_html": filters.keep_html,
+                "image_choice": filters.image_choice,
+            },
             remarks=lambda _: {"notes": [*(catalogue.notes if catalogue else []), *log.notes]},
         )

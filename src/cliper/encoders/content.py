@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from cliper.data.dataset import Dataset
 from cliper.encoders.encode_keys import image_keys
-from cliper.encoders.store import KeyArray, text_keys
+from cliper.encoders.store import KEY, KeyArray, text_keys
 from cliper.errors import InputError, MismatchError
 from cliper.types import IndexArray
 
@@ -47,9 +47,11 @@ class Content:
         names: the C views.
         texts: C × N, None where an item has none.
         keys: of the texts (C, N), empty where there is none.
-        paths: (N,) image files.
+        paths: (N,) image files; behind them (E,) further ones of items that have several.
         image: keys (N,), empty where there is no picture or one that cannot be used.
         gone: pictures that are named but not there.
+        more: keys (E,) of the further pictures.
+        owner: (E,) whose they are.
     """
 
     root: Path
@@ -60,6 +62,13 @@ class Content:
     paths: Sequence[Path | None]
     image: KeyArray
     gone: int
+    more: KeyArray = field(default_factory=lambda: np.empty(0, KEY))
+    owner: IndexArray = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def pictures(self) -> KeyArray:
+        """Keys (N + E,) of everything that is to be encoded."""
+        return np.concatenate([self.image, self.more])
 
     @classmethod
     def of(
@@ -80,10 +89,14 @@ class Content:
             raise MismatchError("these views belong to another catalogue")
         root = store_root(dataset)
         keys = np.stack([text_keys(view) for view in texts])
-        paths = dataset.catalogue.image_paths()
+        paths, n = dataset.catalogue.all_image_paths(), len(dataset.items)
         image, gone = image_keys(paths, root / "images.npy")
-        names = tuple(names)
-        return cls(root, dataset.items.hash, names, texts, keys, paths, image, int(gone.sum()))
+        further = dataset.catalogue.more_images or ()
+        owner = np.repeat(np.arange(len(further)), [len(one) for one in further])
+        return cls(
+            root, dataset.items.hash, tuple(names), texts, keys, paths, image[:n], int(gone.sum()),
+            image[n:], owner.astype(np.int64),
+        )  # fmt: skip
 
     def key(self, digest: str) -> str:
         """Hex SHA-256 over an encoder's hash, view names and every text and picture."""
@@ -91,6 +104,7 @@ class Content:
         total.update("\0".join(self.names).encode())
         total.update(np.ascontiguousarray(self.keys).tobytes())
         total.update(np.ascontiguousarray(self.image).tobytes())
+        total.update(np.ascontiguousarray(self.more).tobytes())
         return total.hexdigest()
 
     def groups(self, rows: IndexArray) -> tuple[IndexArray, IndexArray]:
@@ -107,7 +121,7 @@ class Content:
         return text
 
     def path_at(self, position: int) -> Path:
-        """The image file at a position."""
+        """The image file at a position of `pictures`."""
         path = self.paths[position]
         assert path is not None
         return path

@@ -9,10 +9,10 @@ import numpy as np
 
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.content import Content, encoder_folder
-from cliper.encoders.encode_fill import count_failures, fill_images, fill_texts
+from cliper.encoders.encode_fill import IMAGE_CHUNK, count_failures, fill_images, fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.images import ImageFailure
-from cliper.encoders.store import ABSENT, KEY, RowStore
+from cliper.encoders.store import ABSENT, KEY, KeyArray, RowStore, content_key
 from cliper.files import sweep
 from cliper.types import FloatArray
 
@@ -52,17 +52,68 @@ def fill(rows: StoredRows, content: Content, report: EncodeReport) -> Content:
     fill_texts(rows.text_rows, content.keys.ravel(), content.text_at, rows.encode_text, report)
     report.truncated_texts += rows.truncated
     fill_images(
-        rows.image_rows, rows.failed, content.image, content.path_at, rows.encode_image, report
+        rows.image_rows, rows.failed, content.pictures, content.path_at, rows.encode_image, report
     )
-    count_failures(rows.image_rows, rows.failed, content.image, report)
+    count_failures(rows.image_rows, rows.failed, content.pictures, report)
     report.images_at_once, report.tokens_at_once = rows.batch_sizes
+    _fill_means(rows.image_rows, content)
     return stored(rows, content)
 
 
 def stored(rows: StoredRows, content: Content) -> Content:
-    """The content without the pictures that have no row."""
-    kept = np.where(rows.image_rows.holds(content.image), content.image, ABSENT)
-    return replace(content, image=kept.astype(KEY))
+    """The content without the pictures that have no row.
+
+    An item with several has the key of their mean, which the store holds like any picture.
+    """
+    kept = np.where(rows.image_rows.holds(content.image), content.image, ABSENT).astype(KEY)
+    for item, (key, _) in _several(rows.image_rows, content).items():
+        kept[item] = key
+    return replace(content, image=kept, more=content.more[:0], owner=content.owner[:0])
+
+
+def mean_row(rows: FloatArray) -> FloatArray:
+    """The mean (D,) of k rows (k, D): that of their directions, with their mean length.
+
+    Of unit rows it is their mean, made a unit again.
+
+    >>> mean_row(np.array([[4.0, 0.0], [2.0, 0.0]])).tolist()
+    [3.0, 0.0]
+    """
+    rows = rows.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    direction = (rows / np.maximum(lengths, 1e-12)).mean(axis=0)
+    size = max(float(np.linalg.norm(direction)), 1e-12)
+    return np.asarray(direction / size * lengths.mean(), dtype=np.float32)
+
+
+def _fill_means(store: RowStore, content: Content) -> None:
+    """Store the mean of each item's pictures, where it has several."""
+    means = dict(_several(store, content).values())
+    keys = np.array([*means], KEY)
+    keys = keys[~store.holds(keys)]
+    for start in range(0, len(keys), IMAGE_CHUNK):
+        block = keys[start : start + IMAGE_CHUNK]
+        sets = [means[key] for key in block.tolist()]
+        rows = np.split(store.read(np.concatenate(sets)), np.cumsum([len(s) for s in sets[:-1]]))
+        store.append(block, np.stack([mean_row(part) for part in rows]))
+
+
+def _several(store: RowStore, content: Content) -> dict[int, tuple[bytes, KeyArray]]:
+    """Item → the key that represents it, and its pictures' (k,), where it has further ones.
+
+    One picture that is left of several represents its item alone.
+    """
+    further: dict[int, list[bytes]] = {}
+    for item, key in zip(content.owner.tolist(), content.more.tolist(), strict=True):
+        further.setdefault(item, []).append(key)
+    found = {}
+    for item, keys in further.items():
+        pictures = np.unique(np.array([content.image[item], *keys], KEY))  # in any order the same
+        pictures = pictures[store.holds(pictures)]
+        if len(pictures):
+            mean = content_key(b"mean" + b"".join(pictures.tolist()))
+            found[item] = (mean if len(pictures) > 1 else pictures.tolist()[0], pictures)
+    return found
 
 
 class DualRows:

@@ -157,3 +157,27 @@ def test_a_forked_process_has_children_of_its_own(fresh: pytest.MonkeyPatch) -> 
     if pid == 0:
         os._exit(len(process._idle))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+HEIC_HEAD = b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heicmiaf" + bytes(100)
+
+
+@pytest.mark.skipif(find_spec("pillow_heif") is not None, reason="the extra heif is installed")
+def test_heic_names_its_extra() -> None:
+    with pytest.raises(PictureError, match=r"pip install 'cliper\[heif\]'") as caught:
+        check_picture(HEIC_HEAD)
+    assert caught.value.cause == "kind"
+
+
+@pytest.mark.skipif(find_spec("pillow_heif") is None, reason="needs the extra heif")
+def test_heic_is_read_where_the_extra_is() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    data = saved(RGB, "HEIF", quality=90, exif=exif(6))
+    assert check_picture(data) == "HEIF"
+    with Image.open(io.BytesIO(data)) as image:  # turned by its library
+        np.testing.assert_array_equal(read_picture(data), image.convert("RGB"))
+    for cut in (40, 200, len(data) - 40):
+        assert refused(data[:cut]) in ("kind", "damaged", "truncated")
+    assert refused(HEIC_HEAD) == "kind"

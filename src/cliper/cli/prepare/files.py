@@ -19,6 +19,7 @@ from cliper.cli.usage import verb
 
 if TYPE_CHECKING:
     from cliper.data.readers.interactions import Repeats
+    from cliper.data.readers.items import ImageChoice
 
 
 @verb("files", group=command)
@@ -42,6 +43,7 @@ def files(
     encoding: str,
     repeats: "Repeats",
     keep_html: bool,
+    image_choice: "ImageChoice",
     min_rating: float | None,
     k_core: int,
     keep_unbought: bool,
@@ -69,6 +71,7 @@ def files(
         items, interactions, images, out, min_rating, k_core, keep_unbought, name,
         columns=parse_columns(columns, "--columns"),
         item_columns=parse_columns(item_columns, "--item-columns"),
-        form=Format(delimiter, decimal, encoding), repeats=repeats, keep_html=keep_html,
+        form=Format(delimiter, decimal, encoding),
+        repeats=repeats, keep_html=keep_html, image_choice=image_choice,
     )  # fmt: skip
     show(dataset, out, as_json)

@@ -22,8 +22,15 @@ def command() -> None:
 
 
 def column_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--columns`, `--item-columns`, `--repeats`, `--keep-html`."""
+    """`--columns`, `--item-columns`, `--repeats`, `--keep-html`, `--image-choice`."""
     for option in (
+        click.option(
+            "--image-choice",
+            type=click.Choice(["first", "mean"]),
+            default="first",
+            show_default=True,
+            help="Of several pictures an item: the first, or the mean of all.",
+        ),
         click.option("--keep-html", is_flag=True, help="Leave tags and entities in texts."),
         click.option(
             "--repeats",

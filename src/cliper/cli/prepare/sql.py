@@ -19,6 +19,7 @@ from cliper.cli.usage import verb
 
 if TYPE_CHECKING:
     from cliper.data.readers.interactions import Repeats
+    from cliper.data.readers.items import ImageChoice
 
 
 @verb("sql", group=command)
@@ -39,6 +40,7 @@ def sql(
     item_columns: str | None,
     repeats: "Repeats",
     keep_html: bool,
+    image_choice: "ImageChoice",
     min_rating: float | None,
     k_core: int,
     keep_unbought: bool,
@@ -62,6 +64,6 @@ def sql(
         address, items, interactions, out, images, min_rating, k_core, keep_unbought, name,
         columns=parse_columns(columns, "--columns"),
         item_columns=parse_columns(item_columns, "--item-columns"),
-        repeats=repeats, keep_html=keep_html,
+        repeats=repeats, keep_html=keep_html, image_choice=image_choice,
     )  # fmt: skip
     show(dataset, out, as_json)

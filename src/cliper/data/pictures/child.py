@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from PIL import (
 # Pillow looks for the plugins of formats that it does not find, all of them, unless they are there.
 _PLUGINS = (AvifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+HEIC = ("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1")
+"""How such a file begins; the library that reads it is an extra."""
 MAX_PIXELS = 32_000_000
 # A JPEG can be decoded at a fraction of its size.
 MAX_PIXELS_JPEG = 64_000_000
@@ -79,7 +82,7 @@ def read(data: bytes, at_least: int) -> tuple[dict[str, Any], bytes]:
         picture = _decoded(image, at_least, lambda: _opened(data))
         return {"form": form, "size": picture.size}, picture.tobytes()
     except UnidentifiedImageError:
-        return {"refused": "kind"}, b""
+        return {"refused": "kind", "heic": _is_heic(data) and not _reads_heic()}, b""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return {"refused": "pixels", "most": MAX_PIXELS}, b""
     except MemoryError:
@@ -93,8 +96,27 @@ def _opened(data: bytes) -> Image.Image:
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        if not _is_heic(data) or not _reads_heic():
+            raise
+        return Image.open(io.BytesIO(data), formats=("HEIF",))
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12].decode("latin-1") in HEIC
+
+
+@cache
+def _reads_heic() -> bool:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    # The picture alone; its decoder's threads would each count as memory.
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
 
 
 def _decoded(image: Image.Image, at_least: int, again: Callable[[], Image.Image]) -> Image.Image:

@@ -40,6 +40,7 @@ _REASONS: dict[Cause, str] = {
     "damaged": "damaged",
     "truncated": "truncated",
 }
+_HEIC = "a HEIC image, read with the extra heif (pip install 'cliper[heif]')"
 
 
 def check_picture(data: bytes) -> str:
@@ -146,5 +147,6 @@ def _asked(data: bytes, at_least: int) -> tuple[dict[str, Any], bytes]:
     cause = told.get("refused")
     if cause is not None:
         reason = f"more than {told['most']} pixels" if cause == "pixels" else _REASONS[cause]
+        reason = _HEIC if told.get("heic") else reason
         raise PictureError(cause, reason)
     return told, pixels

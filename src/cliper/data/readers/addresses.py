@@ -25,9 +25,13 @@ def is_address(value: str) -> bool:
         return False
 
 
-def local_path(value: FieldValue) -> str | None:
-    """The image path of one item: of several, the first that is no address."""
-    return next((one for one in _listed(value) if not _looks_like_address(one)), None)
+def local_paths(value: FieldValue) -> list[str]:
+    """The image paths of one item, each once: what is no address.
+
+    >>> local_paths(["a.jpg", "https://example.org/b.jpg", "c.jpg", "a.jpg"])
+    ['a.jpg', 'c.jpg']
+    """
+    return list(dict.fromkeys(one for one in _listed(value) if not _looks_like_address(one)))
 
 
 def addresses(

@@ -2,13 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from cliper.data.catalogue import FieldValue
 from cliper.data.ledger import SAMPLES, Ledger
-from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, is_address, local_path
+from cliper.data.readers.addresses import ADDRESS_COLUMNS, addresses, local_paths
 from cliper.data.readers.fields import FieldColumn
 from cliper.data.readers.general import require
 from cliper.data.readers.rows import Chunk, Rows, Wanted
@@ -16,6 +15,8 @@ from cliper.data.readers.values import NO_ID, composed, to_ids
 from cliper.errors import InputError
 
 MAX_FIELDS = 1_000
+ImageChoice = Literal["first", "mean"]
+"""What represents an item with several pictures: the first, or the mean of all."""
 _PLACES = ("image", *ADDRESS_COLUMNS)  # no texts
 
 
@@ -30,6 +31,7 @@ class RawCatalogue:
         n_read: rows of the file.
         image_urls: addresses of pictures (n,), the preferred first; None when no item has one.
         listed: every item id of the file, wanted or not, in its order.
+        more_images: further paths (n,); None where the first alone is taken.
     """
 
     ids: list[str]
@@ -38,10 +40,15 @@ class RawCatalogue:
     n_read: int
     image_urls: list[tuple[str, ...]] | None = None
     listed: Collection[str] = ()
+    more_images: list[list[str]] | None = None
 
 
 def read_items(
-    source: Rows, ledger: Ledger, wanted: Wanted = lambda _: True, keep_html: bool = True
+    source: Rows,
+    ledger: Ledger,
+    wanted: Wanted = lambda _: True,
+    keep_html: bool = True,
+    image_choice: ImageChoice = "first",
 ) -> RawCatalogue:
     """Read a catalogue with `item_id`, fields, and perhaps `image` (a path or http(s) address).
 
@@ -54,6 +61,7 @@ def read_items(
         ledger: takes the counts of what is dropped or changed, of wanted items alone.
         wanted: of other items only the id is kept.
         keep_html: leave tags and entities in texts; else they are taken out and counted.
+        image_choice: which of several pictures are kept.
 
     Raises:
         InputError: no `item_id`, an id that occurs twice (unless the source repeats them, then
@@ -108,16 +116,17 @@ def read_items(
     table = pa.table({name: column.array() for name, column in fields.items()})
     if not fields:  # a table without columns has no rows, so it takes its length from the ids
         table = pa.table({"item_id": ids}).select([])
-    images = None if image is None else [local_path(value) for value in image.values]
-    several = [] if image is None else [i for i, v in enumerate(image.values) if _several(v)]
+    paths = None if image is None else [local_paths(value) for value in image.values]
+    several = [] if paths is None else [i for i, named in enumerate(paths) if len(named) > 1]
     samples = [f"item {ids[i]}" for i in several[:SAMPLES]]
-    ledger.change("images", "several pictures named, the first is taken", len(several), samples)
+    taken = "their mean" if image_choice == "mean" else "the first"
+    ledger.change("images", f"several pictures named, {taken} is taken", len(several), samples)
     urls = addresses(image, address_columns, ids, ledger)
-    return RawCatalogue(ids, table, images, n_read, urls, row_of.keys())
-
-
-def _several(value: FieldValue) -> bool:
-    return isinstance(value, list) and sum(not is_address(one) for one in value) > 1
+    images = None if paths is None else [next(iter(named), None) for named in paths]
+    more = None
+    if paths is not None and image_choice == "mean":
+        more = [named[1:] for named in paths]
+    return RawCatalogue(ids, table, images, n_read, urls, row_of.keys(), more)
 
 
 def _again(source: Rows, item: str, row: int, first: int, ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ def encode_on_ray(content: Content, settings: EncoderSettings, where: OnRay) -> 
     rows = open_rows(root, settings)
     keys, local = content.keys.ravel(), EncodeReport(settings.name)
     texts = missing_texts(rows.text_rows, keys, local)
-    images = missing_images(rows.image_rows, rows.failed, content.image, local)
+    images = missing_images(rows.image_rows, rows.failed, content.pictures, local)
     report = DistributedReport()
     if not texts and not images:
         report.seconds = perf_counter() - started
@@ -57,7 +57,7 @@ def encode_on_ray(content: Content, settings: EncoderSettings, where: OnRay) -> 
             yield Work(number, f"chunk {number} of texts", encode_texts, given)
         for number, at in enumerate(images, len(texts)):
             paths = [content.path_at(int(i)).resolve() for i in at]
-            given = {"keys": content.image[at], "paths": paths}
+            given = {"keys": content.pictures[at], "paths": paths}
             yield Work(number, f"chunk {number} of pictures", encode_images, given)
 
     sizes = [len(at) for at in (*texts, *images)]

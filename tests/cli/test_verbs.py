@@ -1,6 +1,8 @@
 """Every verb on a tiny shop: what it prints, what it writes, and stdout kept clean."""
 
 import csv
+import hashlib
+import importlib.metadata
 import json
 import re
 import types
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from cliper.encoders.registry import list_encoders
+from cliper.experiments.run import made_with
 from cliper.serving import Recommender
 
 
@@ -116,6 +119,26 @@ def test_evaluate_repeats_the_runs_numbers(cliper, bpr_run):
     assert masked.json["protocol"]["mask"] == "train"
     assert masked.json["test"]["recall@10"] <= record["test"]["recall@10"]
     assert "Recall@20" in cliper("evaluate", bpr_run).out
+
+
+def test_evaluate_says_what_is_not_as_at_the_training(cliper, vbpr_run, monkeypatch):
+    made = json.loads((vbpr_run / "results.json").read_text())["made_with"]
+    digest = hashlib.sha256((vbpr_run / "model.safetensors").read_bytes()).hexdigest()
+    assert made["model"] == digest
+    assert made["versions"]["torch"] == importlib.metadata.version("torch")
+    assert len(made["features"]) == len(made["encoder"]) == len(made["code"]) == 64
+    assert cliper("evaluate", vbpr_run, "--json").json["otherwise"] == []
+    monkeypatch.setattr(made_with, "code_hash", lambda: "0" * 64)
+    monkeypatch.setattr(made_with, "encoder_hashes", lambda *_: {"1" * 64})
+    monkeypatch.setattr(made_with, "version", lambda name: "0.1")
+    told = cliper("evaluate", vbpr_run)
+    assert told.status == 0
+    for line in (
+        f"torch was {made['versions']['torch']}, is 0.1",
+        f"cliper's code was {made['code'][:12]}, is 000000000000",
+        f"the encoder embedded was {made['encoder'][:12]}, the dataset's store has 111111111111",
+    ):
+        assert f"note: not as at the training: {line}" in " ".join(told.out.split())
 
 
 def test_a_runs_config_runs_again_to_the_same_bytes(cliper, bpr_run, vbpr_run, tmp_path):

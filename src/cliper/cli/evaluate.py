@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cliper.cli.output import json_option, print_json
+from cliper.cli.output import json_option, print_json, say
 from cliper.cli.results import protocol_line, show_metrics
 from cliper.cli.usage import verb
 
@@ -17,13 +17,18 @@ from cliper.cli.usage import verb
 def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) -> None:
     """Score the test split from the saved artefact; the dataset must still be there.
 
+    Says which versions, code or encoder are not those that the run was made with.
+
     \b
     Example:
       cliper evaluate runs/films --mask train
     """
-    from cliper.experiments.run.experiment import evaluate_run
+    from cliper.experiments.run.experiment import evaluate_run, load_config
+    from cliper.experiments.run.made_with import differences
 
     loaded, evaluation = evaluate_run(run, mask=mask, candidates=candidates)
+    config = load_config(loaded.directory)
+    otherwise = differences(loaded.results, Path(config.dataset.path))
     results = loaded.results
     update = {"mask": mask} if mask else {}
     if candidates == "all" or (candidates == "split" and results.protocol.split != "cold-item"):
@@ -40,8 +45,11 @@ def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) 
                 "backbone": results.backbone,
                 "users_evaluated": len(evaluation.users),
                 "test": dict(evaluation.metrics),
+                "otherwise": otherwise,
             }
         )
         return
     title = f"{results.backbone} on {results.dataset.name}: {run}\n{protocol_line(protocol)}"
     show_metrics({"test": evaluation.metrics}, f"{title}, {len(evaluation.users):,} users")
+    for one in otherwise:
+        say(f"note: not as at the training: {one}")

@@ -94,6 +94,19 @@ def _about(space: Space, report: EncodeReport) -> JsonObject:
     }
 
 
+def encoder_hashes(root: Path, encoder: str) -> set[str]:
+    """The hashes of an encoder of this name that a dataset's store has encodings of."""
+    found = set()
+    for path in root.glob("**/about.json"):
+        try:
+            about = read_json(path)
+        except InputError:  # damaged: whoever reads these encodings is told
+            continue
+        if isinstance(about, dict) and about.get("encoder") == encoder:
+            found.add(str(about.get("encoder_hash", "")))
+    return found
+
+
 def load_assembled(folder: Path) -> Encodings:
     """Memory-map what `assemble` wrote; what is large is compared with its digest when it is read.
 
@@ -113,6 +126,7 @@ def load_assembled(folder: Path) -> Encodings:
             image=open_array(folder / "image.npy", "c"),
             image_present=np.load(folder / "image_present.npy", allow_pickle=False),
             folder=folder,
+            encoder_hash=str(about.get("encoder_hash", "")),
         )
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"damaged encodings ({error})", where=str(folder), remedy=_AGAIN) from None

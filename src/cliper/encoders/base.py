@@ -48,6 +48,8 @@ class Encodings:
         image: float32 (N, D), zero where `image_present` is False.
         image_present: bool (N,).
         folder: where they are memory-mapped from; None for what is in memory.
+        encoder_hash: of its weights and preprocessing, of a fitted one with its fit; "" where they
+            are not known.
     """
 
     items_hash: str
@@ -59,6 +61,7 @@ class Encodings:
     image: FloatArray
     image_present: BoolArray
     folder: Path | None = None
+    encoder_hash: str = ""
 
     def __post_init__(self) -> None:
         c, n, _ = self.text.shape

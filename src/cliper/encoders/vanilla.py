@@ -16,6 +16,7 @@ from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import ABSENT
 from cliper.encoders.unimodal import Unimodal
+from cliper.files import sha256_bytes
 from cliper.types import BoolArray, FloatArray
 
 
@@ -27,6 +28,7 @@ class VanillaEncodings:
         items_hash: hash of the item vocabulary that row i refers to.
         image: float32 (N, 1280), zero where `image_present` (N,) is False.
         text: float32 (N, 384), zero where `text_present` (N,) is False.
+        encoder_hash: of the weights of both networks.
     """
 
     items_hash: str
@@ -34,6 +36,7 @@ class VanillaEncodings:
     image_present: BoolArray
     text: FloatArray
     text_present: BoolArray
+    encoder_hash: str = ""
 
 
 def encode_vanilla(
@@ -64,4 +67,5 @@ def encode_vanilla(
         content.image != ABSENT,
         both.text_rows.read(content.keys[0]),
         content.keys[0] != ABSENT,
+        sha256_bytes(f"{both.text.hash}; {both.image.hash}".encode()),
     )

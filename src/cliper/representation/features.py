@@ -1,5 +1,6 @@
 """`ItemFeatures`: what a backbone sees of the items, whatever made it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
@@ -33,6 +34,7 @@ class ItemFeatures:
         weights: view → weight, `image` among them, of the `learned` fusion.
         training: hash of the training pairs that the features were made with; None where they
             were made without (`cliper.data.augmentation.training_hash`).
+        encoder_hash: of the encoder's weights and preprocessing; "" where there was none.
     """
 
     items_hash: str
@@ -48,6 +50,17 @@ class ItemFeatures:
     lengths: Mapping[Modality, Tensor] | None = None
     weights: Mapping[str, float] | None = None
     training: str | None = None
+    encoder_hash: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 over the tables."""
+        digest = hashlib.sha256()
+        for modality in self.modalities:
+            table = self.tables[modality]
+            digest.update(f"{modality} {tuple(table.shape)};".encode())
+            digest.update(table.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def mean_length(self, modality: Modality) -> Tensor:
         """What rows of a modality are divided by: their mean length, or as `lengths` says."""

@@ -128,6 +128,7 @@ def cliper_features(
         mlp_width=text.shape[2] if kind == "mlp" else None,
         kind="cliper",
         encoder=encodings.encoder,
+        encoder_hash=encodings.encoder_hash,
         views=names,
         fusion=kind,
         temperature=used,

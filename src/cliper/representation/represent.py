@@ -213,9 +213,10 @@ def _vanilla(
     if "features" not in dataset.about:
         views = rendered_views(dataset, settings.views.templates, settings.views.include)
         v = encode_vanilla(dataset, views, settings.encoder, on_report=on_report)
-        return vanilla_features(
+        made = vanilla_features(
             dataset.items.hash, v.image, v.image_present, v.text, v.text_present
         )
+        return replace(made, encoder_hash=v.encoder_hash)
     _refuse_with_given(dataset, settings)
     given = given_features(dataset)
     if isinstance(given, ItemFeatures):

@@ -60,6 +60,24 @@ class Seconds(_Record):
     total: float = 0.0
 
 
+class MadeWith(_Record):
+    """What a run was made with, beside the data: versions, and hex SHA-256 of the rest.
+
+    Attributes:
+        versions: Python and the libraries that compute.
+        code: of this package's modules.
+        features: of the tables that the backbone saw.
+        encoder: of the encoder's weights and preprocessing; of a fitted one with its fit.
+        model: of `model.safetensors`.
+    """
+
+    versions: dict[str, str]
+    code: str
+    features: str | None = None
+    encoder: str | None = None
+    model: str | None = None
+
+
 class Results(_Record):
     """`results.json`; metric values are fractions, unrounded.
 
@@ -67,6 +85,7 @@ class Results(_Record):
         test: the split's primary candidates; `test_all` ranks among all items where the primary
             candidates are fewer (cold-item split).
         neighbour_recall: recall@k of every item graph that was made approximately, on a sample.
+        made_with: None in runs of earlier versions.
     """
 
     schema_: int = Field(SCHEMA, alias="schema")
@@ -85,6 +104,7 @@ class Results(_Record):
     test: dict[str, float]
     test_all: dict[str, float] = Field(default_factory=dict)
     neighbour_recall: list[float] = Field(default_factory=list)
+    made_with: MadeWith | None = None
 
     def json_object(self) -> dict[str, Any]:
         """Plain JSON values under the published names."""

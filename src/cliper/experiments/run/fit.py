@@ -21,6 +21,7 @@ from cliper.errors import InputError
 from cliper.experiments.run.build import BuiltTraining, build_training, now, score_part
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.finished import Run
+from cliper.experiments.run.made_with import made_with
 from cliper.experiments.run.split import known_history
 from cliper.experiments.run.tracking import tracked
 from cliper.files import LOCK_FILE, atomic_path, locked
@@ -120,7 +121,10 @@ def _finish(
             total=time.perf_counter() - start + encode_seconds,
         ),
     )
-    return results.model_copy(update={"neighbour_recall": ready.searched.recalls})
+    made = made_with(features, directory)
+    return results.model_copy(
+        update={"neighbour_recall": ready.searched.recalls, "made_with": made}
+    )
 
 
 def experiment_identity(

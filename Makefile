@@ -23,9 +23,10 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/cliper demo --out demo
 
-# pytest comes last, so that its closing line is the last one printed.
+# pytest comes last, so that its closing line is the last one printed. A process a core, with one
+# thread each: more would stall one another.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check $(CHECKED)

@@ -21,6 +21,7 @@ from cliper.data.readers.times import PER_SECOND
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import atomic_path, read_json, write_json
+from cliper.notebook import html_table
 from cliper.sums import SUMS, check_sums, write_sums
 
 SCHEMA = 1
@@ -91,6 +92,22 @@ class Dataset:
         if unit in PER_SECOND:
             return PER_SECOND[unit]
         return 1000 if times is not None and len(times) and times.max() > 10**11 else 1
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}: {', '.join(f'{n} {what}' for what, n in self._counts())})"
+
+    def _repr_html_(self) -> str:
+        fields = "" if self.catalogue is None else ", ".join(self.catalogue.fields)
+        rows = [[what, n] for what, n in self._counts()]
+        return html_table(["", ""], [*rows, *([["fields", fields]] if fields else [])], self.name)
+
+    def _counts(self) -> list[tuple[str, str]]:
+        found = [("users", len(self.users)), ("items", len(self.items))]
+        found.append(("interactions", len(self.interactions)))
+        if self.catalogue is not None:
+            images = sum(name is not None for name in self.catalogue.images)
+            found.append(("items with an image", images))
+        return [(what, f"{n:,}") for what, n in found]
 
     @cached_property
     def hash(self) -> str:

@@ -15,6 +15,7 @@ from cliper.experiments.run.finished import Run
 from cliper.experiments.statistics.contrast import Contrast, contrasted
 from cliper.experiments.statistics.significance import SIGNIFICANT, Evidence, evidence
 from cliper.files import read_json
+from cliper.notebook import Shown, html_table
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,30 @@ class Comparison:
                 each = ", ".join(f"{view} {mean:.2f}" for view, mean in means.items())
                 notes.append(f"learned weights of {outcome.variant.name}: {each}")
         return notes
+
+    def plot(self, metric: str | None = None) -> Shown:
+        """Bars of a test metric, one deviation over runs up and down; an SVG for a notebook.
+
+        Args:
+            metric: such as `ndcg@20`; the comparison's own if None.
+
+        Raises:
+            InputError: the runs do not have this metric, or matplotlib is not installed.
+        """
+        from cliper.experiments.comparisons.bars import comparison_figure  # for this alone
+
+        return comparison_figure(self, metric or self.metric)
+
+    def __repr__(self) -> str:
+        runs = max((len(one.runs) for one in self.outcomes), default=0)
+        names = ", ".join(one.variant.name for one in self.outcomes)
+        return f"Comparison({names}; {runs} {self.repeated}, {self.metric})"
+
+    def _repr_html_(self) -> str:
+        from cliper.experiments.comparisons.table import comparison_rows  # which needs this class
+
+        table = comparison_rows(self)
+        return html_table(table.columns, table.rows, table.protocol, table.best)
 
     @property
     def repeated(self) -> str:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cliper.experiments.drawing.figures import training_curves
+from cliper.experiments.drawing.thumbnails import Thumbnails, make_thumbnails
 from cliper.experiments.reports.page.model import (
     HIT,
     NEVER_BOUGHT,
@@ -19,7 +20,6 @@ from cliper.experiments.reports.page.model import (
     Report,
     UsersSection,
 )
-from cliper.experiments.reports.page.thumbnails import Thumbnails, make_thumbnails
 from cliper.files import write_text
 
 IMAGE_BUDGET = 3_000_000

@@ -23,10 +23,12 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, normalize, softplus
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import affine, cold_items, embedding_table, lookup, unit_scale
+from cliper.backbones.layers import affine, cold_items, embedding_table, lookup
 from cliper.data import Interactions
 from cliper.losses import dot, squared_norm
 from cliper.representation.features import ItemFeatures
+
+COLD_AT_ONCE = 2**14
 
 
 class ClcRecConfig(BackboneConfig):
@@ -58,7 +60,7 @@ class ClcRec(ContentBackbone):
         self.cold = cold_items(interactions)
         self.users = embedding_table(self.n_users, d, generator)
         self.items = embedding_table(self.n_items, d, generator, zero=self.cold)
-        tables = self.add_features(unit_scale(features), generator)
+        tables = self.add_features(features, generator, by_rows=True)
         self.inner = affine(sum(t.width for t in tables.values()), config.hidden, generator)
         self.outer = affine(config.hidden, d, generator)
 
@@ -73,7 +75,9 @@ class ClcRec(ContentBackbone):
         if not len(self.cold):
             return self.users, self.items
         cold = self.cold.to(self.items.device)
-        return self.users, self.items.index_copy(0, cold, self.encode(cold))
+        some = torch.split(cold, COLD_AT_ONCE)
+        content = torch.cat([self.encode(rows) for rows in some])
+        return self.users, self.items.index_copy(0, cold, content)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Both contrasts on the triples, L2 on their free rows."""

@@ -37,7 +37,12 @@ class ContentBackbone(Backbone):
         self.features, self.content = nn.ModuleDict(), nn.ModuleDict()
 
     def add_features(
-        self, features: ItemFeatures, generator: torch.Generator, *, trainable: bool = False
+        self,
+        features: ItemFeatures,
+        generator: torch.Generator,
+        *,
+        trainable: bool = False,
+        by_rows: bool = False,
     ) -> dict[str, FeatureTable]:
         """Keep a table per modality and return them; with the MLP fusion the text has it inside.
 
@@ -45,8 +50,10 @@ class ContentBackbone(Backbone):
             features: as they are to be kept, most often `unit_scale` of what was given.
             generator: source of the MLP's initial weights.
             trainable: train the rows themselves.
+            by_rows: of a model whose loss asks for a batch's rows alone. The rows are those of
+                `unit_scale`, and a large table stays where it is, memory-mapped if it is so.
         """
-        tables = feature_tables(features, generator, trainable=trainable)
+        tables = feature_tables(features, generator, trainable=trainable, by_rows=by_rows)
         self.features.update(tables)
         return tables
 
@@ -62,6 +69,9 @@ class ContentBackbone(Backbone):
 
     def mapped(self, rows: Tensor | None = None) -> dict[str, Tensor]:
         """x_m of all items, or of `rows` (n,), by modality: (n, d) each."""
+        if rows is None:
+            every = self.features.items()
+            return {m: cast(FeatureTable, t).through(self.content[m]) for m, t in every}
         return {m: self.content[m](table(rows)) for m, table in self.features.items()}
 
     def mapped_differences(self, left: Tensor, right: Tensor) -> dict[str, Tensor]:

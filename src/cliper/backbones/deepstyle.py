@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import embedding_table, item_table, lookup, unit_scale
+from cliper.backbones.layers import embedding_table, item_table, lookup
 from cliper.data import Interactions, ItemFields
 from cliper.errors import InputError
 from cliper.graphs import SparseGraph
@@ -61,7 +61,7 @@ class DeepStyle(ContentBackbone):
         unseen = torch.from_numpy(np.flatnonzero(mean.T @ warm == 0))
         self.categories = embedding_table(mean.shape[1], d, generator, zero=unseen)
         self.category_mean = SparseGraph(mean, symmetric=False)
-        self.add_features(unit_scale(features), generator)
+        self.add_features(features, generator, by_rows=True)
         self.add_maps(d, generator)
 
     def appearance(self, rows: Tensor | None = None) -> Tensor:

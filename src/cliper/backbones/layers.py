@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cliper.data import Interactions
 from cliper.dense import Linear
-from cliper.representation.features import FeatureTable, ItemFeatures
+from cliper.representation.features import FeatureTable, ItemFeatures, Modality
 
 
 def embedding_table(
@@ -81,20 +81,37 @@ def affine(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 def unit_scale(features: ItemFeatures) -> ItemFeatures:
     """Each modality's table divided by its mean row norm: encoders differ in scale by tenfold."""
-    scaled = {m: t / features.mean_length(m).clamp(min=1e-12) for m, t in features.tables.items()}
+    scaled = {m: t / scale_of(features, m) for m, t in features.tables.items()}
     return replace(features, tables=scaled)
 
 
+def scale_of(features: ItemFeatures, modality: Modality) -> Tensor:
+    """What `unit_scale` divides a modality's rows by."""
+    return features.mean_length(modality).clamp(min=1e-12)
+
+
 def feature_tables(
-    features: ItemFeatures, generator: torch.Generator, *, trainable: bool = False
+    features: ItemFeatures,
+    generator: torch.Generator,
+    *,
+    trainable: bool = False,
+    by_rows: bool = False,
 ) -> dict[str, FeatureTable]:
-    """One `FeatureTable` per modality, with the trainable MLP fusion on the text if it is on."""
+    """One `FeatureTable` per modality, with the trainable MLP fusion on the text if it is on.
+
+    Args:
+        features: what they hold.
+        generator: source of the MLP's initial weights.
+        trainable: train the rows themselves.
+        by_rows: rows are those of `unit_scale`, but a large table is not copied for it.
+    """
     return {
         modality: FeatureTable(
             features.tables[modality],
             trainable=trainable,
             mlp_width=features.mlp_width if modality == "text" else None,
             generator=generator,
+            length=scale_of(features, modality) if by_rows else None,
         )
         for modality in features.modalities
     }

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone
-from cliper.backbones.layers import item_table, lookup, unit_scale
+from cliper.backbones.layers import item_table, lookup
 from cliper.backbones.sequences import Sequences, ragged
 from cliper.config import StrictConfig
 from cliper.data import Interactions, Vocabulary
@@ -70,7 +70,7 @@ class Sequential(ContentBackbone):
         if config.item_ids:
             self.ids = item_table(interactions, d, generator)
         if known is not None:
-            self.add_features(unit_scale(known), generator)
+            self.add_features(known, generator, by_rows=True)
         self.add_maps(d, generator)
 
     def network(self, x: Tensor, lengths: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from cliper.backbones import BackboneConfig, Batch, ContentBackbone, register_backbone
-from cliper.backbones.layers import embedding_table, item_table, lookup, unit_scale
+from cliper.backbones.layers import embedding_table, item_table, lookup
 from cliper.data import Interactions
 from cliper.losses import dot, shared_norm, squared_norm
 from cliper.representation.features import ItemFeatures
@@ -61,7 +61,7 @@ class Vbpr(ContentBackbone):
         self.users = embedding_table(self.n_users, 2 * d, generator)
         self.items = item_table(interactions, d, generator)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items, 1))
-        self.add_features(unit_scale(features), generator)
+        self.add_features(features, generator, by_rows=True)
         # One map gives both E f_i and β'·f_i: its last output is the bias.
         self.add_maps(d + 1, generator)
 

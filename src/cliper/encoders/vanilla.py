@@ -6,6 +6,7 @@ encoder; nothing aligned, nothing fused.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
@@ -14,9 +15,10 @@ from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.rows import fill
 from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.encoders.settings import EncoderSettings
-from cliper.encoders.store import ABSENT
+from cliper.encoders.store import ABSENT, KeyArray, RowStore
 from cliper.encoders.unimodal import Unimodal
 from cliper.files import sha256_bytes
+from cliper.tables import zeros
 from cliper.types import BoolArray, FloatArray
 
 
@@ -29,6 +31,7 @@ class VanillaEncodings:
         image: float32 (N, 1280), zero where `image_present` (N,) is False.
         text: float32 (N, 384), zero where `text_present` (N,) is False.
         encoder_hash: of the weights of both networks.
+        folder: beside which large ones lie (`cliper.tables`).
     """
 
     items_hash: str
@@ -37,6 +40,7 @@ class VanillaEncodings:
     text: FloatArray
     text_present: BoolArray
     encoder_hash: str = ""
+    folder: Path | None = None
 
 
 def encode_vanilla(
@@ -63,9 +67,14 @@ def encode_vanilla(
         on_report(report)
     return VanillaEncodings(
         dataset.items.hash,
-        both.image_rows.read(content.image),
+        _read(both.image_rows, content.image),
         content.image != ABSENT,
-        both.text_rows.read(content.keys[0]),
+        _read(both.text_rows, content.keys[0]),
         content.keys[0] != ABSENT,
         sha256_bytes(f"{both.text.hash}; {both.image.hash}".encode()),
+        content.root,
     )
+
+
+def _read(store: RowStore, keys: KeyArray) -> FloatArray:
+    return store.read(keys, zeros(len(keys), store.width, store.folder))

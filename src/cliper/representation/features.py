@@ -8,13 +8,20 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from cliper import tables
 from cliper.data.augmentation import training_hash
 from cliper.data.interactions import Interactions
 from cliper.data.vocabulary import Vocabulary
 from cliper.dense import Linear
 from cliper.errors import InputError, MismatchError
+from cliper.representation.similarity import CHUNK
 
 Modality = Literal["image", "text"]
+
+
+def memory_of(table: Tensor) -> memoryview:
+    """A table's bytes, for a digest: of one whose rows lie one after another no copy."""
+    return table.contiguous().view(torch.uint8).numpy().data
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +66,7 @@ class ItemFeatures:
         for modality in self.modalities:
             table = self.tables[modality]
             digest.update(f"{modality} {tuple(table.shape)};".encode())
-            digest.update(table.contiguous().numpy().tobytes())
+            digest.update(memory_of(table))
         return digest.hexdigest()
 
     def mean_length(self, modality: Modality) -> Tensor:
@@ -118,6 +125,11 @@ class FeatureTable(nn.Module):
         trainable: train the rows themselves (FREEDOM and LATTICE do).
         mlp_width: pass rows through LeakyReLU(Linear(D_in → mlp_width)), Eq. 3's MLP.
         generator: source of the MLP's initial weights.
+        length: what rows are divided by. A large table is left where it is, on the disk perhaps,
+            and only the rows that are asked for are divided; the numbers are the same.
+
+    Attributes:
+        by_rows: a length was given.
 
     >>> table = FeatureTable(torch.eye(3), trainable=False)
     >>> table(torch.tensor([2])).tolist()
@@ -125,6 +137,7 @@ class FeatureTable(nn.Module):
     """
 
     table: Tensor
+    length: Tensor | None
 
     def __init__(
         self,
@@ -133,8 +146,13 @@ class FeatureTable(nn.Module):
         trainable: bool = False,
         mlp_width: int | None = None,
         generator: torch.Generator | None = None,
+        length: Tensor | None = None,
     ) -> None:
         super().__init__()
+        self.by_rows = length is not None
+        if length is not None and table.nbytes < tables.LARGE:
+            table, length = table / length, None
+        self.register_buffer("length", length, persistent=False)
         if trainable:
             self.table = nn.Parameter(table.clone())
         else:
@@ -155,9 +173,18 @@ class FeatureTable(nn.Module):
         """Features of `rows` (n,), or of all items: (n, width)."""
         if self.mlp is not None and rows is not None and len(rows) >= len(self.table):
             # More rows than items: each item once.
-            return nn.functional.leaky_relu(self.mlp(self.table)).index_select(0, rows)
+            return cast(Tensor, self()).index_select(0, rows)
         raw = self.table if rows is None else self.table.index_select(0, rows)
+        if self.length is not None:
+            raw = raw / self.length if rows is None else raw.div_(self.length)
         return raw if self.mlp is None else nn.functional.leaky_relu(self.mlp(raw))
+
+    def through(self, layer: nn.Module) -> Tensor:
+        """`layer(self())`, of all items: (N, d); of a table left where it is, some at a time."""
+        if self.length is None:
+            return cast(Tensor, layer(self()))
+        every = torch.arange(len(self.table), device=self.table.device)
+        return torch.cat([layer(self(rows)) for rows in torch.split(every, CHUNK)])
 
     def difference(self, left: Tensor, right: Tensor) -> Tensor:
         """`self(left) - self(right)` for rows (n,) each, in fewer passes over memory: (n, width).
@@ -165,6 +192,8 @@ class FeatureTable(nn.Module):
         A trained table is what costs here: the plain expression makes one table-sized gradient for
         each side and adds them; this makes one.
         """
+        if self.length is not None and self.mlp is None:
+            return cast(Tensor, self(left).sub_(self(right)))
         if self.mlp is None:
             return cast(Tensor, _Difference.apply(self.table, left, right))  # type: ignore[no-untyped-call]
         minuend, subtrahend = self(torch.cat([left, right])).chunk(2)

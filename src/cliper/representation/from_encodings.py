@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from cliper.representation.fusion import (
 )
 from cliper.representation.learned import IMAGE
 from cliper.representation.similarity import (
+    CHUNK,
     above,
     check_temperature,
     check_threshold,
@@ -27,6 +29,7 @@ from cliper.representation.similarity import (
     similarity,
     unit,
 )
+from cliper.tables import zeros
 from cliper.types import BoolArray, FloatArray
 
 DEFAULT_TEMPERATURE = 0.1
@@ -96,32 +99,32 @@ def cliper_features(
     image, image_present = as_tensor(encodings.image), as_tensor(encodings.image_present)
     has_text = text_present.any(0)
     _check_weights(kind, weights, names, normalize_views)
-    used, lengths = None, None
+    used, lengths, folder = None, None, encodings.folder
     uniform = 0
     dropped: dict[str, int] = {}
     if kind == "attention":
         used = DEFAULT_TEMPERATURE if temperature is None else temperature
         shares = similarity(text, image, text_present, image_present, used, threshold=threshold)
-        fused = attention_fusion(text, shares, normalize=normalize_views)
+        fused = attention_fusion(text, shares, normalize=normalize_views, folder=folder)
         uniform = int((has_text & ~image_present).sum())
         if threshold is not None:
             cosines = cosine(text, image) * image_present.unsqueeze(1)
             kept = above(cosines, text_present.T, threshold)
             dropped[BELOW] = int((text_present.T & ~kept).any(1).sum())
     elif kind == "sum":
-        fused = sum_fusion(text, text_present, normalize=normalize_views)
+        fused = sum_fusion(text, text_present, normalize=normalize_views, folder=folder)
     elif kind == "random":
         drawn = random_weights(text_present, seed)
-        fused = attention_fusion(text, drawn, normalize=normalize_views)
+        fused = attention_fusion(text, drawn, normalize=normalize_views, folder=folder)
     elif weights is not None:
         each = torch.tensor([weights[name] for name in names]).sqrt()
-        fused = concat_fusion(text, text_present, normalize=True, lengths=each)
-        image = unit(image.float()) * weights[IMAGE] ** 0.5
-        lengths = (fused.square().sum(1) + image.square().sum(1)).sqrt().mean()
+        fused = concat_fusion(text, text_present, normalize=True, lengths=each, folder=folder)
+        image = _scaled(image, weights[IMAGE] ** 0.5, folder)
+        lengths = (_squares(fused) + _squares(image)).sqrt().mean()
     else:
-        fused = concat_fusion(text, text_present, normalize=normalize_views)
-    fused, no_text = fill_missing(fused, has_text)
-    pictures, no_image = fill_missing(image.float(), image_present)
+        fused = concat_fusion(text, text_present, normalize=normalize_views, folder=folder)
+    fused, no_text = fill_missing(fused, has_text, folder)
+    pictures, no_image = fill_missing(image.float(), image_present, folder)
     return ItemFeatures(
         encodings.items_hash,
         {"image": pictures, "text": fused},
@@ -142,6 +145,19 @@ def cliper_features(
             **dropped,
         },
     )
+
+
+def _scaled(image: Tensor, length: float, folder: Path | None) -> Tensor:
+    """Pictures (N, D) at one length, some at a time."""
+    result = torch.from_numpy(zeros(len(image), image.shape[1], folder))
+    for into, rows in zip(torch.split(result, CHUNK), torch.split(image, CHUNK), strict=True):
+        into.copy_(unit(rows.float()) * length)
+    return result
+
+
+def _squares(table: Tensor) -> Tensor:
+    """Squared lengths (N,) of a table's rows, some at a time."""
+    return torch.cat([rows.square().sum(1) for rows in torch.split(table, CHUNK)])
 
 
 def _check_weights(
@@ -172,6 +188,7 @@ def vanilla_features(
     text: FloatArray,
     text_present: BoolArray,
     encoder: str = "vanilla",
+    folder: Path | None = None,
 ) -> ItemFeatures:
     """Features of independent unimodal encoders, under the same rules for missing data.
 
@@ -182,9 +199,10 @@ def vanilla_features(
         text: (N, D_t), of the whole text.
         text_present: bool (N,).
         encoder: what to call it in results.
+        folder: where large tables lie, in files without a name (`cliper.tables`).
     """
-    pictures, no_image = fill_missing(as_tensor(image).float(), as_tensor(image_present))
-    texts, no_text = fill_missing(as_tensor(text).float(), as_tensor(text_present))
+    pictures, no_image = fill_missing(as_tensor(image).float(), as_tensor(image_present), folder)
+    texts, no_text = fill_missing(as_tensor(text).float(), as_tensor(text_present), folder)
     return ItemFeatures(
         items_hash,
         {"image": pictures, "text": texts},

@@ -1,5 +1,6 @@
 """Eq. 3: C view vectors of an item into one. Pure functions on tensors, masked, chunked."""
 
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from cliper.config import nearest
 from cliper.errors import InputError
 from cliper.representation.similarity import CHUNK, unit
+from cliper.tables import zeros
 
 FusionKind = Literal["attention", "sum", "concat", "mlp", "learned", "random"]
 
@@ -41,7 +43,12 @@ def check_fusion(name: str) -> FusionKind:
 
 
 def attention_fusion(
-    text: Tensor, weights: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+    text: Tensor,
+    weights: Tensor,
+    *,
+    normalize: bool = False,
+    chunk: int = CHUNK,
+    folder: Path | None = None,
 ) -> Tensor:
     """SA of Eq. 3: Σ_j s_i^j · e^t_{i,j}.
 
@@ -50,6 +57,7 @@ def attention_fusion(
         weights: (N, C), zero for absent views.
         normalize: scale each view to length 1 first.
         chunk: items at a time.
+        folder: where a large result lies, in a file without a name (`cliper.tables`).
 
     Returns:
         (N, D) float32.
@@ -58,7 +66,7 @@ def attention_fusion(
     [[3.0]]
     """
     _, n_items, width = text.shape
-    result = torch.empty(n_items, width)
+    result = torch.from_numpy(zeros(n_items, width, folder))
     for start in range(0, n_items, chunk):
         rows = slice(start, start + chunk)
         views = _views(text[:, rows], normalize)
@@ -81,14 +89,22 @@ def random_weights(present: Tensor, seed: int = 0) -> Tensor:
 
 
 def sum_fusion(
-    text: Tensor, present: Tensor, *, normalize: bool = False, chunk: int = CHUNK
+    text: Tensor,
+    present: Tensor,
+    *,
+    normalize: bool = False,
+    chunk: int = CHUNK,
+    folder: Path | None = None,
 ) -> Tensor:
     """SUM of Eq. 3: Σ_j e^t_{i,j} over the present views; text (C, N, D), present (C, N).
+
+    The other arguments are those of `attention_fusion`.
 
     Returns:
         (N, D) float32, zero for an item without text.
     """
-    return attention_fusion(text, present.T.float(), normalize=normalize, chunk=chunk)
+    weights = present.T.float()
+    return attention_fusion(text, weights, normalize=normalize, chunk=chunk, folder=folder)
 
 
 def concat_fusion(
@@ -98,6 +114,7 @@ def concat_fusion(
     normalize: bool = False,
     lengths: Tensor | None = None,
     chunk: int = CHUNK,
+    folder: Path | None = None,
 ) -> Tensor:
     """Concat of Eq. 3, and the input of its MLP: the views side by side, absent ones zero.
 
@@ -107,12 +124,13 @@ def concat_fusion(
         normalize: scale each view to length 1 first.
         lengths: (C,), that each view is multiplied by; 1 by default.
         chunk: items at a time.
+        folder: where a large result lies, in a file without a name (`cliper.tables`).
 
     Returns:
         (N, C·D) float32, view by view.
     """
     n_views, n_items, width = text.shape
-    result = torch.empty(n_items, n_views * width)
+    result = torch.from_numpy(zeros(n_items, n_views * width, folder))
     for start in range(0, n_items, chunk):
         rows = slice(start, start + chunk)
         views = _views(text[:, rows], normalize)
@@ -123,12 +141,13 @@ def concat_fusion(
     return result
 
 
-def fill_missing(table: Tensor, present: Tensor) -> tuple[Tensor, int]:
+def fill_missing(table: Tensor, present: Tensor, folder: Path | None = None) -> tuple[Tensor, int]:
     """Give rows that are not present the mean of those that are (method, rule 2).
 
     Args:
         table: (N, D); not changed.
         present: bool (N,).
+        folder: where a large result lies, in a file without a name (`cliper.tables`).
 
     Returns:
         The filled table (N, D) and how many rows were filled. When no row is present all are
@@ -137,10 +156,21 @@ def fill_missing(table: Tensor, present: Tensor) -> tuple[Tensor, int]:
     n_missing = int((~present).sum())
     if n_missing == 0:
         return table, 0
-    filled = table.clone()
-    has = bool(present.any())
-    filled[~present] = table[present].double().mean(0).float() if has else 0.0
+    filled = torch.from_numpy(zeros(len(table), table.shape[1], folder)).copy_(table)
+    filled[~present] = mean_row(table, present)
     return filled, n_missing
+
+
+def mean_row(table: Tensor, present: Tensor) -> Tensor:
+    """The mean (D,) of the rows of a table (N, D) that are present (N,); zero if none is.
+
+    >>> mean_row(torch.tensor([[1.0], [3.0], [9.0]]), torch.tensor([True, True, False])).tolist()
+    [2.0]
+    """
+    total = table.new_zeros(table.shape[1], dtype=torch.float64)
+    for rows, there in zip(torch.split(table, CHUNK), torch.split(present, CHUNK), strict=True):
+        total += rows[there].double().sum(0)
+    return (total / present.sum().clamp(min=1)).float()
 
 
 def _views(text: Tensor, normalize: bool) -> Tensor:

@@ -1,17 +1,20 @@
 """Features that the dataset brought itself (`cliper prepare mmrec`)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cliper.data.dataset import Dataset
+from cliper.data.readers.formats import open_array
 from cliper.encoders.base import Encodings
 from cliper.errors import InputError
 from cliper.files import sha256_file
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.representation.from_encodings import as_tensor
 from cliper.representation.fusion import fill_missing
+from cliper.representation.similarity import CHUNK
 from cliper.types import BoolArray, FloatArray
 
 GIVEN = "given"
@@ -48,7 +51,8 @@ def given_features(dataset: Dataset) -> ItemFeatures | Encodings:
         return _encodings(dataset, paths, text, arrays.get("image"))
     tables, touched = {}, {}
     for name, array in arrays.items():
-        table, missing = fill_missing(as_tensor(array), as_tensor(_present(array)))
+        present = as_tensor(_present(array))
+        table, missing = fill_missing(as_tensor(array), present, paths[name].parent)
         tables[name] = table
         touched[f"no {name}: mean {name}"] = missing
     return ItemFeatures(dataset.items.hash, tables, kind="vanilla", encoder=GIVEN, touched=touched)
@@ -72,7 +76,7 @@ def _check(path: Path, about: Any) -> None:
 
 def _load(path: Path, n_items: int, *, views: bool) -> FloatArray:
     try:
-        array = np.load(path, allow_pickle=False)
+        array = open_array(path)
     except (ValueError, EOFError, OSError):
         raise InputError("not a .npy file of plain numbers", where=str(path)) from None
     if array.dtype.kind not in "fiu" or array.ndim not in ((2, 3) if views else (2,)):
@@ -82,14 +86,22 @@ def _load(path: Path, n_items: int, *, views: bool) -> FloatArray:
         raise InputError(
             f"{array.shape[-2]} rows for {n_items} items", where=str(path), remedy="one row an item"
         )
-    values: FloatArray = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(values).all():
-        raise InputError("a feature is NaN or infinite", where=str(path))
+    values: FloatArray = np.ascontiguousarray(array, dtype=np.float32)  # mapped, if it is already
+    for rows in _some(values):
+        if not np.isfinite(rows).all():
+            raise InputError("a feature is NaN or infinite", where=str(path))
     return values
 
 
 def _present(array: FloatArray) -> BoolArray:
-    return np.asarray(array.any(axis=-1), dtype=np.bool_)
+    found = np.concatenate([rows.any(axis=-1) for rows in _some(array)])
+    return np.asarray(found.reshape(array.shape[:-1]), dtype=np.bool_)
+
+
+def _some(array: FloatArray) -> Iterator[FloatArray]:
+    """Rows of an array (…, N, D), some at a time: (n, D)."""
+    flat = array.reshape(-1, array.shape[-1])
+    return (flat[start : start + CHUNK] for start in range(0, len(flat), CHUNK))
 
 
 def _encodings(

@@ -17,6 +17,7 @@ from cliper.encoders.vanilla import encode_vanilla
 from cliper.errors import InputError
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.representation.from_encodings import as_tensor, cliper_features, vanilla_features
+from cliper.representation.fusion import mean_row
 from cliper.representation.represent import encodings_of, rendered_views, represent_dataset
 from cliper.representation.settings import RepresentationSettings
 from cliper.types import BoolArray, FloatArray
@@ -127,10 +128,7 @@ class LaterItems:
         return replace(self.features, items_hash=items.hash, tables=tables, touched=None)
 
     def _mean(self, modality: Modality) -> Tensor:
-        own, there = self.features.tables[modality], self._present[modality]
-        if not bool(there.any()):
-            return own.new_zeros(own.shape[1])
-        return own[there].double().mean(0).float()
+        return mean_row(self.features.tables[modality], self._present[modality])
 
     @cached_property
     def _views(self) -> RenderedViews:

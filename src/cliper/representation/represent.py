@@ -214,7 +214,7 @@ def _vanilla(
         views = rendered_views(dataset, settings.views.templates, settings.views.include)
         v = encode_vanilla(dataset, views, settings.encoder, on_report=on_report)
         made = vanilla_features(
-            dataset.items.hash, v.image, v.image_present, v.text, v.text_present
+            dataset.items.hash, v.image, v.image_present, v.text, v.text_present, folder=v.folder
         )
         return replace(made, encoder_hash=v.encoder_hash)
     _refuse_with_given(dataset, settings)

@@ -302,15 +302,15 @@ def not_text(source: Source) -> InputError:
     )
 
 
-def open_array(path: Path, mode: Literal["r", "c"] = "r") -> npt.NDArray[Any]:
-    """Memory-map a .npy file.
+def open_array(path: Path) -> npt.NDArray[Any]:
+    """Memory-map a .npy file, read-only.
 
     Raises:
         ValueError: it is none; a damaged header makes NumPy raise many things.
         OSError: it is not there.
     """
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (SyntaxError, TokenError, TypeError, MemoryError, OverflowError) as error:
         raise ValueError(f"{path.name}: no .npy file ({type(error).__name__})") from None
     return array

@@ -11,6 +11,7 @@ import torch
 
 from cliper.backbones import Backbone, create_backbone, list_backbones
 from cliper.data import Interactions
+from cliper.representation import FeatureTable
 from cliper.testing import toy_world
 from cliper.training.sampler import UniformSampler
 
@@ -42,8 +43,9 @@ class MemoryFacts:
 def memory_facts(log: Interactions, memory: int | None = None) -> list[MemoryFacts]:
     """Of each backbone: differences between models built on sets of two sizes and more.
 
-    Features are two tables of 256 numbers an item. What a step needs for a moment (the rows of a
-    batch; each layer's rows of a graph model) is not counted.
+    Features are two tables of 256 numbers an item, counted where a model uses all of them at once.
+    What a step needs for a moment (the rows of a batch; each layer's rows of a graph model) is not
+    counted.
 
     Args:
         log: gives the proportion of users, items and interactions.
@@ -116,9 +118,14 @@ def _held(name: str, world: Any, rows: int) -> int:
 
 
 def model_bytes(model: Backbone) -> int:
-    """Bytes of weights (with what training keeps beside them), buffers and other arrays."""
+    """Bytes of weights (with what training keeps beside them), buffers and other arrays.
+
+    Features of which only a batch's rows are asked for are not among them: where they are large
+    they stay on the disk.
+    """
     held = sum(p.numel() * p.element_size() * COPIES for p in model.parameters())
-    held += sum(b.numel() * b.element_size() for b in model.buffers())
+    left = {id(m.table) for m in model.modules() if isinstance(m, FeatureTable) and m.by_rows}
+    held += sum(b.numel() * b.element_size() for b in model.buffers() if id(b) not in left)
     return held + sum(_bytes(value) for part in model.modules() for value in vars(part).values())
 
 

@@ -148,7 +148,8 @@ def experiment_identity(
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
     if features is not None:
         for modality in features.modalities:
-            digest.update(features.tables[modality].contiguous().numpy().tobytes())
+            rows = features.tables[modality].contiguous()
+            digest.update(rows.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -50,6 +50,7 @@ class AcfConfig(BackboneConfig):
 class Acf(ContentBackbone):
     """U, V and P; attention over whole histories, as ragged segments without padding."""
 
+    adds_up = True
     items_interact = False
 
     offsets: Tensor

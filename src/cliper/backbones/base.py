@@ -81,6 +81,10 @@ class Backbone(nn.Module):
             proportion to the batch: fewer, larger batches make a cheaper epoch
             (`training.batch_size: auto`). Not where rows of a batch are contrasted with each
             other: that costs their square.
+        adds_up: its loss is a mean over a batch's rows, each by itself, and of what no batch
+            changes: that of a batch is the sum of its parts', each times its share of the rows, so
+            that several processes can train it (`train --engine ray`). Not where rows of a batch
+            are contrasted with each other.
         is_trained: it has parameters and a loss (false for popularity).
         items_interact: what an item is may depend on which other items there are; False lets many
             new items be embedded at once (`cliper.backbones.new_items`).
@@ -94,6 +98,7 @@ class Backbone(nn.Module):
     extra_inputs: ClassVar[tuple[ExtraInput, ...]] = ()
     by_sequence: ClassVar[bool] = False
     costs_by_step: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
     items_interact: ClassVar[bool] = True
 

@@ -27,6 +27,8 @@ class BprConfig(BackboneConfig):
 class Bpr(Backbone):
     """Users and items are free vectors."""
 
+    adds_up = True
+
     def __init__(
         self,
         config: BprConfig,

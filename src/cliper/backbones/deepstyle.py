@@ -39,6 +39,7 @@ class DeepStyleConfig(BackboneConfig):
 class DeepStyle(ContentBackbone):
     """Users, free item factors, a map per modality, and a row per category."""
 
+    adds_up = True
     items_interact = False
 
     extra_inputs = ("fields",)

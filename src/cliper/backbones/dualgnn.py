@@ -51,6 +51,7 @@ class DualGnn(ContentBackbone):
     """Preferences per modality, weights per user, and two fixed graphs."""
 
     costs_by_step = True
+    adds_up = True
     items_interact = False
 
     neighbours: Tensor

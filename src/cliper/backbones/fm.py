@@ -45,6 +45,7 @@ class FmConfig(BackboneConfig):
 class Fm(Backbone):
     """Factors and a linear weight for every user, item and token (none for users)."""
 
+    adds_up = True
     items_interact = False
 
     extra_inputs = ("fields",)

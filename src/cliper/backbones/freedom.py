@@ -52,6 +52,7 @@ class Freedom(ContentBackbone):
     """One node table, two graphs."""
 
     costs_by_step = True
+    adds_up = True
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class Grcn(ContentBackbone):
     """Prototypes of users per modality, edges weighted by them, identifiers convolved."""
 
     costs_by_step = True
+    adds_up = True
     items_interact = False
 
     def __init__(

@@ -72,6 +72,7 @@ class Lattice(ContentBackbone):
     """One node table, the user-item graph, and per modality a frozen and a learned item graph."""
 
     costs_by_step = True
+    adds_up = True
 
     def __init__(
         self,

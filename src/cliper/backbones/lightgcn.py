@@ -31,6 +31,7 @@ class LightGcn(Backbone):
     """One table holds users and items, as one node set of the bipartite graph."""
 
     costs_by_step = True
+    adds_up = True
 
     def __init__(
         self,

@@ -106,6 +106,7 @@ class Mgat(ContentBackbone):
     """One table of identifiers, and per modality user preferences, a projection and layers."""
 
     costs_by_step = True
+    adds_up = True
     items_interact = False
 
     def __init__(

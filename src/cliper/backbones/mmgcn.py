@@ -53,6 +53,7 @@ class Mmgcn(ContentBackbone):
     """Users and items are one node set, in one copy of the graph per modality."""
 
     costs_by_step = True
+    adds_up = True
     items_interact = False
 
     def __init__(

@@ -44,6 +44,7 @@ class Ngcf(Backbone):
     """One node table, L layers with two maps each."""
 
     costs_by_step = True
+    adds_up = True
 
     def __init__(
         self,

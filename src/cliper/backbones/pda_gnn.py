@@ -54,6 +54,7 @@ class PdaGnn(Backbone):
     """K+1 node tables on one graph, and an attention over them."""
 
     costs_by_step = True
+    adds_up = True
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class VbprConfig(BackboneConfig):
 class Vbpr(ContentBackbone):
     """Free factors, content factors and a bias of each kind."""
 
+    adds_up = True
     items_interact = False
 
     def __init__(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cliper.backbones import Backbone
+from cliper.backbones import Backbone, Batch
 from cliper.data import Interactions
 from cliper.errors import CliperError, InputError
 from cliper.progress import task
@@ -19,6 +19,7 @@ from cliper.ranking import Evaluation
 from cliper.tensor_files import load_tensors, save_tensors
 from cliper.training.config import TrainingConfig, check_device
 from cliper.training.optimizer import Adam
+from cliper.training.ranks import Ranks
 from cliper.training.sampler import UniformSampler
 
 SELECT_BY = "recall@20"
@@ -61,6 +62,8 @@ class Trainer:
             `Evaluation` the standard errors are recorded too.
         checkpoint: file that the state is kept in while training; None for no checkpoints.
         identity: what the checkpoint belongs to; a resume with another identity is refused.
+        ranks: the processes that train the model together; each has a trainer of the same
+            arguments, and the first one alone validates and keeps checkpoints.
 
     Raises:
         InputError: the device is not there.
@@ -75,11 +78,12 @@ class Trainer:
         *,
         checkpoint: Path | None = None,
         identity: str = "",
+        ranks: Ranks | None = None,
     ) -> None:
         check_device(config.device)
         self.backbone, self._validate = backbone.to(config.device), validate
         self.config = config.sized(len(train), backbone.costs_by_step)
-        self.checkpoint, self.identity = checkpoint, identity
+        self.checkpoint, self.identity, self.ranks = checkpoint, identity, ranks
         self.sampler = UniformSampler(
             train,
             self.config.batch_size,
@@ -117,6 +121,8 @@ class Trainer:
             )
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self._restore(self.checkpoint)
+        if self.ranks is not None:
+            self.ranks.same(self.backbone.parameters())
         for record in self.history.epochs:
             if on_epoch:
                 on_epoch(record)
@@ -141,7 +147,11 @@ class Trainer:
 
     def _measure(self) -> tuple[Metrics, Metrics]:
         """Validation metrics of the backbone as it is, and their standard errors if known."""
+        if self.ranks is not None and not self.ranks.leads:
+            return {SELECT_BY: self.ranks.told(0.0)}, {}
         found = self._validate(self.backbone)
+        if self.ranks is not None:
+            self.ranks.told((found.metrics if isinstance(found, Evaluation) else found)[SELECT_BY])
         if isinstance(found, Evaluation):
             return dict(found.metrics), found.errors
         return found, {}
@@ -174,12 +184,16 @@ class Trainer:
         self.backbone.on_epoch_start(self.generator)
         totals: dict[str, Tensor] = {}
         for batch in self.sampler.epoch(self.config.device):
-            terms = self.backbone.loss(batch)
+            terms = self._terms(batch)
             self.optimizer.zero_grad()
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            if self.ranks is not None:
+                self.ranks.add_up(self.backbone.parameters())
             self.optimizer.step()
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0) + term.detach()
+        if self.ranks is not None:
+            totals = self.ranks.sums(totals)
         means = {name: float(total) / self.sampler.batches for name, total in totals.items()}
         if not np.isfinite(list(means.values())).all():
             raise CliperError(
@@ -187,6 +201,13 @@ class Trainer:
                 f"try a lower training.learning_rate than {self.config.learning_rate:g}"
             )
         return means
+
+    def _terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of a batch, or of this process's part times its share of the rows."""
+        if self.ranks is None:
+            return self.backbone.loss(batch)
+        part, share = self.ranks.part(batch)
+        return {name: term * share for name, term in self.backbone.loss(part).items()}
 
     def _keep_if_best(self, epoch: int, metrics: Metrics) -> None:
         history = self.history
@@ -210,6 +231,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self.checkpoint is None or self.optimizer is None:
+            return
+        if self.ranks is not None and not self.ranks.leads:
             return
         tensors = {f"model/{k}": v for k, v in self.backbone.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best_parameters.items()}

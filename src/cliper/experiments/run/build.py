@@ -25,6 +25,7 @@ from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
 from cliper.scoring import Scorer
 from cliper.training import History, Trainer
+from cliper.training.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class BuiltTraining:
             f"{now()} batches of {training.batch_size} rows, {self.trainer.sampler.batches} an "
             f"epoch, learning rate {training.learning_rate:g}"
         )
+        if self.trainer.ranks is not None:
+            count = self.trainer.ranks.count
+            directory.log(f"{now()} {count} workers, each takes its part of every batch")
         left_out = self.trainer.sampler.left_out
         directory.log(f"{now()} rows without a possible negative: {left_out}")
         with directory.metrics_file.open("w", encoding="utf-8") as metrics:
@@ -88,8 +92,14 @@ class BuiltTraining:
                 if on_epoch is not None:
                     on_epoch(record)
 
-            with neighbour_search(self.searched.kind) as again:  # LATTICE makes graphs anew
-                history = self.trainer.fit(resume=resume, on_epoch=record_epoch)
+            return self.run(resume=resume, on_epoch=record_epoch)
+
+    def run(
+        self, *, resume: bool = False, on_epoch: Callable[[dict[str, Any]], None] | None = None
+    ) -> History:
+        """The same, but of files the checkpoint alone."""
+        with neighbour_search(self.searched.kind) as again:  # LATTICE makes graphs anew
+            history = self.trainer.fit(resume=resume, on_epoch=on_epoch)
         self.searched.recalls.extend(again.recalls)
         return history
 
@@ -100,8 +110,17 @@ def build_training(
     features: ItemFeatures | None,
     directory: RunDirectory,
     identity: str,
+    ranks: Ranks | None = None,
 ) -> BuiltTraining:
     """Split the data and build the backbone and its loop.
+
+    Args:
+        dataset: the prepared data.
+        config: everything else that determines the run.
+        features: what `represent` made of the catalogue.
+        directory: where the run is written to.
+        identity: of the run (`experiment_identity`).
+        ranks: the processes that train it together, for the one of them that this is.
 
     Raises:
         InputError: the settings do not fit the data.
@@ -133,6 +152,7 @@ def build_training(
         validate,
         checkpoint=directory.checkpoint_file,
         identity=identity,
+        ranks=ranks,
     )
     settings = {**config.resolved(), "identity": identity}
     return BuiltTraining(directory, settings, split, backbone, trainer, seconds, searched)

@@ -12,13 +12,20 @@ from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.finished import Run
 from cliper.experiments.run.fit import fit_experiment, is_vacant
 from cliper.experiments.run.split import experiment_split
+from cliper.experiments.run.together import fit_together, refuse_apart
+from cliper.parallel import OnRay
 from cliper.ranking import Evaluation
 from cliper.representation.represent import represent_dataset
 from cliper.runs import RunDirectory
 
 
 def run_experiment(
-    config: ExperimentConfig, out: Path, *, resume: bool = False, dataset: Dataset | None = None
+    config: ExperimentConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    dataset: Dataset | None = None,
+    where: OnRay | None = None,
 ) -> Run:
     """Do everything that the settings say and leave a run directory at `out`.
 
@@ -27,7 +34,11 @@ def run_experiment(
         out: the run directory.
         resume: continue an interrupted run, or return a finished one.
         dataset: `config.dataset.path`, loaded, where the caller has it already.
+        where: workers that train together, each with its part of every batch; None for this
+            process alone.
     """
+    if where is not None:
+        refuse_apart(config)
     if not resume and not is_vacant(out):
         raise InputError(
             "is not empty", where=str(out), remedy="add --resume, or choose another --out"
@@ -38,7 +49,12 @@ def run_experiment(
     reports: list[EncodeReport] = []
     features = represent_dataset(dataset, config.representation, with_figure(reports.append))
     seconds = time.perf_counter() - start
-    run = fit_experiment(dataset, config, features, out, resume=resume, encode_seconds=seconds)
+    if where is None:
+        run = fit_experiment(dataset, config, features, out, resume=resume, encode_seconds=seconds)
+    else:
+        run = fit_together(
+            dataset, config, features, out, where, resume=resume, encode_seconds=seconds
+        )
     for report in reports:
         run.directory.log(f"encoding: {report}")
     return run

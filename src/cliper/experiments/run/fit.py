@@ -26,10 +26,11 @@ from cliper.experiments.run.split import known_history
 from cliper.experiments.run.tracking import tracked
 from cliper.files import LOCK_FILE, atomic_path, locked
 from cliper.ranking import Evaluation
-from cliper.representation.features import ItemFeatures
+from cliper.representation.features import ItemFeatures, memory_of
 from cliper.runs import DatasetFacts, FeatureFacts, Mask, Protocol, Results, RunDirectory, Seconds
 from cliper.training import History
 from cliper.training.config import BATCH
+from cliper.training.ranks import Ranks
 
 
 def fit_experiment(
@@ -40,6 +41,7 @@ def fit_experiment(
     *,
     resume: bool = False,
     encode_seconds: float = 0.0,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Split, build, train, score the test split once, and write the run directory.
 
@@ -50,6 +52,7 @@ def fit_experiment(
         out: the run directory; must be new or empty unless `resume`.
         resume: continue an interrupted training; a finished run is returned as it is.
         encode_seconds: time that `represent` took, for the record.
+        ranks: the processes that train the model together, of which this is the first.
 
     Raises:
         InputError: `out` holds something else, another command trains there, or the settings do
@@ -58,12 +61,12 @@ def fit_experiment(
     start = time.perf_counter()
     directory = RunDirectory(out)
     identity = experiment_identity(dataset, config, features)
-    if _already_there(directory, identity, resume):
+    if already_there(directory, identity, resume):
         return Run.load(out)
     with locked(out, "trains"):
-        if _already_there(directory, identity, resume):  # another command was quicker
+        if already_there(directory, identity, resume):  # another command was quicker
             return Run.load(out)
-        ready = build_training(dataset, config, features, directory, identity)
+        ready = build_training(dataset, config, features, directory, identity, ranks)
         with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
             history = ready.train(resume=resume, on_epoch=tracker.epoch)
             results = _finish(dataset, config, features, ready, history, start, encode_seconds)
@@ -148,8 +151,7 @@ def experiment_identity(
     digest = hashlib.sha256(json.dumps(tree, sort_keys=True).encode())
     if features is not None:
         for modality in features.modalities:
-            rows = features.tables[modality].contiguous()
-            digest.update(rows.view(torch.uint8).numpy().data)
+            digest.update(memory_of(features.tables[modality]))
     return digest.hexdigest()
 
 
@@ -160,8 +162,12 @@ def is_vacant(path: Path) -> bool:
     )
 
 
-def _already_there(directory: RunDirectory, identity: str, resume: bool) -> bool:
-    """True for this very run, finished; refuse what is not this run."""
+def already_there(directory: RunDirectory, identity: str, resume: bool) -> bool:
+    """True for this very run, finished; refuse what is not this run.
+
+    Raises:
+        InputError: the directory holds something else, or `resume` was not asked for.
+    """
     path = directory.path
     if is_vacant(path):
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cliper.cli.application import PLANNED, VERBS, root
+from cliper.cli.application import VERBS, root
 from cliper.cli.usage import spread
 
 
@@ -35,7 +35,6 @@ def test_bare_command_shows_every_verb(cliper):
     answer = cliper()
     assert answer.status == 0
     assert all(f"\n  {verb} " in answer.out for verb in VERBS)
-    assert not any(f"\n  {verb} " in answer.out for verb in PLANNED)
 
 
 def test_help_and_import_load_nothing_heavy():
@@ -89,7 +88,6 @@ WRONG = [
     (["prepare", "mmrec", "--source", "{new}", "--out", "{new}/d"], "no such folder"),
     (["prepare", "fils"], "did you mean 'files'?"),
     (["prepare", "amazon", "--year", "2014"], "missing option '--category'"),
-    *[([verb, "anything"], "not yet in this version") for verb in PLANNED],
 ]
 
 

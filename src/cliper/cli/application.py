@@ -43,9 +43,9 @@ VERBS = (
     "report",
     "describe",
     "list",
+    "bench",
     "doctor",
 )
-PLANNED = ("bench",)
 
 
 class _Root(VerbGroup):
@@ -61,7 +61,7 @@ class _Root(VerbGroup):
         return command
 
 
-@click.command(cls=_Root, planned=PLANNED, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
 @click.pass_context

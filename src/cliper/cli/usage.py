@@ -16,15 +16,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 class VerbGroup(click.Group):
-    """A group that names the nearest verb, and says which ones are not built yet.
-
-    Args:
-        planned: verbs of the interface that this version does not have.
-    """
-
-    def __init__(self, *args: Any, planned: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.planned = tuple(planned)
+    """A group that names the nearest verb."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -32,8 +24,6 @@ class VerbGroup(click.Group):
         """Find the verb, or refuse in one line."""
         name = args[0]
         known = self.list_commands(ctx)
-        if name in self.planned:
-            raise click.UsageError(f"{name!r} is not yet in this version", ctx)
         if name not in known:
             raise click.UsageError(f"no command {name!r} ({nearest(name, known)})", ctx)
         return super().resolve_command(ctx, args)

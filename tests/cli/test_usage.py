@@ -87,6 +87,16 @@ WRONG = [
     (["prepare", "files", "--interactions", "{new}/log.csv", "--out", "{new}"], "log.csv"),
     (["prepare", "mmrec", "--source", "{new}", "--out", "{new}/d"], "no such folder"),
     (["prepare", "fils"], "did you mean 'files'?"),
+    (["train", "{data}", "--backbone", "bpr", "--out", "{file}"], "this is a file"),
+    (["compare", "{data}", "--backbones", "bpr", "--out", "{file}/c"], "this is a file"),
+    (["study", "views", "{data}", "--out", "{file}"], "this is a file"),
+    (["demo", "--out", "{file}"], "this is a file"),
+    (["export", "{run}", "--out", "{file}"], "this is a file"),
+    (["encode", "{data}", "--views", "titel"], "did you mean 'title'?"),
+    (
+        ["prepare", "files", "--interactions", "{file}", "--min-rating", "nan", "--out", "{new}"],
+        "min_rating: the lowest rating must be a number, got nan",
+    ),
     (["prepare", "amazon", "--year", "2014"], "missing option '--category'"),
 ]
 
@@ -95,7 +105,8 @@ WRONG = [
     ("arguments", "said"), WRONG, ids=lambda v: " ".join(v)[:60] if isinstance(v, list) else ""
 )
 def test_wrong_input_is_one_line_and_status_2(cliper, dataset, bpr_run, tmp_path, arguments, said):
-    places = {"data": dataset, "run": bpr_run, "new": tmp_path / "new"}
+    places = {"data": dataset, "run": bpr_run, "new": tmp_path / "new", "file": tmp_path / "file"}
+    places["file"].write_text("user_id,item_id\n")
     answer = cliper(*(a.format(**places) for a in arguments))
     assert (answer.status, answer.out) == (2, "")
     assert said in answer.err
@@ -134,7 +145,7 @@ def test_a_path_that_cannot_be_one_is_the_users(cliper, dataset, tmp_path):
     out = tmp_path / "file" / "run"
     answer = cliper("train", dataset, "--backbone", "bpr", "--out", out)
     assert answer.status == 2
-    assert "Not a directory" in answer.err
+    assert "this is a file" in answer.err
 
 
 def test_reader_of_stdout_may_leave(dataset: Path):

@@ -322,3 +322,37 @@ def test_demo_and_report_print_what_they_made(cliper, monkeypatch, tmp_path):
     assert cliper("demo", "--out", tmp_path, "--json").json == expected
     assert cliper("report", tmp_path).out == f"{tmp_path}/report.html\n"
     assert cliper("report", tmp_path, "--json").json == {"report": f"{tmp_path}/report.html"}
+
+
+def test_users_that_the_run_lacks_may_get_what_most_take(cliper, bpr_run):
+    refused = cliper("recommend", bpr_run, "--user", "nobody")
+    assert refused.status == 2
+    assert "--popular gives unknown users the most taken items" in refused.err
+    users = ("--user", "user-1", "nobody", "-k", 3)
+    answer = cliper("recommend", bpr_run, *users, "--popular", "--json").json
+    assert answer["popular"] == ["nobody"]
+    table = pq.read_table(bpr_run / "vocabulary.parquet").to_pylist()
+    taken = sorted((r["train_interactions"] for r in table if r["kind"] == "item"), reverse=True)
+    rows = [row for row in answer["recommendations"] if row["user_id"] == "nobody"]
+    assert [row["score"] for row in rows] == taken[:3]
+    known = cliper("recommend", bpr_run, "--user", "user-1", "-k", 3, "--json").json
+    assert answer["recommendations"][:3] == known["recommendations"]
+    assert "by popularity, not in the run: nobody" in cliper(
+        "recommend", bpr_run, *users, "--popular"
+    ).out.replace("\n", " ")
+
+
+def test_a_recall_of_all_gets_a_remark(cliper, bpr_run, dataset, tmp_path):
+    told = cliper("train", dataset, "--backbone", "popularity", "--split", "cold-item",
+                  "--out", tmp_path / "r", "--json")  # fmt: skip
+    assert told.json["test"]["recall@50"] == 1.0  # a tenth of 32 items is cold
+    shown = " ".join(cliper("evaluate", tmp_path / "r").out.split())
+    assert "are 100 %: with so few candidates they say nothing, compare by a smaller K" in shown
+
+
+def test_a_misspelt_view_costs_no_training(cliper, dataset, tmp_path):
+    arguments = ["--backbones", "vbpr", "--views", "titel", "--out", tmp_path / "c"]
+    refused = cliper("compare", dataset, *arguments)
+    assert refused.status == 2
+    assert "did you mean 'title'?" in refused.err
+    assert not list((tmp_path / "c").rglob("results.json"))

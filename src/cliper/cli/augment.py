@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cliper.cli.options import names
+from cliper.cli.options import OUT, names
 from cliper.cli.output import json_option, print_json, print_table
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
@@ -16,7 +16,7 @@ from cliper.cli.usage import verb
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="PATH",
               help="A causal language model: a folder, or hf:ORG/NAME[@REVISION].")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="[DATASET-augmented]")
+@click.option("--out", type=OUT, help="[DATASET-augmented]")
 @click.option("--split", metavar="KIND", help="Whose training part is told; as train has it.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the split.  [0]")
 @click.option("--steps", metavar="A,B,C", help="Of feedback, attributes, profiles.  [all]")

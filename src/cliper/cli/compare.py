@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cliper.cli.options import (
-    PATH,
+    OUT,
     dataset_argument,
     many_experiments_options,
     names,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--set-for", "own", multiple=True, metavar="NAME:KEY=VALUE",
               help="A setting of one backbone, kind of features or variant alone.")  # fmt: skip
 @workers_options
-@click.option("--out", type=PATH, required=True, help="Results and runs.")
+@click.option("--out", type=OUT, required=True, help="Results and runs.")
 @json_option
 def command(
     dataset: Path,

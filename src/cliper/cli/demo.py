@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cliper.cli.options import OUT
 from cliper.cli.output import json_option, print_json, say
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
@@ -11,7 +12,7 @@ from cliper.cli.usage import verb
 
 @verb("demo")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True,
+    "--out", type=OUT, default=Path("demo"), show_default=True,
     help="Gets dataset, runs and report.",
 )  # fmt: skip
 @json_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cliper.cli.options import OUT
 from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
@@ -13,7 +14,7 @@ from cliper.cli.usage import verb
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "layout", default="parquet", show_default=True, metavar="LAYOUT",
               help="parquet, or mmrec for the MMRec toolbox.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new directory.")
+@click.option("--out", type=OUT, required=True, help="A new directory.")
 @json_option
 def command(run: Path, layout: str, out: Path, as_json: bool) -> None:
     """Write embeddings, ids and fused features.

@@ -15,7 +15,7 @@ SHOWN = 60  # characters of a title
 
 
 def require_known(
-    vocabulary: "Vocabulary", ids: Sequence[str], what: str, places: Sequence[str]
+    vocabulary: "Vocabulary", ids: Sequence[str], what: str, places: Sequence[str], aside: str = ""
 ) -> None:
     """Refuse an id that the vocabulary does not have.
 
@@ -24,6 +24,7 @@ def require_known(
         ids: as given.
         what: `user` or `item`.
         places: where each id was given, parallel to `ids`.
+        aside: what else would help.
 
     Raises:
         InputError: names the first unknown id and the nearest known one.
@@ -35,7 +36,8 @@ def require_known(
     known = vocabulary.ids(range(min(len(vocabulary), SEARCHED)))
     near = difflib.get_close_matches(ids[first], known, n=1)
     nearest = f"; did you mean {near[0]!r}?" if near else ""
-    remedy = f"the run's dataset has none: prepare drops {what}s with few rows (--k-core){nearest}"
+    why = f"the run's dataset has none: prepare drops {what}s with few rows (--k-core)"
+    remedy = f"{why}{nearest}{aside}"
     raise InputError(f"unknown {what} {ids[first]!r}", where=places[first], remedy=remedy)
 
 

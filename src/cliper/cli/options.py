@@ -115,6 +115,22 @@ def _keep_sets(context: click.Context, _: click.Parameter, sets: tuple[str, ...]
 
 PATH = click.Path(path_type=Path)
 
+
+class _Directory(click.Path):
+    """A directory to write; a file in its place is refused before any work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        for place in (path, *path.parents):
+            if place.is_dir():
+                break
+            if place.exists():
+                raise InputError("this is a file", where=str(place), remedy="name a directory")
+        return path
+
+
+OUT = _Directory(path_type=Path)
+
 dataset_argument = click.argument("dataset", type=PATH)
 
 tracking_option = setting(

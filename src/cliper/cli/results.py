@@ -30,10 +30,15 @@ def show_results(results: "Results", where: str) -> None:
 
 def show_metrics(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
     """Print parts × metrics in percent."""
+    from cliper.metrics import saturated
+
     columns = list(next(iter(rows.values())))
     cells = [[name, *(percent(row[c]) for c in columns)] for name, row in rows.items()]
     heads = ["percent", *(metric_name(c) for c in columns)]
     print_table(heads, cells, title=title, right=range(1, len(heads)))
+    for name, row in rows.items():
+        if remark := saturated(row):
+            say(f"note: {name}: {remark}")
 
 
 def protocol_line(protocol: "Protocol") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cliper.cli.options import (
+    OUT,
     set_option,
     settings,
     tracking_option,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("experiment", type=click.Path(path_type=Path))
 @tracking_option
 @set_option
-@click.option("--out", type=click.Path(path_type=Path), required=True,
+@click.option("--out", type=OUT, required=True,
               help="Run directory; with stages, the directory of all of them.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Go on with an interrupted run in --out; stages always do.")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cliper.cli.options import (
-    PATH,
+    OUT,
     dataset_argument,
     experiment_tree,
     one_experiment_options,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @one_experiment_options
 @search_options
 @workers_options
-@click.option("--out", type=PATH, required=True, help="Study and results.")
+@click.option("--out", type=OUT, required=True, help="Study and results.")
 @json_option
 def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **options: Any) -> None:
     """Search hyper-parameters on validation; train and test the best once.

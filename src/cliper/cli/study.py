@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cliper.cli.options import (
-    PATH,
+    OUT,
     dataset_argument,
     many_experiments_options,
     names,
@@ -39,7 +39,7 @@ KINDS = ("views", "fusion", "temperature", "embedding-size", "encoders", "import
 @seeds_option(5)
 @many_experiments_options
 @workers_options
-@click.option("--out", type=PATH, required=True,
+@click.option("--out", type=OUT, required=True,
               help="Tables, figures, and the runs that all studies in it share.")  # fmt: skip
 @json_option
 def command(

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cliper.cli.options import (
-    PATH,
+    OUT,
     dataset_argument,
     engine_options,
     experiment_tree,
@@ -26,7 +26,7 @@ from cliper.cli.usage import verb
 @one_experiment_options
 @click.option("--preset", type=click.Choice(["paper"]),
               help="The paper's settings where none are given: attention, τ 0.1.")  # fmt: skip
-@click.option("--out", type=PATH, required=True, help="Run directory.")
+@click.option("--out", type=OUT, required=True, help="Run directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run in --out.")
 @engine_options
 @json_option

@@ -56,7 +56,8 @@ class Filters:
 
     def __post_init__(self) -> None:
         if self.min_rating is not None and not np.isfinite(self.min_rating):
-            raise InputError(f"the lowest rating must be a number, got {self.min_rating}")
+            what = f"the lowest rating must be a number, got {self.min_rating}"
+            raise InputError(what, where="min_rating", remedy="such as 4, or leave it out")
         if self.k_core < 0:
             raise InputError(f"k-core needs k of at least 0, got {self.k_core}", where="k_core")
 

@@ -8,7 +8,7 @@ from cliper.metrics.pointwise import (
     recall,
     reciprocal_rank,
 )
-from cliper.metrics.summary import METRICS, coverage, mean_over_users, per_user
+from cliper.metrics.summary import METRICS, coverage, mean_over_users, per_user, saturated
 
 __all__ = [
     "METRICS",
@@ -21,4 +21,5 @@ __all__ = [
     "precision",
     "recall",
     "reciprocal_rank",
+    "saturated",
 ]

@@ -62,6 +62,22 @@ def mean_over_users(values: DoubleArray, n_relevant: IndexArray) -> float:
     return float(values[counted].mean())
 
 
+def saturated(metrics: Mapping[str, float]) -> str:
+    """A remark on recalls that cannot tell models apart; "" where there are none.
+
+    >>> saturated({"recall@20": 0.8, "recall@50": 1.0})
+    'Recall@50 is 100 %: with so few candidates it says nothing, compare by a smaller K'
+    >>> saturated({"recall@20": 0.8})
+    ''
+    """
+    full = [key for key, value in metrics.items() if key.startswith("recall@") and value >= 1.0]
+    if not full:
+        return ""
+    names = " and ".join(key.capitalize() for key in full)
+    verb, it = ("is", "it says") if len(full) == 1 else ("are", "they say")
+    return f"{names} {verb} 100 %: with so few candidates {it} nothing, compare by a smaller K"
+
+
 def coverage(items: IndexArray, n_items: int) -> float:
     """Share of the N items that are in anyone's list; `items` (U, K), -1 for an empty place.
 

@@ -161,13 +161,13 @@ class Shelf:
         Raises:
             InputError: the model cannot fold a history in.
         """
-        if self.fold_in is None:
+        if self.fold_in is None and any(len(history) for history in histories):
             raise InputError(
                 "this model cannot recommend from a history, to the users it was trained on alone",
                 where="history",
                 remedy="docs/backbones.md lists which can",
             )
-        if all(len(history) for history in histories):
+        if self.fold_in is not None and all(len(history) for history in histories):
             return self.fold_in.scorer(histories)
         counts = torch.from_numpy(self.train_counts.astype(np.float32))[:, None]
         return FactorScorer(torch.ones(len(histories), 1), counts)

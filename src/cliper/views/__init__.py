@@ -1,7 +1,7 @@
 """Metadata fields through prompt templates: the views that a text encoder reads."""
 
 from cliper.views.filtering import NoiseRule
-from cliper.views.render import RenderedViews, render
+from cliper.views.render import RenderedViews, check_views, render
 from cliper.views.templates import FILM_TEMPLATES, GLOBAL, PAPER_TEMPLATES, default_templates
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "PAPER_TEMPLATES",
     "NoiseRule",
     "RenderedViews",
+    "check_views",
     "default_templates",
     "render",
 ]

@@ -97,6 +97,20 @@ def render(
     )
 
 
+def check_views(
+    catalogue: Catalogue, templates: Mapping[str, str] | None, include: Sequence[str] | None
+) -> None:
+    """Refuse views that `render` would refuse by their names, without rendering any.
+
+    Raises:
+        InputError: as from `render`.
+    """
+    if templates is not None:
+        check_templates(templates, catalogue.fields)
+    defaults = default_templates(catalogue.fields)
+    _wanted(include, defaults if templates is None else _with_named(templates, include, defaults))
+
+
 def value_text(value: FieldValue) -> str | None:
     """A field's value as text: lists joined by ", "; None for what is missing or blank.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cliper.cli.options import OUT
 from cliper.cli.output import json_option, print_json, print_table, say
 from cliper.cli.usage import VerbGroup
 
@@ -67,7 +68,7 @@ def result_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--name`, `--out`, `--json`."""
     for option in (
         json_option,
-        click.option("--out", type=PATH, required=True, help="Dataset directory."),
+        click.option("--out", type=OUT, required=True, help="Dataset directory."),
         click.option("--name", help="For people; the directory's name by default."),
     ):
         function = option(function)

@@ -15,6 +15,7 @@ from cliper.experiments.run.finished import Run
 from cliper.experiments.statistics.contrast import Contrast, contrasted
 from cliper.experiments.statistics.significance import SIGNIFICANT, Evidence, evidence
 from cliper.files import read_json
+from cliper.metrics import saturated
 from cliper.notebook import Shown, html_table
 
 
@@ -93,6 +94,11 @@ class Comparison:
             notes.append(
                 f"smallest true difference that these folds find in four of five cases: {points}"
             )
+        lowest = {
+            metric: min(float(outcome.values(metric).min()) for outcome in self.outcomes)
+            for metric in self.outcomes[0].runs[0].results.test
+        }
+        notes += [remark] if (remark := saturated(lowest)) else []
         for outcome in self.outcomes:
             found = [run.results.features.weights for run in outcome.runs]
             if found[0]:

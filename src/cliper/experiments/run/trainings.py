@@ -23,6 +23,7 @@ from cliper.progress import task
 from cliper.representation import ItemFeatures
 from cliper.representation.cache import FeatureCache
 from cliper.runs import RunDirectory
+from cliper.views import check_views
 
 Given = tuple[Dataset, ExperimentConfig, ItemFeatures | None, Path]
 
@@ -92,6 +93,12 @@ def validate_all(
     return [read_validation(training.folder) for training in trainings]
 
 
+def _check_views(dataset: Dataset, config: ExperimentConfig) -> None:
+    rendered = config.features.kind == "cliper" and "features" not in dataset.about
+    if rendered and dataset.catalogue is not None:
+        check_views(dataset.catalogue, config.views.templates, config.views.include)
+
+
 def _do_all(
     function: Callable[..., None],
     last_file: str,
@@ -102,6 +109,8 @@ def _do_all(
 ) -> None:
     """Do what is not done yet: `function` leaves `last_file` when it is."""
     shared = Shared(dataset)
+    for training in trainings:
+        _check_views(dataset, training.config)  # a wrong name costs no training of another variant
     pending = [t for t in trainings if not _is_done(t, last_file, shared)]
     workers = workers_for([t.config for t in pending], processes)
     if workers != 1:  # encoded once here, then every worker reads the dataset's store

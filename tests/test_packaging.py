@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 import cliper
 from cliper.backbones import backbone_entry, list_backbones
-from cliper.cli.application import PLANNED, VERBS, root
+from cliper.cli.application import VERBS, root
 from cliper.data.splits import list_splits
 from cliper.encoders.registry import list_encoders
 from cliper.errors import InputError
@@ -130,8 +130,6 @@ def test_readme_names_the_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     named = set(re.findall(r"^\| `cliper (\w+)", text, re.MULTILINE))
     assert named == set(VERBS)
-    (_, later) = cells(text, "Commands")
-    assert spans(later) == set(PLANNED)
 
 
 def test_readme_names_what_is_there_and_nothing_else() -> None:

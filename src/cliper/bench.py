@@ -176,7 +176,7 @@ def numbers(text: str) -> Numbers:
             header = cells
             continue
         words = [cell for cell in _until_number(cells) if cell]
-        for column, cell in zip(header, cells, strict=False):
+        for column, cell in zip(header[1:], cells[1:], strict=False):
             if _NUMBER.fullmatch(cell):
                 found.setdefault(", ".join([*words, column]), float(cell.replace(",", "")))
     return found

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from cliper.errors import InputError
+from cliper.serving.http.memory import give_back
 from cliper.serving.http.problems import LOG, Problem
 from cliper.serving.http.served import Served
 from cliper.serving.store import Conflict, Kept, Store
@@ -174,3 +175,4 @@ def _put(served: Served, items: Sequence[Kept], keep: Callable[[], object] | Non
                 told[-1]["image"] = str(path)
         if told:
             served.recommender.put_items(told, keep or (lambda: None))
+            give_back()

@@ -96,6 +96,19 @@ def test_an_added_item_is_an_item_like_any(dataset: Dataset, tmp_path: Path) -> 
     assert len(model.similar_items(["new"], 3)) == 3
 
 
+def test_values_are_written_as_prepare_writes_them(dataset: Dataset, tmp_path: Path) -> None:
+    """A record of JSON or of a data frame: numbers, truth, gaps, arrays."""
+    model = recommender(dataset, tmp_path / "run")
+    given: list[object] = [
+        49.0, np.float32(0.5), 7, True, np.bool_(False), " red ", "  ", float("nan"), None,
+    ]  # fmt: skip
+    expected = ["49", "0.5", "7", "true", "false", "red", None, None, None]
+    model.add_items([{"item_id": f"n{at}", "title": value} for at, value in enumerate(given)])
+    assert [model.shelf.fields_of(f"n{at}")["title"] for at in range(len(given))] == expected
+    model.put_items([{"item_id": "n0", "colour": np.array(["red", "", "blue"])}])
+    assert model.shelf.fields_of("n0") == {"title": None, "colour": ["red", "blue"]}
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [
@@ -207,3 +220,30 @@ def test_views_where_there_can_be_none(dataset: Dataset, tmp_path: Path) -> None
     history = warm.recommend(["u1"], 1, explain="history")[0].reasons
     assert history is not None
     assert history.views == ()
+
+
+def test_finding_where_an_item_has_no_words(dataset: Dataset, tmp_path: Path) -> None:
+    model = recommender(dataset, tmp_path / "run")
+    model.add_items([{"item_id": "bare"}, {"item_id": "said", "title": "a zeppelin"}])
+    assert model.find("zeppelin", k=1)[0].item_id == "said"
+    assert dataset.catalogue is not None
+    own = dataset.catalogue.image_paths()[3]
+    assert model.find(picture=str(own), k=1)[0].item_id == "i3"
+    assert model.find(" ") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"text": 5}, "find: not a text: 5"),
+        ({"text": "\ud800"}, "find: not valid Unicode"),
+        ({"picture": "nowhere.png"}, "picture: its picture cannot be used"),
+        ({"picture": "a\0b"}, "picture: its picture cannot be used"),
+        ({"text": "a", "picture": "b"}, "a text or a picture, one of both"),
+    ],
+)
+def test_what_cannot_be_found(
+    dataset: Dataset, tmp_path: Path, asked: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        recommender(dataset, tmp_path / "run").find(**asked)  # type: ignore[arg-type]

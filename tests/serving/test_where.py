@@ -100,3 +100,24 @@ def test_what_makes_no_sense_is_one_line(where: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         FIELDS.mask(where)
     assert "\n" not in str(caught.value)
+
+
+def test_truth_values_are_the_words_that_a_catalogue_holds() -> None:
+    fields = Fields(pa.table({"new": ["true", "false", None, "yes"]}))
+    assert fields.mask({"new": True}).tolist() == [True, False, False, False]
+    assert fields.mask({"new": [False, "yes"]}).tolist() == [False, True, False, True]
+    assert fields.mask({"new": {"not_in": True}}).tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("rows", [ROWS, [*ROWS, {}, ROWS[0], {}], [{}]])
+def test_words_are_found_also_among_items_of_which_nothing_is_said(
+    rows: list[dict[str, Any]],
+) -> None:
+    """As a loop over words and items says."""
+    fields = Fields(pa.Table.from_pylist(rows, SCHEMA))
+    expected = []
+    for row in rows:
+        said = [row.get("kind"), row.get("price"), *(row.get("tags") or [])]
+        text = " ".join(part for part in said if part).lower()
+        expected.append(sum(word in text for word in ("bag", "50", "new")) / 3)
+    assert fields.words("Bag 50 NEW bag") == pytest.approx(expected)

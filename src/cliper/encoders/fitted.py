@@ -92,7 +92,7 @@ def encode_some(
     if broken.any():
         raise InputError(
             "its picture cannot be used: no such file, or not an image",
-            where=f"item {ids[int(broken.argmax())]!r}" if ids else "items",
+            where=f"item {ids[int(broken.argmax())]!r}" if ids else "picture",
             remedy="give another, or none",
         )
     return rows, present

@@ -79,7 +79,7 @@ def open_rgb(path: Path, at_least: int | None = None) -> Image.Image:
         if path.stat().st_size > MAX_BYTES:
             raise ImageError("too costly to decode")
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a path with a zero byte
         raise ImageError("no such file") from None
     except OSError:
         raise ImageError("not readable") from None

@@ -40,6 +40,8 @@ class Finder:
             InputError: a picture that cannot be used, or a run that knows no pictures.
         """
         found = np.zeros(len(shelf.items), np.float32)
+        if text is not None and not text.strip():
+            return found
         if text is not None and shelf.fields is not None:
             found += shelf.fields.words(text)
         with self._using:
@@ -51,7 +53,9 @@ class Finder:
             if isinstance(self._meanings, _Meanings):
                 found += self._meanings.cosines(shelf.items, text, picture)
             elif text is None:
-                raise self._meanings
+                raise InputError(
+                    f"no picture can be compared with the items'; {self._meanings}", where="picture"
+                )
         return found
 
 

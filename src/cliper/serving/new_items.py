@@ -1,5 +1,6 @@
 """Items that came after the training: what the run's model makes of their fields and pictures."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from cliper.backbones import backbone_entry
 from cliper.backbones.new_items import embed_items, refuse_new_items
 from cliper.config import nearest
 from cliper.data import Catalogue, Dataset, ItemFields, Split, Vocabulary, item_fields
+from cliper.data.readers.fields import written
 from cliper.data.vocabulary import check_unicode
 from cliper.encoders.base import Encodings
 from cliper.encoders.fitted import encode_some
@@ -224,23 +226,29 @@ def described(items: Sequence[Mapping[str, Any]], like: pa.Table) -> Catalogue:
 
 
 def _value(value: Any, field: pa.Field, item: str) -> Any:
-    """One value in its column's type; a number as the text that it would be written as."""
+    """One value in its column's type, written as `prepare` would have written it."""
     is_list = pa.types.is_list(field.type) or pa.types.is_large_list(field.type)
-    if value is None:
-        return None
-    if is_list and isinstance(value, list | tuple):
-        return [_text(part, field.name, item) for part in value]
-    text = _text(value, field.name, item)
-    return [text] if is_list else text
+    if isinstance(value, np.ndarray | np.generic):  # of a row of a data frame
+        value = value.tolist()
+    if is_list:
+        parts = value if isinstance(value, list | tuple) else [value]
+        texts = [_text(part, field.name, item) for part in parts]
+        return [text for text in texts if text is not None] or None
+    return _text(value, field.name, item)
 
 
-def _text(value: Any, field: str, item: str) -> str:
+def _text(value: Any, field: str, item: str) -> str | None:
+    """None where nothing is said: nothing, an empty text, NaN."""
+    where = f"item {item!r}, field {field!r}"
     if isinstance(value, str):
-        check_unicode(value, f"item {item!r}, field {field!r}")
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise InputError(f"not a text or a number: {value!r}", where=f"item {item!r}, field {field!r}")
+        check_unicode(value, where)
+        return value.strip() or None
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    try:
+        return written(value)
+    except TypeError:
+        raise InputError(f"not a text or a number: {value!r}", where=where) from None
 
 
 def _rows(catalogue: Catalogue, rows: IndexArray) -> Catalogue:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cliper.data import Dataset, Vocabulary
-from cliper.data.vocabulary import id_list
+from cliper.data.vocabulary import check_unicode, id_list
 from cliper.errors import InputError
 from cliper.runs import RunDirectory
 from cliper.scoring import FactorScorer, FoldIn, Scorer
@@ -307,7 +307,7 @@ class Recommender:
     def find(
         self,
         text: str | None = None,
-        picture: Path | None = None,
+        picture: Path | str | None = None,
         k: int = 10,
         *,
         where: Mapping[str, Any] | None = None,
@@ -319,13 +319,17 @@ class Recommender:
         with an item's picture. Items of which nothing speaks are left out.
 
         Raises:
-            InputError: both or none are given, a picture that cannot be used, or a run that knows
-                no pictures.
+            InputError: both or none are given, what is no text, a picture that cannot be used, or
+                a run that knows no pictures.
         """
         if (text is None) == (picture is None):
             raise InputError("give a text or a picture, one of both", where="find")
+        if text is not None:
+            if not isinstance(text, str):
+                raise InputError(f"not a text: {text!r}", where="find")
+            check_unicode(text, "find")
         shelf, k = self._shelf, checked_k(k)
-        scores = self._finder.scores(shelf, text, picture)
+        scores = self._finder.scores(shelf, text, None if picture is None else Path(picture))
         pool = shelf.pool(None, where)
         chosen = torch.from_numpy(np.where(scores > 0, scores, -np.inf)[None])
         chosen = chosen if pool is None else chosen[:, pool]

@@ -113,8 +113,10 @@ class Shelf:
         return {} if self.fields is None else dict(self.fields.table.slice(row, 1).to_pylist()[0])
 
     def title(self, item: str) -> str:
-        """What to call an item beside its id: its field `title` or `name`; "" where it has none."""
-        fields = self.fields_of(item)
+        """What to call an item beside its id: its field `title` or `name`, in letters of either
+        case; "" where it has none.
+        """
+        fields = {name.lower(): value for name, value in self.fields_of(item).items()}
         value = fields.get("title", fields.get("name"))
         return value if isinstance(value, str) else ""
 

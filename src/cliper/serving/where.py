@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.config import nearest
+from cliper.data.readers.fields import written
 from cliper.data.vocabulary import check_unicode
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
@@ -90,6 +91,7 @@ class Fields:
             if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
                 column = pc.binary_join(column, " ")
             columns.append(column.cast(pa.string()))
+        columns.append("")  # Arrow leaves out the row of an item of which nothing else is said
         joined = pc.binary_join_element_wise(*columns, " ", null_handling="skip")
         return pc.utf8_lower(joined)
 
@@ -161,6 +163,7 @@ class _Column:
         """Which of the distinct values are one of `wanted`."""
         several = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | Mapping)
         values = list(wanted) if several else [wanted]
+        values = [written(value) if isinstance(value, bool) else value for value in values]
         texts = [value for value in values if isinstance(value, str)]
         for text in texts:
             check_unicode(text, where)

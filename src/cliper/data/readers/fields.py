@@ -23,6 +23,26 @@ MAX_TEXT = 10_000
 MAX_LIST = 1_000
 
 
+def written(value: object) -> str:
+    """A finite number, a truth value or a date as the text that a catalogue holds.
+
+    Raises:
+        TypeError: it is something else.
+
+    >>> written(1995.0), written(9.5), written(True)
+    ('1995', '9.5', 'true')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, int | float | decimal.Decimal):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
 class FieldColumn:
     """One field, filled row by row, in the order of the catalogue's items."""
 
@@ -77,15 +97,9 @@ class FieldColumn:
         if isinstance(value, float) and not math.isfinite(value):
             self._drop("NaN or infinity taken as missing", row)
             return None
-        if isinstance(value, bool):
-            text = str(value).lower()
-        elif isinstance(value, float) and value.is_integer():
-            text = str(int(value))
-        elif isinstance(value, datetime.date | datetime.time):
-            text = value.isoformat()
-        elif isinstance(value, int | float | decimal.Decimal):
-            text = str(value)
-        else:
+        try:
+            text = written(value)
+        except TypeError:
             self._drop(f"a {type(value).__name__} left out", row)
             return None
         self._change("a value that is no text written as text", row)

@@ -48,7 +48,9 @@ def silent() -> Task:
     return _Silent()
 
 
-_reporter: ContextVar[Reporter] = ContextVar("reporter", default=_Silent())  # noqa: B039
+SILENT: Reporter = _Silent()
+"""Shows nothing."""
+_reporter: ContextVar[Reporter] = ContextVar("reporter", default=SILENT)
 
 
 @contextmanager

@@ -145,6 +145,22 @@ def test_looking_around(client: httpx2.Client, model: Recommender) -> None:
     assert client.get("/v1/fields/knd").status_code == 422
 
 
+def test_openapi_points_nowhere_outside_itself(client: httpx2.Client) -> None:
+    whole = client.get("/openapi.json").json()
+    open_values, pointers = [whole], set()
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+            pointers.add(value["$ref"])
+        if isinstance(value, dict | list):
+            open_values += value.values() if isinstance(value, dict) else value
+    assert pointers
+    for pointer in pointers:  # RFC 6901
+        found = whole
+        for part in pointer.removeprefix("#/").split("/"):
+            found = found[part]
+
+
 def test_openapi_names_the_end_points_and_their_errors(client: httpx2.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {(method, path) for path, of in paths.items() for method in of} == {
@@ -186,6 +202,8 @@ GOOD = {"history": ["i1"]}
         ("GET", "/v1/nothing", {}, 404, "Not Found"),
         ("DELETE", "/v1/model", {}, 405, "Method Not Allowed"),
         ("GET", "/v1/items/i1/similar?k=0", {}, 422, "query.k: "),
+        ("GET", "/v1/items/i1/similar?wher={}", {}, 422, "argument 'wher', did you mean 'where'"),
+        ("GET", "/v1/users//recommendations", {}, 422, "at least 1 character"),
         ("GET", "/v1/items/i1/similar?k=1001", {}, 422, "k: at most 1000"),
         ("GET", "/v1/users/u1/recommendations?k=51&explain=1", {}, 422, "k: at most 50 with"),
         ("GET", "/v1/items/i1/similar?where=%7B", {}, 422, "query.where: Invalid JSON"),
@@ -210,7 +228,9 @@ def test_errors_are_problems(
 
 def test_keys(run: Path, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("first\n\n second \n")
-    with serving(run, tmp_path / "log", "--api-key-file", tmp_path / "keys") as client:
+    with serving(run, tmp_path / "log", run, "--api-key-file", tmp_path / "keys") as client:
+        assert client.get("/other/v1/model").status_code == 401
+        assert client.get("/other/v1/ready").status_code == 200  # the page asks for it
         for path in ("/v1/model", "/v1/users/u1/recommendations", "/metrics", "/openapi.json"):
             for wrong in ({}, {"Authorization": "Bearer third"}, {"Authorization": "first"}):
                 answer = client.get(path, headers=wrong)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -150,6 +151,8 @@ def test_items_come_change_and_go(
         ("POST", "/v1/items", [{"item_id": "n"}] * 2, 422, "'n' occurs twice"),
         ("POST", "/v1/items", {"item_id": "a\0b"}, 422, "item_id"),
         ("POST", "/v1/items", [], 422, "at least 1"),
+        ("POST", "/v1/items", [{"item_id": 7}], 422, "body.0.item_id: "),
+        ("POST", "/v1/items", {"item_id": "n", "fields": {"title": {}}}, 422, "title: not a text"),
         ("PUT", "/v1/items/i1", {"fields": {"title": 1e305}}, 422, "title"),
         ("DELETE", "/v1/items/nothing", None, 404, "unknown item 'nothing'"),
         ("POST", "/v1/events", [{"user_id": "u", "item_id": "i", "timestamp": -1}], 422, "0"),
@@ -176,6 +179,32 @@ def refusing(run: Path) -> Iterator[Server]:
     server.store = store
     yield server
     server.end()
+
+
+def test_ids_that_end_as_addresses_do(run: Path, tmp_path: Path) -> None:
+    """An escaped slash belongs to the id, one that is not may be the address's."""
+    names = ["a", "a/similar", "a/picture", "a%2Fb", "a/b", "similar", "é/ü"]
+    with serving(run, tmp_path / "log", run, "--store", tmp_path / "s.sqlite") as client:
+        new = [
+            {"item_id": name, "fields": {"title": f"it is {at}"}} for at, name in enumerate(names)
+        ]
+        assert client.post("/v1/items", json=new).status_code == 201
+        for at, name in enumerate(names):
+            where = f"/v1/items/{quote(name, safe='')}"
+            assert client.get(where).json()["fields"]["title"] == f"it is {at}"
+            assert client.get(f"{where}/similar").status_code == 200
+            assert "no picture of" in client.get(f"{where}/picture").text
+        assert client.get("/v1/items/a/similar").json()["items"]
+        assert client.get("/v1/items/a/b").json()["item_id"] == "a/b"
+        assert client.delete("/v1/items/a%2Fsimilar").status_code == 204
+        assert client.get("/v1/items/a").status_code == 200
+        assert client.get("/v1/items/i1/picture").status_code == 200
+        assert client.delete("/v1/items/i1").status_code == 204
+        assert client.get("/v1/items/i1/picture").status_code == 404
+        big = client.post("/other/v1/items", json={"item_id": "p", "picture": "A" * (2 << 20)})
+        assert "not a JPEG" in big.json()["detail"]
+        assert client.get("/v1/search?q=red").status_code == 200
+    assert "encoding" not in (tmp_path / "log").read_text("utf-8")
 
 
 def test_nothing_acknowledged_is_lost_by_kill_9(run: Path, tmp_path: Path) -> None:

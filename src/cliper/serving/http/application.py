@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
+from cliper.serving.http.addresses import Name
 from cliper.serving.http.answers import K, WhereText, answer, checked
 from cliper.serving.http.bodies import Answer, Explain, Question, State
 from cliper.serving.http.front import add_page
@@ -17,10 +18,10 @@ from cliper.serving.http.limits import MAX_HISTORY, Limits
 from cliper.serving.http.look import add_look
 from cliper.serving.http.metrics import Metrics
 from cliper.serving.http.problems import PROBLEM, Problem, answer_errors
-from cliper.serving.http.reading import json_body, parsed_where, read_json
+from cliper.serving.http.reading import json_body, known_arguments, parsed_where, read_json
 from cliper.serving.http.served import Served
 from cliper.serving.http.shop import Shop
-from cliper.serving.http.stock import ItemId, add_stock
+from cliper.serving.http.stock import add_stock
 
 QUESTION = TypeAdapter(Question)
 
@@ -58,6 +59,7 @@ def _api(shop: Shop, limits: Limits) -> FastAPI:
         docs_url=None,  # these pages load their scripts from elsewhere
         redoc_url=None,
         responses={422: PROBLEM},
+        dependencies=[Depends(known_arguments)],
     )
     answer_errors(app)
     _add_recommendations(app, shop, limits)
@@ -77,7 +79,7 @@ def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
         summary="For a user of the training, or with events",
     )
     def for_user(
-        user_id: ItemId,
+        user_id: Name,
         k: K = 10,
         exclude_seen: bool = True,
         where: WhereText = None,
@@ -120,7 +122,7 @@ def _add_recommendations(app: FastAPI, shop: Shop, limits: Limits) -> None:
         responses={404: PROBLEM},
         summary="The items nearest to one",
     )
-    def similar(item_id: ItemId, k: K = 10, where: WhereText = None) -> Response:
+    def similar(item_id: Name, k: K = 10, where: WhereText = None) -> Response:
         served = shop.now
         if not served.recommender.shelf.offers(item_id):
             raise Problem(404, f"unknown item {item_id!r}")

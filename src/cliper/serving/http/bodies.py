@@ -3,7 +3,16 @@
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
 
-from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+)
 
 from cliper.serving.http.limits import (
     MAX_CANDIDATES,
@@ -71,9 +80,34 @@ Id = Annotated[
     Field(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$"),
     AfterValidator(lambda name: normalize("NFC", name)),
 ]
-Text = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
-Number = Annotated[int | float, AfterValidator(lambda number: _finite(number))]
-Listed = Annotated[list[Text | Number], Field(max_length=MAX_VALUES)]
+Text = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$"), Tag("text")]
+Number = Annotated[int | float, AfterValidator(lambda number: _finite(number)), Tag("number")]
+Truth = Annotated[bool, Tag("truth")]
+
+
+def _kind(value: object) -> str | None:
+    """Which of the values of a field this is to be, so that an error speaks of that one alone."""
+    kinds = {str: "text", bool: "truth", int: "number", float: "number", list: "list"}
+    return kinds.get(type(value))
+
+
+Scalar = Annotated[
+    Text | Truth | Number,
+    Discriminator(
+        _kind,
+        custom_error_type="value",
+        custom_error_message="not a text, a number, true or false",
+    ),
+]
+Listed = Annotated[list[Scalar], Field(max_length=MAX_VALUES), Tag("list")]
+Value = Annotated[
+    Text | Truth | Number | Listed,
+    Discriminator(
+        _kind,
+        custom_error_type="value",
+        custom_error_message="not a text, a number, true or false, or a list of these",
+    ),
+]
 
 
 class EventBody(BaseModel):
@@ -93,7 +127,7 @@ class Content(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    fields: dict[Id, Text | Number | Listed | None] = Field(
+    fields: dict[Id, Value | None] = Field(
         default_factory=dict,
         max_length=MAX_VALUES,
         description="By name; `GET model` lists the fields.",
@@ -111,9 +145,11 @@ class NewItem(Content):
 EVENTS: TypeAdapter[list[EventBody]] = TypeAdapter(
     Annotated[list[EventBody], Field(min_length=1, max_length=MAX_EVENTS)]
 )
-ITEMS: TypeAdapter[NewItem | list[NewItem]] = TypeAdapter(
-    NewItem | Annotated[list[NewItem], Field(min_length=1, max_length=MAX_ITEMS)]
-)
+NewItems = Annotated[list[NewItem], Field(min_length=1, max_length=MAX_ITEMS)]
+ITEM: TypeAdapter[NewItem] = TypeAdapter(NewItem)
+ITEM_LIST: TypeAdapter[list[NewItem]] = TypeAdapter(NewItems)
+ITEMS: TypeAdapter[NewItem | list[NewItem]] = TypeAdapter(NewItem | NewItems)
+"""Either of them, for OpenAPI."""
 CONTENT: TypeAdapter[Content] = TypeAdapter(Content)
 
 

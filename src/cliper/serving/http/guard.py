@@ -9,13 +9,14 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cliper.serving.http.addresses import as_sent
 from cliper.serving.http.front import FILES
 from cliper.serving.http.limits import RECEIVE_SECONDS, Limits
 from cliper.serving.http.metrics import Metrics
 from cliper.serving.http.problems import LOG, Problem, problem
 from cliper.serving.http.rate import Rate
 
-OPEN = ("/v1/health", "/v1/ready")
+OPEN = ("/v1/health", "/v1/ready", "/other/v1/health", "/other/v1/ready")
 """Asked by what watches the server: no key, and never refused for load."""
 KEYLESS = (*OPEN, *FILES)
 """The page has nothing to hide and asks for the key itself."""
@@ -46,6 +47,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        as_sent(scope)
         start, status = time.perf_counter(), 0
 
         async def noting(message: Message) -> None:

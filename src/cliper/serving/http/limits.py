@@ -42,5 +42,5 @@ class Limits:
 
     def body_of(self, path: str) -> int:
         """Bytes of a body, by where it goes: those with pictures may be larger (base 64)."""
-        with_picture = path.startswith(("/v1/items", "/v1/search"))
+        with_picture = path.removeprefix("/other").startswith(("/v1/items", "/v1/search"))
         return self.body + self.picture * 4 // 3 if with_picture else self.body

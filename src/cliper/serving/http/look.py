@@ -9,13 +9,13 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from cliper.data.pictures import PictureError, check_picture
+from cliper.serving.http.addresses import Name
 from cliper.serving.http.answers import K, WhereText, answer, checked
 from cliper.serving.http.bodies import Answer, Users, Values
 from cliper.serving.http.limits import MAX_ID, Limits
 from cliper.serving.http.problems import PROBLEM, Problem
 from cliper.serving.http.reading import parsed_where
 from cliper.serving.http.shop import Shop
-from cliper.serving.http.stock import ItemId
 
 MOST_SHOWN = 100
 Words = Annotated[str, Query(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$")]
@@ -73,8 +73,8 @@ def add_look(app: FastAPI, shop: Shop, limits: Limits) -> None:
         found = ids.filter(pc.match_substring(ids, q)).slice(0, min(k, MOST_SHOWN))
         return JSONResponse({"users": found.to_pylist()})
 
-    @app.get("/v1/fields/{name}", response_model=Values, summary="What to filter a field by")
-    def values(name: ItemId, k: K = 50) -> Response:
+    @app.get("/v1/fields/{name:path}", response_model=Values, summary="What to filter a field by")
+    def values(name: Name, k: K = 50) -> Response:
         fields = shop.now.recommender.shelf.known_fields()
         found, numbers = fields.commonest(name, min(k, MOST_SHOWN))
         told = [{"value": value, "items": count} for value, count in found]

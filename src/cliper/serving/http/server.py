@@ -10,6 +10,7 @@ import torch
 import uvicorn
 
 from cliper.errors import InputError
+from cliper.progress import SILENT, reporting
 from cliper.serving.http.application import application
 from cliper.serving.http.limits import Limits
 from cliper.serving.http.shop import Shop
@@ -74,7 +75,8 @@ def serve(
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         say(f"cliper: serving {shop.now.name} on http://{shown}:{bound}")
-        uvicorn.Server(settings).run(sockets=[listening])
+        with reporting(SILENT):  # no line or bar for each picture that is looked for
+            uvicorn.Server(settings).run(sockets=[listening])
 
 
 def store_address(run: Path, store: str | None) -> str:

@@ -2,17 +2,18 @@
 
 import time
 from typing import Annotated, Any
-from unicodedata import normalize
 from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Path, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator
 
 from cliper.data.pictures import PictureError, check_picture
+from cliper.serving.http.addresses import Name
 from cliper.serving.http.bodies import (
     CONTENT,
     EVENTS,
+    ITEM,
+    ITEM_LIST,
     ITEMS,
     Accepted,
     Content,
@@ -20,7 +21,7 @@ from cliper.serving.http.bodies import (
     Item,
     NewItem,
 )
-from cliper.serving.http.limits import MAX_ID, Limits
+from cliper.serving.http.limits import Limits
 from cliper.serving.http.problems import PROBLEM, Problem
 from cliper.serving.http.reading import json_body, read_json
 from cliper.serving.http.shop import Shop
@@ -34,11 +35,6 @@ KINDS = (
     ("image/avif", 4, b"ftypavif"),
     ("image/bmp", 0, b"BM"),
 )
-ItemId = Annotated[
-    str,
-    Path(max_length=MAX_ID, pattern=r"^[^\x00]+$"),
-    AfterValidator(lambda name: normalize("NFC", name)),
-]
 
 
 async def _events(request: Request) -> list[EventBody]:
@@ -46,8 +42,9 @@ async def _events(request: Request) -> list[EventBody]:
 
 
 async def _items(request: Request) -> list[NewItem]:
-    told = await read_json(request, ITEMS)
-    return told if isinstance(told, list) else [told]
+    if (await request.body()).lstrip().startswith(b"["):
+        return await read_json(request, ITEM_LIST)
+    return [await read_json(request, ITEM)]
 
 
 async def _content(request: Request) -> Content:
@@ -92,7 +89,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         summary="An item as it is from now on",
         openapi_extra=json_body(CONTENT),
     )
-    def replace(item_id: ItemId, told: Annotated[Content, Depends(_content)]) -> Response:
+    def replace(item_id: Name, told: Annotated[Content, Depends(_content)]) -> Response:
         shop.put([_kept(item_id, told, limits)], new=False)
         return JSONResponse(_shown(shop, item_id))
 
@@ -102,7 +99,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         responses={404: PROBLEM},
         summary="An item that is there no longer",
     )
-    def remove(item_id: ItemId) -> Response:
+    def remove(item_id: Name) -> Response:
         shop.remove(item_id)
         return Response(status_code=204)
 
@@ -112,8 +109,8 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         responses={404: PROBLEM},
         summary="An item's picture",
     )
-    def picture(item_id: ItemId) -> Response:
-        data = shop.picture(item_id) if shop.now.recommender.shelf.has(item_id) else None
+    def picture(item_id: Name) -> Response:
+        data = shop.picture(item_id) if shop.now.recommender.shelf.offers(item_id) else None
         kind = None if data is None else picture_kind(data)
         if kind is None:
             raise Problem(404, f"no picture of {item_id!r}")
@@ -126,7 +123,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         responses={404: PROBLEM},
         summary="An item's fields",
     )
-    def show(item_id: ItemId) -> Response:
+    def show(item_id: Name) -> Response:
         return JSONResponse(_shown(shop, item_id))
 
 

@@ -2,10 +2,11 @@
 "use strict";
 const $ = id => document.getElementById(id);
 const K = 12;
+const NAMES = ["title", "name"]; // fields that say what an item is called, in letters of either case
 const state = { user: "", history: [], where: {}, runs: [""], numbers: false };
 const known = new Map(); // item id → promise of what it is
 let key = sessionStorage.getItem("cliper-key") || "";
-let asked = 0; // of the last question, so that a late answer to an earlier one is dropped
+let asked = 0, sought = 0; // of the last question, so that a late answer to an earlier one is dropped
 
 const code = encodeURIComponent;
 function say(text, bad = false) {
@@ -30,8 +31,11 @@ function item(id) {
 }
 function shown(value) { return Array.isArray(value) ? value.join(", ") : value == null ? "" : String(value); }
 function title(it) {
-  const names = ["title", "name"].filter(n => it.fields[n]);
-  return shown(it.fields[names[0]]) || it.item_id;
+  for (const name of NAMES) {
+    const field = Object.keys(it.fields).find(f => f.toLowerCase() === name);
+    if (field && it.fields[field]) return shown(it.fields[field]);
+  }
+  return it.item_id;
 }
 async function picture(frame, it) {
   const image = frame.querySelector("img"), blank = frame.querySelector(".blank");
@@ -84,7 +88,7 @@ async function card(row, list) {
   picture(made.querySelector(".frame"), it);
   made.querySelector(".rank").textContent = list.classList.contains("small") ? "" : row.rank;
   made.querySelector("h3").textContent = name;
-  const facts = Object.entries(it.fields).filter(([n, v]) => v != null && !["title", "name"].includes(n));
+  const facts = Object.entries(it.fields).filter(([n, v]) => v != null && !NAMES.includes(n.toLowerCase()));
   made.querySelector(".facts").textContent = facts.map(([, v]) => shown(v)).filter(v => v.length < 40).slice(0, 3).join(" · ");
   const button = made.querySelector(".add");
   button.onclick = () => toggle(row.item_id);
@@ -121,8 +125,7 @@ function filter() { return Object.keys(state.where).length ? state.where : null;
 async function answered(run) {
   const explain = $("views").checked ? true : "history";
   if (state.user) {
-    const where = filter() ? `&where=${code(JSON.stringify(filter()))}` : "";
-    return get(`users/${code(state.user)}/recommendations?k=${K}&explain=${explain}${where}`, run);
+    return get(`users/${code(state.user)}/recommendations?k=${K}&explain=${explain}${filtered()}`, run);
   }
   const body = { history: state.history, k: K, explain: state.history.length ? explain : false };
   if (filter()) body.where = filter();
@@ -131,46 +134,55 @@ async function answered(run) {
 }
 async function unexplained(run, error) { // a model that cannot say why still recommends
   if (!/explain/.test(error.message)) throw error;
-  const path = state.user ? `users/${code(state.user)}/recommendations?k=${K}` : null;
+  const path = state.user ? `users/${code(state.user)}/recommendations?k=${K}${filtered()}` : null;
   if (path) return get(path, run);
   throw error;
+}
+function unanswered(run, error) { // where there are two models, one that cannot answer leaves the other's answer
+  if (state.runs.length === 1) throw error;
+  return { model: run ? "The second run" : "The first run", items: [], error: error.message };
 }
 async function recommend() {
   const mine = ++asked;
   say("Asking …");
   $("for").textContent = state.user ? `for user ${state.user}` : state.history.length ? `for somebody who took ${state.history.length === 1 ? "one item" : `${state.history.length} items`}` : "for somebody of whom nothing is known: what most people took";
   try {
-    const answers = await Promise.all(state.runs.map(run => answered(run).catch(error => unexplained(run, error))));
+    const answers = await Promise.all(state.runs.map(run => answered(run).catch(error => unexplained(run, error)).catch(error => unanswered(run, error))));
     if (mine !== asked) return;
+    if (answers.every(answer => answer.error)) throw new Error(answers[0].error);
     const columns = answers.map(answer => {
       const list = make("ul", { className: "grid" });
       list.setAttribute("aria-label", `Recommended by ${answer.model}`);
       const column = make("div");
       if (answers.length > 1) column.append(make("h3", { textContent: answer.model }));
+      if (answer.error) column.append(make("p", { className: "said bad", textContent: answer.error }));
       column.append(list);
       return [column, list, answer.items];
     });
     $("columns").replaceChildren(...columns.map(([column]) => column));
     $("columns").classList.toggle("two", columns.length > 1);
     await Promise.all(columns.flatMap(([, list, items]) => items.map(row => card(row, list))));
-    if (mine === asked) say(answers[0].items.length ? `${answers[0].items.length} items recommended.` : "Nothing is left to recommend: fewer filters?");
+    const most = Math.max(...answers.map(answer => answer.items.length));
+    if (mine === asked) say(most ? `${most} items recommended.` : "Nothing is left to recommend: fewer filters?");
   } catch (error) { if (mine === asked) say(error.message, true); }
 }
 async function find(answer) {
+  const mine = ++sought;
   try {
     const { items } = await answer;
+    if (mine !== sought) return;
     $("found").replaceChildren();
     say(items.length ? `${items.length} items found.` : "Nothing found.");
     await Promise.all(items.map(row => card(row, $("found"))));
-  } catch (error) { say(error.message, true); }
+  } catch (error) { if (mine === sought) say(error.message, true); }
 }
+function filtered() { return filter() ? `&where=${code(JSON.stringify(filter()))}` : ""; }
 function search() {
-  const where = filter() ? `&where=${code(JSON.stringify(filter()))}` : "";
-  if ($("words").value.trim()) find(get(`search?k=8&q=${code($("words").value.trim())}${where}`));
+  if ($("words").value.trim()) find(get(`search?k=8&q=${code($("words").value.trim())}${filtered()}`));
 }
 function searchPicture() {
   const file = $("picture").files[0];
-  if (file) find(ask("search?k=8", { method: "POST", headers: { "Content-Type": file.type || "image/jpeg" }, body: file }).then(a => a.json()));
+  if (file) find(ask(`search?k=8${filtered()}`, { method: "POST", headers: { "Content-Type": file.type || "image/jpeg" }, body: file }).then(a => a.json()));
 }
 async function chooseField() {
   if (!$("field").value) return;

@@ -14,6 +14,7 @@ from http_server import serving
 from small_shop import shop
 
 import cliper
+from cliper.cli import main
 from cliper.serving import Recommendation, Recommender
 
 
@@ -266,3 +267,13 @@ def test_reloading_fails_no_request(run: Path, tmp_path: Path) -> None:
             name = answer.json()["model"]
             assert items(answer) == {first: before, second: after}[name]
         assert items(client.get("/v1/users/u3/recommendations")) == after
+
+
+@pytest.mark.parametrize("options", [[], ["--max-rate", "nan"]])
+def test_what_cannot_be_served_leaves_no_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["serve", str(tmp_path / "nothing"), *options]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and ("nan is no number" if options else "not a finished") in told
+    assert list(tmp_path.iterdir()) == []

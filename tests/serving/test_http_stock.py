@@ -141,6 +141,23 @@ def test_items_come_change_and_go(
         assert same(best(again, "u1", exclude_seen=False), after)
 
 
+def test_a_dataset_that_is_gone_is_not_told_the_place_of(
+    dataset: Dataset, run: Path, tmp_path: Path
+) -> None:
+    assert dataset.path is not None
+    away = dataset.path.with_name("away")
+    with serving(run, tmp_path / "log", "--store", tmp_path / "s.sqlite") as client:
+        assert client.put("/v1/items/new", json={}).status_code == 200
+        dataset.path.rename(away)
+        try:
+            assert client.post("/v1/model/reload").status_code == 200
+            refused = client.put("/v1/items/new", json={})
+        finally:
+            away.rename(dataset.path)
+        assert refused.status_code == 422
+        assert refused.json()["detail"].startswith("dataset: not a dataset directory")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "says"),
     [

@@ -1,5 +1,6 @@
 """What is kept, in SQLite and in PostgreSQL."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from postgres import postgres
 
 from cliper.errors import InputError
+from cliper.serving.http.server import store_address
 from cliper.serving.store import Conflict, Event, Kept, Store
 
 
@@ -81,3 +83,17 @@ def test_what_cannot_be_opened(url: str, says: str) -> None:
     with pytest.raises(InputError, match=says) as refused:
         Store(url)
     assert "secret" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_tables_of_somebody_else_are_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other.sqlite") as other:
+        other.execute("CREATE TABLE cliper_events (number INTEGER, user_id TEXT)")
+    told = r"other\.sqlite: not a store of cliper: cliper_events has no column 'item_id'"
+    with pytest.raises(InputError, match=told):
+        Store(f"sqlite:///{tmp_path / 'other.sqlite'}")
+
+
+@pytest.mark.parametrize("store", ["", ":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_a_store_that_keeps_nothing_is_refused(store: str) -> None:
+    with pytest.raises(InputError, match=r"--store: .* keeps nothing"):
+        store_address(Path("run"), store)

@@ -1,11 +1,18 @@
 """`cliper serve`: a run over HTTP."""
 
+import math
 from pathlib import Path
 
 import click
 
 from cliper.cli.output import say
 from cliper.cli.usage import verb
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of requests.")
+    return value
 
 
 @verb("serve")
@@ -49,6 +56,7 @@ from cliper.cli.usage import verb
 @click.option(
     "--max-rate",
     type=click.FloatRange(min=0),
+    callback=_finite,
     default=0,
     show_default=True,
     metavar="N",

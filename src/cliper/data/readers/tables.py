@@ -73,7 +73,7 @@ def frame_table(frame: Any, role: Role) -> Table:
     try:
         table = pa.table(frame)
     except Exception as error:  # each library has its own for what Arrow cannot hold
-        what = " ".join(str(error).split())[:200]
+        what = " ".join("; ".join(map(str, error.args)).split())[:200]
         remedy = "one type a column: ids as text"
         raise InputError(f"no Arrow table: {what}", where=where, remedy=remedy) from None
     table = _index(table)

@@ -61,7 +61,7 @@ def _api(shop: Shop, limits: Limits) -> FastAPI:
         responses={422: PROBLEM},
         dependencies=[Depends(known_arguments)],
     )
-    answer_errors(app)
+    answer_errors(app, shop.without_paths)
     _add_recommendations(app, shop, limits)
     add_stock(app, shop, limits)
     add_look(app, shop, limits)

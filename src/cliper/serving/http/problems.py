@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -50,15 +50,19 @@ def problem(
     )
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Make every error of an application a problem."""
+def answer_errors(app: FastAPI, without_paths: Callable[[str], str]) -> None:
+    """Make every error of an application a problem.
+
+    Args:
+        without_paths: takes out of a message where things lie on this machine.
+    """
 
     def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
         return problem(error.status, error.detail, error.headers)
 
     def wrong_input(_: Request, error: Exception) -> Response:
-        return problem(422, str(error))
+        return problem(422, without_paths(str(error)))
 
     def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

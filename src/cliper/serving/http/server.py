@@ -11,6 +11,7 @@ import uvicorn
 
 from cliper.errors import InputError
 from cliper.progress import SILENT, reporting
+from cliper.runs import RunDirectory
 from cliper.serving.http.application import application
 from cliper.serving.http.limits import Limits
 from cliper.serving.http.shop import Shop
@@ -46,6 +47,9 @@ def serve(
     Raises:
         InputError: no such run, no key, or an address that cannot be had.
     """
+    for path in (run, other):  # before a store is made beside what is no run
+        if path is not None:
+            RunDirectory(path).require()
     keys = [] if key_file is None else read_keys(key_file)
     sys.setswitchinterval(SWITCH_SECONDS)
     torch.set_num_threads(1)  # requests run beside each other; threads in one would wait for others
@@ -84,10 +88,18 @@ def store_address(run: Path, store: str | None) -> str:
 
     >>> store_address(Path("runs/shop"), None), store_address(Path("runs/shop"), "a/b.sqlite")
     ('sqlite:///runs/shop.store.sqlite', 'sqlite:///a/b.sqlite')
+
+    Raises:
+        InputError: a name by which SQLite means memory, where nothing is kept.
     """
     if store is None:
         store = str(run.with_name(run.name + ".store.sqlite"))
-    return store if "://" in store else f"sqlite:///{store}"
+    address = store if "://" in store else f"sqlite:///{store}"
+    if address.removeprefix("sqlite://") in ("", "/", "/:memory:"):
+        raise InputError(
+            f"{store!r} keeps nothing", where="--store", remedy="a file, or postgresql+psycopg://…"
+        )
+    return address
 
 
 def read_keys(path: Path) -> list[str]:

@@ -55,10 +55,17 @@ class Shop:
                 self._applied = self._apply(fresh, applied, set())
                 self.now, self._own = fresh, set()
         except InputError as error:
-            raise Problem(409, f"the model stays: {error}".replace(str(self.path), "run")) from None
+            raise Problem(409, self.without_paths(f"the model stays: {error}")) from None
         finally:
             self._reloading.release()
         return self.now
+
+    def without_paths(self, told: str) -> str:
+        """What a client may hear of: not where things lie here."""
+        for path, name in ((self.path, "run"), (self.now.dataset, "dataset")):
+            if path != Path():
+                told = told.replace(str(path), name)
+        return told
 
     def put(self, items: Sequence[Kept], new: bool) -> None:
         """Add items or replace them; when this returns they are kept and recommended.

@@ -78,9 +78,10 @@ class Store:
                 metadata.create_all(connection)
                 none = self._insert(numbers).values(name="change", last=0)
                 connection.execute(none.on_conflict_do_nothing())
+            _check_tables(self._engine)
         except SQLAlchemyError as error:
             raise InputError(
-                f"the store cannot be opened: {_reason(error)}", where="store"
+                f"the store cannot be opened: {_reason(error)}", where=_shown(self._engine)
             ) from None
 
     def close(self) -> None:
@@ -202,6 +203,29 @@ def _opened(url: str) -> Engine:
     if kind == "sqlite":
         sa.event.listen(engine, "connect", _durable)
     return engine
+
+
+def _check_tables(engine: Engine) -> None:
+    """Refuse tables of our names that are somebody else's.
+
+    Raises:
+        InputError: one lacks a column.
+    """
+    there = sa.inspect(engine)
+    for table in metadata.sorted_tables:
+        columns = {column["name"] for column in there.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in columns:
+                raise InputError(
+                    f"not a store of cliper: {table.name} has no column {column.name!r}",
+                    where=_shown(engine),
+                    remedy="name another",
+                )
+
+
+def _shown(engine: Engine) -> str:
+    """Which store: a file, or an address without its password."""
+    return engine.url.database or "store" if engine.dialect.name == "sqlite" else str(engine.url)
 
 
 def _durable(connection: Any, _: Any) -> None:

@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 # pytest comes last, so that its closing line is the last one printed. A process a core, with one
 # thread each: more would stall one another.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check $(CHECKED)

@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with Ray in one process, one after another: some kill a worker, and find it by name."""
+    for item in items:
+        if "under_ray" in getattr(item, "fixturenames", ()) or item.path.name == "test_ray.py":
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real development data; tests that need it are skipped where it is absent."""

@@ -97,3 +97,18 @@ def test_kinds_of_libraries_own(folder: Path, filed: Dataset) -> None:
 def test_what_is_wrong_is_named(log: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         Dataset.from_frames(None, log)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"columns": "user=user_id"}, "--columns: a mapping of roles, got str"),
+        ({"min_rating": "3"}, "min_rating: the lowest rating must be a number, got '3'"),
+        ({"k_core": "5"}, "k_core: k-core needs a whole k of at least 0, got '5'"),
+        ({"k_core": 2.5}, r"got 2\.5"),
+        ({"k_core": -1}, "got -1"),
+    ],
+)
+def test_options_of_a_wrong_type_are_named(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Dataset.from_frames(None, pd.DataFrame(LOG), **options)

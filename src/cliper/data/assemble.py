@@ -6,6 +6,7 @@ kept while the catalogue goes by: memory grows with what stays, not with the cat
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +56,13 @@ class Filters:
     image_choice: ImageChoice = "first"
 
     def __post_init__(self) -> None:
-        if self.min_rating is not None and not np.isfinite(self.min_rating):
-            what = f"the lowest rating must be a number, got {self.min_rating}"
+        lowest = self.min_rating
+        if lowest is not None and not (isinstance(lowest, Real) and np.isfinite(lowest)):
+            what = f"the lowest rating must be a number, got {lowest!r}"
             raise InputError(what, where="min_rating", remedy="such as 4, or leave it out")
-        if self.k_core < 0:
-            raise InputError(f"k-core needs k of at least 0, got {self.k_core}", where="k_core")
+        if not isinstance(self.k_core, Integral) or self.k_core < 0:
+            what = f"k-core needs a whole k of at least 0, got {self.k_core!r}"
+            raise InputError(what, where="k_core")
 
     def as_json(self) -> JsonObject:
         """Name → value."""

@@ -114,6 +114,9 @@ def _used(
     option: str,
 ) -> dict[str, str]:
     used: dict[str, str] = {}
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise InputError(f"a mapping of roles, got {kind}", where=option, remedy="{'item': 'sku'}")
     for role, name in given.items():
         if role not in roles:
             raise InputError(f"no role {role!r}", where=option, remedy=nearest(role, list(roles)))

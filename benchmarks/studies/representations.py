@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cliper.data import Dataset, Split
+from cliper.backbones import create_backbone
+from cliper.data import Dataset, ItemFields, Split, item_fields
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
 from cliper.data.splits.cold_item import OVERLAP
@@ -51,8 +52,15 @@ FUSIONS = {
     "joined": "concatenation, the picture too",
     "learned": "learned weights",
 }
-MODELS = {"closed": "closed form", "vbpr": "VBPR", "freedom": "FREEDOM"}
-WITHOUT = {"closed": {"mlp"}, "vbpr": {"joined"}, "freedom": {"joined"}}
+MODELS = {
+    "closed": "closed form", "content-als": "content-als", "vbpr": "VBPR", "freedom": "FREEDOM",
+}  # fmt: skip
+WITHOUT = {
+    "closed": {"mlp"},
+    "content-als": {"joined", "mlp"},
+    "vbpr": {"joined"},
+    "freedom": {"joined"},
+}
 TRAINING = {"learning_rate": 5e-3, "max_epochs": 24, "patience": 4, "validate_every": 2}
 OPTIONS = {
     ("vbpr", "cold"): {"id_dropout": 0.9, "content_l2": 1e-3},
@@ -101,6 +109,7 @@ class Content:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.encodings = encodings_of(dataset, RepresentationSettings())
+        self.fields = item_fields(dataset.catalogue)
         self.fixed: dict[str, ItemFeatures] = {}
         self.weights: dict[str, dict[str, float]] = {}
 
@@ -158,6 +167,17 @@ def closed_form(fusion: str, features: ItemFeatures, split: Split) -> float:
     )  # fmt: skip
 
 
+def content_als(fields: ItemFields, features: ItemFeatures, split: Split) -> float:
+    """The backbone with its defaults; nothing of it is trained."""
+    model = create_backbone("content-als", split.train, features, fields=fields)
+    return float(
+        evaluate(
+            model.scorer(), split.test, train=split.taken, valid=split.valid,
+            candidates=split.test_candidates, ks=[20],
+        ).metrics["recall@20"]
+    )  # fmt: skip
+
+
 def measure(model: str, fusion: str, content: Content, way: str, number: int, work: Path) -> float:
     seed, fold = divmod(number, 5) if way == "cold" else (number, 0)
     kind = "cold-item" if way == "cold" else "random"
@@ -165,6 +185,8 @@ def measure(model: str, fusion: str, content: Content, way: str, number: int, wo
     features = content.of(fusion, split, fold)
     if model == "closed":
         return closed_form(fusion, features, split)
+    if model == "content-als":
+        return content_als(content.fields, features, split)
     run = fit(
         content.dataset, model, features, number, work, split=kind,
         options=OPTIONS[model, way], training=TRAINING,

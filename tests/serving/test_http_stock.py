@@ -218,6 +218,8 @@ def test_ids_that_end_as_addresses_do(run: Path, tmp_path: Path) -> None:
         assert client.get("/v1/items/i1/picture").status_code == 200
         assert client.delete("/v1/items/i1").status_code == 204
         assert client.get("/v1/items/i1/picture").status_code == 404
+        shown = client.get("/other/v1/items/i2").json()["picture"]
+        assert shown == "/other/v1/items/i2/picture" and client.get(shown).status_code == 200
         big = client.post("/other/v1/items", json={"item_id": "p", "picture": "A" * (2 << 20)})
         assert "not a JPEG" in big.json()["detail"]
         assert client.get("/v1/search?q=red").status_code == 200

@@ -41,7 +41,7 @@ def application(
     app = _api(shop, limits)
     add_page(app)
     if other is not None:
-        app.mount("/other", _api(other, limits))
+        app.mount("/other", _api(other, limits, "/other"))
 
     @app.get("/metrics", response_class=Response, summary="For Prometheus")
     async def prometheus() -> Response:
@@ -51,8 +51,8 @@ def application(
     return Guard(app, limits, known, metrics)
 
 
-def _api(shop: Shop, limits: Limits) -> FastAPI:
-    """The end points for one run."""
+def _api(shop: Shop, limits: Limits, at: str = "") -> FastAPI:
+    """The end points for one run, below `at`."""
     app = FastAPI(
         title="cliper",
         version="1",
@@ -63,7 +63,7 @@ def _api(shop: Shop, limits: Limits) -> FastAPI:
     )
     answer_errors(app, shop.without_paths)
     _add_recommendations(app, shop, limits)
-    add_stock(app, shop, limits)
+    add_stock(app, shop, limits, at)
     add_look(app, shop, limits)
     _add_model(app, shop)
     return app

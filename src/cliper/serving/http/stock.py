@@ -51,8 +51,8 @@ async def _content(request: Request) -> Content:
     return await read_json(request, CONTENT)
 
 
-def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
-    """Add them to an application."""
+def add_stock(app: FastAPI, shop: Shop, limits: Limits, at: str) -> None:
+    """Add them to an application, whose addresses begin with `at`."""
 
     @app.post(
         "/v1/events",
@@ -80,7 +80,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
     )
     def add(told: Annotated[list[NewItem], Depends(_items)]) -> Response:
         shop.put([_kept(one.item_id, one, limits) for one in told], new=True)
-        return JSONResponse([_shown(shop, one.item_id) for one in told], 201)
+        return JSONResponse([_shown(shop, one.item_id, at) for one in told], 201)
 
     @app.put(
         "/v1/items/{item_id:path}",
@@ -91,7 +91,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
     )
     def replace(item_id: Name, told: Annotated[Content, Depends(_content)]) -> Response:
         shop.put([_kept(item_id, told, limits)], new=False)
-        return JSONResponse(_shown(shop, item_id))
+        return JSONResponse(_shown(shop, item_id, at))
 
     @app.delete(
         "/v1/items/{item_id:path}",
@@ -124,7 +124,7 @@ def add_stock(app: FastAPI, shop: Shop, limits: Limits) -> None:
         summary="An item's fields",
     )
     def show(item_id: Name) -> Response:
-        return JSONResponse(_shown(shop, item_id))
+        return JSONResponse(_shown(shop, item_id, at))
 
 
 def _kept(item_id: str, told: Content, limits: Limits) -> Kept:
@@ -141,12 +141,13 @@ def _kept(item_id: str, told: Content, limits: Limits) -> Kept:
     return Kept(item_id, fields, told.picture)
 
 
-def _shown(shop: Shop, item_id: str) -> dict[str, Any]:
+def _shown(shop: Shop, item_id: str, at: str) -> dict[str, Any]:
     recommender = shop.now.recommender
     if not recommender.shelf.offers(item_id):
         raise Problem(404, f"unknown item {item_id!r}")
-    where = f"/v1/items/{quote(item_id, safe='')}/picture" if shop.has_picture(item_id) else None
-    return {"item_id": item_id, "fields": recommender.shelf.fields_of(item_id), "picture": where}
+    where = f"{at}/v1/items/{quote(item_id, safe='')}/picture"
+    picture = where if shop.has_picture(item_id) else None
+    return {"item_id": item_id, "fields": recommender.shelf.fields_of(item_id), "picture": picture}
 
 
 def picture_kind(data: bytes) -> str | None:

@@ -22,7 +22,7 @@ def highlight(
     contrast, shown = comparison.contrasts[name], comparison.evidence(name)
     assert contrast.lift is not None
     measured = f"{100 * contrast.lift:+.1f} %"
-    remarks = [f"{heading or before.runs[0].results.protocol.split} split"]
+    remarks = [heading or f"{before.runs[0].results.protocol.split} split"]
     if shown == "users alone":
         remarks.append(f"{measured} measured, over users alone: the seeds do not show it")
     elif shown == "none":

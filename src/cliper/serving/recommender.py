@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from cliper.serving.answer import Reasons, Recommendation
 from cliper.serving.best import Best, best_for_users, best_of_scores, checked_k
 from cliper.serving.explanations import explanations
 from cliper.serving.find import Finder
-from cliper.serving.frames import frame_of
 from cliper.serving.nearest import Nearest
 from cliper.serving.new_items import NewItems, described, listed
 from cliper.serving.restore import restore_fold_in
@@ -141,32 +140,6 @@ class Recommender:
         """Item indices that a user has already."""
         return self._seen_item[self._seen_start[user] : self._seen_start[user + 1]]
 
-    @overload
-    def recommend(
-        self,
-        users: Sequence[str] | None = ...,
-        k: int = ...,
-        *,
-        history: Sequence[str] | None = ...,
-        exclude_seen: bool = ...,
-        candidates: Sequence[str] | None = ...,
-        where: Mapping[str, Any] | None = ...,
-        explain: bool | Literal["history", "views"] = ...,
-        as_frame: Literal[True],
-    ) -> Any: ...
-    @overload
-    def recommend(
-        self,
-        users: Sequence[str] | None = ...,
-        k: int = ...,
-        *,
-        history: Sequence[str] | None = ...,
-        exclude_seen: bool = ...,
-        candidates: Sequence[str] | None = ...,
-        where: Mapping[str, Any] | None = ...,
-        explain: bool | Literal["history", "views"] = ...,
-        as_frame: Literal[False] = ...,
-    ) -> list[Recommendation]: ...
     def recommend(
         self,
         users: Sequence[str] | None = None,
@@ -177,8 +150,7 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
         explain: bool | Literal["history", "views"] = False,
-        as_frame: bool = False,
-    ) -> Any:
+    ) -> list[Recommendation]:
         """The k best items for known users, or for anyone with a history; best first.
 
         A history is folded in (`cliper.scoring.fold_in`). An empty one gets the items with the
@@ -196,7 +168,6 @@ class Recommender:
                 the model sees content and the dataset is there. `history` leaves the views out,
                 which cost more; `views` is refused where there can be none. For a known user the
                 history explains the folded-in score, not the trained vector.
-            as_frame: answer with a DataFrame of pandas (extra `notebook`).
 
         Raises:
             InputError: an unknown user or item id, k below 1, both or neither of `users` and
@@ -232,8 +203,7 @@ class Recommender:
             views = explain != "history" and rests_on_history
             maker = self._reasons_of_views(explain) if views else None
             reasons = explanations(shelf, maker, scorer, rows, seen, best)
-        rows_found = _rows(shelf.items, asked, best, reasons)
-        return frame_of(rows_found) if as_frame else rows_found
+        return _rows(shelf.items, asked, best, reasons)
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Make new items recommendable by their fields and pictures; nothing is trained.
@@ -359,26 +329,6 @@ class Recommender:
             return None
         return maker
 
-    @overload
-    def similar_items(
-        self,
-        items: Sequence[str],
-        k: int = ...,
-        *,
-        candidates: Sequence[str] | None = ...,
-        where: Mapping[str, Any] | None = ...,
-        as_frame: Literal[True],
-    ) -> Any: ...
-    @overload
-    def similar_items(
-        self,
-        items: Sequence[str],
-        k: int = ...,
-        *,
-        candidates: Sequence[str] | None = ...,
-        where: Mapping[str, Any] | None = ...,
-        as_frame: Literal[False] = ...,
-    ) -> list[Recommendation]: ...
     def similar_items(
         self,
         items: Sequence[str],
@@ -386,8 +336,7 @@ class Recommender:
         *,
         candidates: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
-        as_frame: bool = False,
-    ) -> Any:
+    ) -> list[Recommendation]:
         """The k items whose representations have the largest cosine with each given item's.
 
         Raises:
@@ -403,8 +352,7 @@ class Recommender:
             return scores if pool is None else scores[:, pool]
 
         best = best_of_scores(shelf, score, len(rows), [row[None] for row in rows], k, pool)
-        found = _rows(shelf.items, asked, best)
-        return frame_of(found) if as_frame else found
+        return _rows(shelf.items, asked, best)
 
 
 def _rows(

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 from cliper.notebook import Shown, html_table
 from cliper.runs import Results, RunDirectory
-from cliper.serving import Recommendation, Recommender
+from cliper.serving import Recommendation, Recommender, frame_of
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,23 @@ class Run:
     ) -> Any: ...  # fmt: skip
     @overload
     def recommend(
-        self, users: Sequence[str] | None = ..., k: int = ..., **options: Any
-    ) -> list[Recommendation]: ...
-    def recommend(self, users: Sequence[str] | None = None, k: int = 10, **options: Any) -> Any:
-        """The k best items for each user, or for a `history`; see `Recommender.recommend`."""
-        return self.recommender.recommend(users, k, **options)
+        self, users: Sequence[str] | None = ..., k: int = ..., *, as_frame: Literal[False] = ...,
+        **options: Any,
+    ) -> list[Recommendation]: ...  # fmt: skip
+    def recommend(
+        self,
+        users: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        as_frame: bool = False,
+        **options: Any,
+    ) -> Any:
+        """The k best items for each user, or for a `history`; see `Recommender.recommend`.
+
+        With `as_frame` as a DataFrame of pandas (extra `notebook`).
+        """
+        found = self.recommender.recommend(users, k, **options)
+        return frame_of(found) if as_frame else found
 
     @overload
     def similar_items(
@@ -61,11 +73,14 @@ class Run:
     ) -> Any: ...
     @overload
     def similar_items(
-        self, items: Sequence[str], k: int = ..., **options: Any
+        self, items: Sequence[str], k: int = ..., *, as_frame: Literal[False] = ..., **options: Any
     ) -> list[Recommendation]: ...
-    def similar_items(self, items: Sequence[str], k: int = 10, **options: Any) -> Any:
-        """The k nearest items of each item; see `Recommender.similar_items`."""
-        return self.recommender.similar_items(items, k, **options)
+    def similar_items(
+        self, items: Sequence[str], k: int = 10, *, as_frame: bool = False, **options: Any
+    ) -> Any:
+        """The k nearest items of each item; see `Recommender.similar_items`, and `recommend`."""
+        found = self.recommender.similar_items(items, k, **options)
+        return frame_of(found) if as_frame else found
 
     def show(self, user: str, k: int = 10, *, history: int = 10) -> Shown:
         """What a user took and what is recommended, as a notebook draws it: with pictures.

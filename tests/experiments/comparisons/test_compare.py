@@ -12,7 +12,6 @@ from scipy import stats
 
 from cliper.backbones import create_backbone
 from cliper.data import Dataset
-from cliper.data.interactions import Interactions
 from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.experiments.comparisons.caption import protocol_line
@@ -27,21 +26,8 @@ from cliper.experiments.run.split import experiment_split
 from cliper.experiments.statistics.resample import resample
 from cliper.files import read_json
 from cliper.representation.represent import represent_dataset
-from cliper.testing import toy_world
 
 BASE = {"training": {"max_epochs": 3, "batch_size": 256, "learning_rate": 0.01}}
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    world = toy_world()
-    log = Interactions(
-        world.train.users,
-        world.train.items,
-        np.concatenate([world.train.user_index, world.test.user_index]),
-        np.concatenate([world.train.item_index, world.test.item_index]),
-    )
-    return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
 
 
 def variants():

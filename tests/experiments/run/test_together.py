@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 
 from cliper.data import Dataset
-from cliper.data.interactions import Interactions
 from cliper.errors import InputError
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.experiment import run_experiment
@@ -23,20 +22,7 @@ from cliper.experiments.run.finished import Run
 from cliper.experiments.run.together import train_by
 from cliper.experiments.run.trainings import _load
 from cliper.parallel import OnRay, Processes
-from cliper.testing import toy_world
 from cliper.training.optimizer import FROM
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    world = toy_world()
-    log = Interactions(
-        world.train.users,
-        world.train.items,
-        np.concatenate([world.train.user_index, world.test.user_index]),
-        np.concatenate([world.train.item_index, world.test.item_index]),
-    )
-    return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
 
 
 @pytest.fixture(scope="module")

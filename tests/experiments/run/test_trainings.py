@@ -6,31 +6,16 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from cliper.data import Dataset
-from cliper.data.interactions import Interactions
 from cliper.errors import CliperError
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.fit import fit_experiment
 from cliper.experiments.run.trainings import Training, train_all, workers_for
 from cliper.parallel import OnRay
 from cliper.progress import reporting
-from cliper.testing import toy_world
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    world = toy_world()
-    log = Interactions(
-        world.train.users,
-        world.train.items,
-        np.concatenate([world.train.user_index, world.test.user_index]),
-        np.concatenate([world.train.item_index, world.test.item_index]),
-    )
-    return Dataset("toy", log).save(tmp_path_factory.mktemp("data") / "toy")
 
 
 def training(dataset: Dataset, out: Path, backbone: str, seed: int, **settings: object) -> Training:

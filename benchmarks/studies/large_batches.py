@@ -1,6 +1,6 @@
 """What graph models lose by fewer steps an epoch, and which learning rate gives it back.
 
-    python benchmarks/studies/large_batches.py DATA --work DIR [--seeds 1] [--only films-lightgcn …]
+    python benchmarks/studies/large_batches.py DATA --work DIR [--seeds 1] [--device cpu]
 
 DATA holds `amazon-baby` and `films-reference`; a third set is generated (tastes and popularity,
 `cliper.testing.warm_world`), of some 500,000 training rows. A rule p multiplies the learning rate
@@ -83,7 +83,9 @@ def load(data: Path, work: Path, name: str, seed: int) -> tuple[Dataset | None, 
     return dataset, split.train, split.valid
 
 
-def train(loaded: tuple[Any, ...], name: str, steps: int, rule: str, seed: int) -> dict[str, Any]:
+def train(
+    loaded: tuple[Any, ...], name: str, steps: int, rule: str, seed: int, device: str
+) -> dict[str, Any]:
     dataset, rows, valid = loaded
     features = represent(dataset, kind="vanilla") if name == "freedom" else None
     model = create_backbone(name, rows, features, OPTIONS[name], seed)
@@ -93,7 +95,7 @@ def train(loaded: tuple[Any, ...], name: str, steps: int, rule: str, seed: int) 
     rate = RATE * (batch / BATCH) ** RULES.get(rule, 0)
     config = TrainingConfig(
         batch_size=batch, learning_rate=rate, seed=seed, validate_every=max(1, EVERY // steps),
-        patience=4, patience_distance=1.0,
+        patience=4, patience_distance=1.0, device=device,
     )  # fmt: skip
 
     @torch.inference_mode()
@@ -162,6 +164,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="data-model, e.g. films-lightgcn")
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     for seed in range(arguments.seeds):
@@ -174,7 +177,7 @@ def main() -> None:
                 if file.exists():
                     continue
                 loaded = loaded or load(arguments.data, arguments.work, data, seed)
-                result = train(loaded, name, steps, rule, seed)
+                result = train(loaded, name, steps, rule, seed, arguments.device)
                 write_text(file, json.dumps(result))
                 print(file.stem, result, flush=True)
     page(arguments.work)

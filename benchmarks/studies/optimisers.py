@@ -1,6 +1,6 @@
 """What a lookup table loses when only the rows touched are walked: three optimisers, same rows.
 
-    python benchmarks/studies/optimisers.py DATA --work DIR [--seeds 3]
+    python benchmarks/studies/optimisers.py DATA --work DIR [--seeds 3] [--device cpu]
 
 DATA holds `amazon-baby` and `films-reference`. Each model is trained by Adam on whole tables, by
 `torch.optim.SparseAdam` and by this project's `RowAdam` (forced on tables of any size), everything
@@ -31,10 +31,10 @@ from cliper.training import Trainer, TrainingConfig, optimizer
 
 OPTIMISERS = ("Adam", "SparseAdam", "RowAdam")
 CASES = {
-    "films": ("bpr", "vbpr", "neumf", "clcrec"),
-    "baby": ("bpr", "neumf"),
+    "films": ("bpr", "vbpr", "fm", "neumf", "acf", "clcrec"),
+    "baby": ("bpr", "fm", "neumf"),
 }
-RESULT = Path(__file__).parents[1] / "results" / "optimisers.md"
+RESULT = Path(__file__).parents[2] / "results" / "optimisers.md"
 
 
 def load(data: Path, work: Path, name: str) -> Dataset:
@@ -59,12 +59,12 @@ def measure(model: Backbone, split: Split, part: str) -> dict[str, float]:
     return dict(found.metrics)
 
 
-def train(dataset: Dataset, name: str, kind: str, seed: int) -> dict[str, Any]:
+def train(dataset: Dataset, name: str, kind: str, seed: int, device: str) -> dict[str, Any]:
     given = "features" in dataset.about
     split = make_split(dataset, "given" if given else "random", seed)
-    features = represent(dataset, kind="vanilla") if name in ("vbpr", "clcrec") else None
+    features = represent(dataset, kind="vanilla") if name in ("vbpr", "acf", "clcrec") else None
     model = create_backbone(name, split.train, features, {}, seed)
-    config = TrainingConfig(seed=seed, max_epochs=400, validate_every=2, patience=5)
+    config = TrainingConfig(seed=seed, max_epochs=400, validate_every=2, patience=5, device=device)
     optimizer.FROM = 10**9 if kind == "Adam" else 0
     trainer = Trainer(model, split.train, config, lambda m: measure(m, split, "valid"))
     assert trainer.optimizer is not None
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="data-model, e.g. films-bpr")
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     pairs = [(data, name) for data, names in CASES.items() for name in names]
@@ -123,7 +124,9 @@ def main() -> None:
         file = arguments.work / f"{data}-{name}-{kind}-{seed}.json"
         if file.exists() or (arguments.only and f"{data}-{name}" not in arguments.only):
             continue
-        result = train(load(arguments.data, arguments.work, data), name, kind, seed)
+        result = train(
+            load(arguments.data, arguments.work, data), name, kind, seed, arguments.device
+        )
         write_text(file, json.dumps(result))
         print(file.stem, result, flush=True)
     head = (

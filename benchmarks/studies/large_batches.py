@@ -35,7 +35,7 @@ from cliper.representation.represent import represent
 from cliper.testing.warm_world import warm_world
 from cliper.training import Trainer, TrainingConfig
 
-RATE, BATCH, EVERY = 2e-3, 2048, 120
+RATE, BATCH, EVERY = 2e-3, 2048, 120  # steps between validations
 RULES = {"sqrt": 0.5, "linear": 1.0, "none": 0.0}
 # data → model → steps an epoch that are tried beside the small batch's.
 CASES = {
@@ -95,7 +95,7 @@ def train(
     rate = RATE * (batch / BATCH) ** RULES.get(rule, 0)
     config = TrainingConfig(
         batch_size=batch, learning_rate=rate, seed=seed, validate_every=max(1, EVERY // steps),
-        patience=4, patience_distance=1.0, device=device,
+        device=device,
     )  # fmt: skip
 
     @torch.inference_mode()

@@ -31,8 +31,8 @@ from cliper.training import Trainer, TrainingConfig, optimizer
 
 OPTIMISERS = ("Adam", "SparseAdam", "RowAdam")
 CASES = {
-    "films": ("bpr", "vbpr", "fm", "neumf", "acf", "clcrec"),
-    "baby": ("bpr", "fm", "neumf"),
+    "films": ("bpr", "vbpr", "neumf", "acf", "clcrec"),
+    "baby": ("bpr", "neumf"),
 }
 RESULT = Path(__file__).parents[2] / "results" / "optimisers.md"
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import torch
 from huggingface_hub import snapshot_download
 
+from cliper.devices import available_device
 from cliper.encoders.hub import Repository, parse_repository
-from cliper.encoders.registry import available_device
 from cliper.errors import InputError
 from cliper.files import sha256_file
 

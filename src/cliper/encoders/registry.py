@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from cliper.devices import available_device
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.catalogue_encoder import CatalogueEncoder
 from cliper.encoders.runtime.choice import check_runtime
@@ -167,21 +168,3 @@ def _factory(settings: EncoderSettings) -> Factory:
     every = ", ".join(known)
     hint = f"did you mean {near[0]!r}?" if near else f"one of {every}, hf:ORG/NAME, or a path"
     raise InputError(f"unknown encoder {name!r}", remedy=hint)
-
-
-def available_device(name: str) -> str:
-    """`name`, or the best device for `auto`; one that is not here is an `InputError`."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"unknown device {name!r}", remedy="cpu, cuda, mps or auto") from None
-    absent = (device.type == "cuda" and not torch.cuda.is_available()) or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    )
-    if absent or device.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"device {name!r} is not available here", remedy="use cpu or auto")
-    return name

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from cliper.devices import available_device
 from cliper.encoders.efficientnet import EfficientNetLite
 from cliper.encoders.images import ImageFailure
 from cliper.encoders.minilm import MiniLM
-from cliper.encoders.registry import available_device
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import RowStore
 from cliper.errors import InputError

@@ -2,11 +2,9 @@
 
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 
 from cliper.config import StrictConfig
-from cliper.errors import InputError
 
 BATCH, STEPS = 2048, 64
 """The literature's batch; and how many steps an epoch `auto` allows where each costs the same."""
@@ -79,23 +77,3 @@ class SizedTraining(TrainingConfig):
     """Settings with a batch that is a number."""
 
     batch_size: BatchSize = BATCH
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that this machine (or this build of PyTorch) does not have.
-
-    A setting may well name one that is elsewhere, so this is asked when training starts.
-
-    Raises:
-        InputError: it is not available.
-    """
-    kind, _, number = device.partition(":")
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(kind, False):
-        raise InputError(
-            f"{device!r} is not available here", where="training.device", remedy="use cpu"
-        )

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from cliper.backbones import Backbone, Batch
 from cliper.data import Interactions
+from cliper.devices import available_device
 from cliper.errors import CliperError, InputError
 from cliper.progress import task
 from cliper.ranking import Evaluation
 from cliper.tensor_files import load_tensors, save_tensors
-from cliper.training.config import TrainingConfig, check_device
+from cliper.training.config import TrainingConfig
 from cliper.training.optimizer import Adam
 from cliper.training.ranks import Ranks
 from cliper.training.sampler import UniformSampler
@@ -80,7 +81,7 @@ class Trainer:
         identity: str = "",
         ranks: Ranks | None = None,
     ) -> None:
-        check_device(config.device)
+        available_device(config.device, where="training.device")
         self.backbone, self._validate = backbone.to(config.device), validate
         self.config = config.sized(len(train), backbone.costs_by_step)
         self.checkpoint, self.identity, self.ranks = checkpoint, identity, ranks

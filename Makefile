@@ -6,17 +6,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
-CHECKED := src tests benchmarks examples
+CHECKED := src tests benchmarks examples docs/*.py
 CLIPER_DATA ?= ../shared/data
 POSTERS := $(CLIPER_DATA)/movielens-100k-posters
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean distclean
+.PHONY: help demo test lint docs bench clean distclean
 
 help:
 	@echo "make demo   the whole job on a generated shop; writes demo/ and names its HTML report"
 	@echo "make test   style, types, layers and the whole test suite"
 	@echo "make lint   style, types and layers alone"
+	@echo "make docs   these pages as a site, in site/"
 	@echo "make bench  the benchmarks, each against its own floor"
 	@echo "make clean  remove caches, builds and demo/ (make distclean: .venv as well)"
 
@@ -33,6 +34,11 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Strictly: a broken link, a missing anchor or a page without a place is an error.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/build.py
+	@echo "site/index.html; with search: $(BIN)/python -m http.server --directory site"
 
 # Some benchmarks want real data and are left out where there is none.
 bench: $(VENV)/.installed-test
@@ -54,7 +60,7 @@ bench: $(VENV)/.installed-test
 	done
 
 clean:
-	rm -rf build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf build dist demo site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		.import_linter_cache
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -74,4 +80,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[test]'
-	@touch $(VENV)/.installed $@
+	@touch $(VENV)/.installed $(VENV)/.installed-docs $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
+	@touch $@

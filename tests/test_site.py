@@ -3,7 +3,6 @@
 import importlib.util
 import re
 import runpy
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs"))
 BUILDER = runpy.run_path(str(ROOT / "docs" / "build.py"))
 
 
@@ -22,6 +20,18 @@ def test_every_page_has_a_place_in_the_navigation() -> None:
     for page in BUILDER["pages"]():
         name = page.relative_to(ROOT)
         assert any(name.match(str(pattern)) for pattern in patterns), f"{name}: not in mkdocs.yml"
+
+
+def test_lists_and_tables_stand_apart() -> None:
+    """An empty line above them; without it Python-Markdown reads on, unlike other Markdown."""
+    block = r"(- |\d+\. |\|)"
+    for page in BUILDER["pages"]():
+        text = re.sub(r"^ *```.*?^ *```", "", page.read_text("utf-8"), flags=re.M | re.S)
+        before = ""
+        for line in text.splitlines():
+            starts = re.match(block, line) and not re.match(rf" *{block}|  ", before)
+            assert not (starts and before.strip()), (page.relative_to(ROOT), line)
+            before = line
 
 
 def test_links_of_a_copied_page(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@
 
 A generated shop with pictures is prepared, encoded and trained on once. Then its files are damaged
 one at a time and read by everything that reads them, and commands are killed (SIGKILL, at random
-moments) and given again. Nothing may be read without a word when it says something else, no other
-exception than `InputError` may come out, and after the last command nothing half-written may lie
-about. What needs root is left out, and said so, without it. Writes `results/faults.md`.
+moments) and given again; of commands with several processes the command itself, or one of the
+others. Nothing may be read without a word when it says something else, no other exception than
+`InputError` may come out, and after the last command nothing half-written may lie about, and no
+process be left. What needs root is left out, and said so, without it. Writes `results/faults.md`.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from datetime import date
 from pathlib import Path
 
@@ -46,6 +47,8 @@ from cliper.serving import Recommender
 RESULT = Path(__file__).parents[1] / "results" / "faults.md"
 ITEMS, USERS, EACH = 40, 60, 10
 Digest = Callable[[], str]
+SEVERAL = ("--processes", 2, "--epochs", 10, "--set", "training.patience=1000",
+           "--set", "training.checkpoint_seconds=0")  # fmt: skip
 
 
 def write_shop(folder: Path) -> None:
@@ -187,9 +190,13 @@ def quiet(*arguments: object) -> Callable[[], int]:
 
 
 def content(folder: Path) -> dict[str, str]:
-    """Files that must be the same whatever happened on the way."""
-    found = [*folder.glob("*.parquet"), *folder.glob("*.safetensors")]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+    """Files that must be the same whatever happened on the way; a search's trials hold times."""
+    found = [*folder.rglob("*.parquet"), *folder.rglob("*.safetensors")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in found
+        if path.name != "trials.parquet"
+    }
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -232,6 +239,110 @@ def kills(root: Path, count: int, until: float) -> Counter[str]:
                 outcomes[f"{name}: LEFT BEHIND {left[0]}"] += 1
             shutil.rmtree(work)
     return outcomes
+
+
+def compare(dataset: Path, out: Path) -> tuple[object, ...]:
+    """The arguments, of four trainings in two processes."""
+    return ("compare", dataset, "--backbones", "vbpr,bpr", "--features", "vanilla", "--seeds", 2,
+            *SEVERAL, "--out", out)  # fmt: skip
+
+
+def search(dataset: Path, out: Path) -> tuple[object, ...]:
+    """The arguments, of a search in two processes whose trials do not depend on one another."""
+    return ("search", dataset, "--backbone", "bpr", "--features", "none", "--trials", 4,
+            "--space", "training.learning_rate=1e-3..1e-2", "--sampler", "random",
+            "--prune", "none", *SEVERAL, "--out", out)  # fmt: skip
+
+
+def group_of(leader: int) -> list[int]:
+    """The processes of a group but its leader that are alive, by /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, group = path.read_text().rpartition(")")[2].split()[:3]
+        except OSError:  # it has ended
+            continue
+        if int(group) == leader != int(path.parent.name) and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def several(work: Callable[[], int], after: float, victim: str) -> tuple[str, int]:
+    """Do it in a group of processes, one of which is killed after so many seconds.
+
+    Returns:
+        Whom it met (`none` if all was done before), and the command's status.
+    """
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        status = 99
+        try:
+            status = work()
+        finally:
+            os._exit(status)
+    time.sleep(after)
+    others = group_of(child)
+    done, status = os.waitpid(child, os.WNOHANG)
+    met = "none" if done else victim if victim == "command" or others else "command"
+    if not done:
+        with suppress(ProcessLookupError):
+            os.kill(child if met == "command" else random.choice(others), signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+    patience = time.monotonic() + 10
+    while left := group_of(child):
+        if time.monotonic() > patience:
+            for one in left:
+                os.kill(one, signal.SIGKILL)
+            raise SystemExit(f"{len(left)} processes are left of a command that is gone")
+        time.sleep(0.05)
+    return met, os.waitstatus_to_exitcode(status)
+
+
+def kills_of_several(root: Path, count: int, until: float) -> Counter[str]:
+    """Kill commands with several processes, or one of these; as `kills`."""
+    generator, outcomes = random.Random(3), Counter[str]()
+    work = root / "several"
+    began = time.monotonic()
+    for number, (name, arguments) in enumerate((("compare", compare), ("search", search)), 1):
+        end, killed = began + (until - began) * number / 2, 0
+        words = arguments(root / "ds", work / "out")
+        for _ in range(2):  # the first encodes as well
+            work.mkdir()
+            started = time.monotonic()
+            if forked(quiet(*words)) != 0:
+                raise SystemExit(f"{name} fails without any fault")
+            takes, whole = time.monotonic() - started, content(work / "out")
+            shutil.rmtree(work)
+        while killed < count // 2 and time.monotonic() < end:
+            work.mkdir()
+            for _ in range(generator.randint(1, 4)):
+                victim = generator.choice(("command", "another"))
+                met, status = several(one_line(*words), generator.uniform(0, takes), victim)
+                killed += met != "none"
+                expected = {"none": (0,), "command": (-9,), "another": (0, 1)}[met]
+                told = "" if status in expected else f", ENDS WITH {status}"
+                of = {"none": "done before", "command": "the command killed",
+                      "another": "one of its processes killed"}[met]  # fmt: skip
+                outcomes[f"{name}: {of}{told}"] += 1
+            same = forked(quiet(*words)) == 0 and content(work / "out") == whole
+            outcomes[f"{name}: ends in the same bytes" if same else f"{name}: DIFFERS"] += 1
+            if left := left_behind(work):
+                outcomes[f"{name}: LEFT BEHIND {left[0]}"] += 1
+            shutil.rmtree(work)
+    return outcomes
+
+
+def one_line(*arguments: object) -> Callable[[], int]:
+    """A command in a child; its status, 90 where a failure is not told in one line."""
+
+    def work() -> int:
+        status, text = command(*arguments)
+        last = text.strip().splitlines()[-1:] or [""]
+        told = "Traceback" not in text and last[0].startswith("cliper:")
+        return status if status == 0 or told else 90
+
+    return work
 
 
 def told(*arguments: object) -> Callable[[], int]:
@@ -329,16 +440,18 @@ def run(options: argparse.Namespace, root: Path) -> None:
         shutil.rmtree(root / "half", ignore_errors=True)
         forked(quiet(*train(root / "ds", root / "half", 10_000)), 4.0)
     kinds = what_is_read(root)
-    shares = [time.monotonic() + options.seconds * share for share in (0.4, 0.5, 0.85, 1.0)]
+    shares = [time.monotonic() + options.seconds * share for share in (0.4, 0.5, 0.65, 0.95, 1.0)]
     flips = damage(kinds, options.flips, shares[0], cut=False)
     print(flips, flush=True)
     cuts = damage(kinds, options.truncations, shares[1], cut=True)
     print(cuts, flush=True)
-    killed = kills(root, options.kills, shares[2])
+    killed = kills(root, options.kills // 2, shares[2])
     print(killed, flush=True)
+    of_several = kills_of_several(root, options.kills - options.kills // 2, shares[3])
+    print(of_several, flush=True)
     statuses = disks(root)
     print(statuses, flush=True)
-    writers = two_writers(root, 10, shares[3])
+    writers = two_writers(root, 10, shares[4])
     lines = [
         "# Faults",
         "",
@@ -354,7 +467,7 @@ def run(options: argparse.Namespace, root: Path) -> None:
         "more). *silent*, *unclear* and capitals are failures.",
         *table("Flipped bits", flips),
         *table("Cut files", cuts),
-        *table("Kills", {"SIGKILL at a random moment": killed}),
+        *table("Kills", {"one process": killed, "two processes and the command": of_several}),
         *table("Two writers", {"two trainings, one `--out`": writers}),
         "",
         "## Disks",

@@ -21,6 +21,10 @@ from filelock import FileLock, Timeout
 from cliper.errors import InputError
 
 LOCK_FILE = ".lock"
+# What Python, NumPy, Arrow and PyTorch raise where a value is missing or of another type.
+_OTHER_VALUES = (
+    LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RuntimeError,
+)  # fmt: skip
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
@@ -181,8 +185,33 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_once)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except ValueError as error:  # broken, not UTF-8, or a key that is given twice
+    except (ValueError, RecursionError) as error:  # not UTF-8, a key given twice, nested too deep
         raise InputError(f"not valid JSON: {error}", where=str(path)) from None
+
+
+@contextmanager
+def as_written(path: Path, remedy: str = "make it again") -> Iterator[None]:
+    """What is taken out of a file's values is there, and of the type that it was written with.
+
+    Args:
+        path: of the file, for the message.
+        remedy: what helps where it is not.
+
+    Raises:
+        InputError: in place of what Python raises for a missing key or a value of another type.
+
+    >>> with as_written(Path("report.json")):
+    ...     {"mean": 0.5}["metric"]
+    Traceback (most recent call last):
+    ...
+    cliper.errors.InputError: report.json: damaged, or of another version (KeyError: 'metric') \
+(make it again)
+    """
+    try:
+        yield
+    except _OTHER_VALUES as error:
+        told = f"damaged, or of another version ({type(error).__name__}: {error})"
+        raise InputError(told, where=str(path), remedy=remedy) from error
 
 
 def sha256_bytes(content: bytes) -> str:

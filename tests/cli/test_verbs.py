@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import re
+import shutil
 import types
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_evaluate_says_what_is_not_as_at_the_training(cliper, vbpr_run, monkeypa
     assert len(made["features"]) == len(made["encoder"]) == len(made["code"]) == 64
     assert cliper("evaluate", vbpr_run, "--json").json["otherwise"] == []
     monkeypatch.setattr(made_with, "code_hash", lambda: "0" * 64)
-    monkeypatch.setattr(made_with, "encoder_hashes", lambda *_: {"1" * 64})
+    monkeypatch.setattr(made_with, "stored", lambda *_: {Path(): {"encoder_hash": "1" * 64}})
     monkeypatch.setattr(made_with, "version", lambda name: "0.1")
     told = cliper("evaluate", vbpr_run)
     assert told.status == 0
@@ -139,6 +140,28 @@ def test_evaluate_says_what_is_not_as_at_the_training(cliper, vbpr_run, monkeypa
         f"the encoder embedded was {made['encoder'][:12]}, the dataset's store has 111111111111",
     ):
         assert f"note: not as at the training: {line}" in " ".join(told.out.split())
+
+
+def test_evaluate_says_when_features_or_the_model_are_others(cliper, dataset, vbpr_run, tmp_path):
+    made = json.loads((vbpr_run / "results.json").read_text())["made_with"]
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(dataset, data)
+    shutil.copytree(vbpr_run, run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["dataset"]["path"] = str(data)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert cliper("evaluate", run, "--json").json["otherwise"] == []
+    for about in (data / "encodings").glob("embedded-*/**/about.json"):
+        text = np.load(about.with_name("text.npy"))
+        np.save(about.with_name("text.npy"), text[..., ::-1])
+        about.with_name("SHA256SUMS").unlink()
+    with (run / "model.safetensors").open("ab") as stream:
+        stream.write(b" ")
+    told = cliper("evaluate", run, "--json").json["otherwise"]
+    assert [one.rpartition(" ")[0] for one in told] == [
+        f"the model was {made['model'][:12]}, is",
+        f"the features were {made['features'][:12]}, made again they are",
+    ]
 
 
 def test_a_runs_config_runs_again_to_the_same_bytes(cliper, bpr_run, vbpr_run, tmp_path):

@@ -17,7 +17,7 @@ from cliper.cli.usage import verb
 def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) -> None:
     """Score the test split from the saved artefact; the dataset must still be there.
 
-    Says which versions, code or encoder are not those that the run was made with.
+    Says which versions, code, model, encoder or features are not those that the run was made with.
 
     \b
     Example:
@@ -27,8 +27,7 @@ def command(run: Path, mask: str | None, candidates: str | None, as_json: bool) 
     from cliper.experiments.run.made_with import differences
 
     loaded, evaluation = evaluate_run(run, mask=mask, candidates=candidates)
-    config = load_config(loaded.directory)
-    otherwise = differences(loaded.results, Path(config.dataset.path))
+    otherwise = differences(loaded.directory, load_config(loaded.directory))
     results = loaded.results
     update = {"mask": mask} if mask else {}
     if candidates == "all" or (candidates == "split" and results.protocol.split != "cold-item"):

@@ -15,7 +15,7 @@ from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.rows import StoredRows
 from cliper.encoders.store import ABSENT, KeyArray, RowStore
 from cliper.errors import InputError
-from cliper.files import read_json, sweep, temporary_folder, write_json
+from cliper.files import as_written, read_json, sweep, temporary_folder, write_json
 from cliper.sums import SMALL, check_sums, write_sums
 from cliper.types import FloatArray, JsonObject
 
@@ -94,16 +94,16 @@ def _about(space: Space, report: EncodeReport) -> JsonObject:
     }
 
 
-def encoder_hashes(root: Path, encoder: str) -> set[str]:
-    """The hashes of an encoder of this name that a dataset's store has encodings of."""
-    found = set()
-    for path in root.glob("**/about.json"):
+def stored(root: Path, encoder: str) -> dict[Path, JsonObject]:
+    """What a dataset's store has encodings of by an encoder of this name: folder → `about.json`."""
+    found: dict[Path, JsonObject] = {}
+    for path in sorted(root.glob("**/about.json")):
         try:
             about = read_json(path)
         except InputError:  # damaged: whoever reads these encodings is told
             continue
         if isinstance(about, dict) and about.get("encoder") == encoder:
-            found.add(str(about.get("encoder_hash", "")))
+            found[path.parent] = about
     return found
 
 
@@ -115,21 +115,33 @@ def load_assembled(folder: Path) -> Encodings:
     """
     check_sums(folder, *_FILES, remedy=_AGAIN, up_to=SMALL)
     about = read_json(folder / "about.json")
-    try:
+    with as_written(folder, _AGAIN):
+        names = ("text", "text_present", "image", "image_present")
+        try:
+            text, text_present, image, image_present = (
+                open_array(folder / f"{name}.npy") for name in names
+            )
+        except (OSError, EOFError) as error:
+            raise ValueError(str(error)) from None
+        (c, n, width), views = text.shape, tuple(map(str, about["views"]))
+        shapes = (len(views), text_present.shape, image.shape, image_present.shape)
+        if shapes != (c, (c, n), (n, width), (n,)):
+            raise ValueError("arrays of different shapes")
+        kinds = [array.dtype.str for array in (text, text_present, image, image_present)]
+        if kinds != ["<f4", "|b1", "<f4", "|b1"]:
+            raise ValueError("arrays of another type")
         return Encodings(
-            items_hash=about["items_hash"],
-            encoder=about["encoder"],
-            key=about["key"],
-            views=tuple(about["views"]),
-            text=open_array(folder / "text.npy"),
-            text_present=np.load(folder / "text_present.npy", allow_pickle=False),
-            image=open_array(folder / "image.npy"),
-            image_present=np.load(folder / "image_present.npy", allow_pickle=False),
+            items_hash=str(about["items_hash"]),
+            encoder=str(about["encoder"]),
+            key=str(about["key"]),
+            views=views,
+            text=text,
+            text_present=np.array(text_present),
+            image=image,
+            image_present=np.array(image_present),
             folder=folder,
             encoder_hash=str(about.get("encoder_hash", "")),
         )
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"damaged encodings ({error})", where=str(folder), remedy=_AGAIN) from None
 
 
 def _write(

@@ -96,6 +96,7 @@ def represent_dataset(
     on_report: OnReport | None = None,
     *,
     weights: Mapping[str, float] | None = None,
+    encodings: Encodings | None = None,
 ) -> ItemFeatures | None:
     """The features that settings ask for, of the modalities that they name; None for kind `none`.
 
@@ -104,6 +105,7 @@ def represent_dataset(
         settings: all that decides the features.
         on_report: called with what was encoded and what was reused.
         weights: of the learned fusion, as a run has kept them; learned again if None.
+        encodings: what `encodings_of` gives, where they are at hand.
 
     Raises:
         InputError: as from `represent`.
@@ -117,7 +119,8 @@ def represent_dataset(
     elif kind == "vanilla":
         features = _vanilla(dataset, settings, on_report)
     else:
-        fusion, encodings = settings.fusion, encodings_of(dataset, settings, on_report)
+        fusion = settings.fusion
+        encodings = encodings or encodings_of(dataset, settings, on_report)
         has_temperature = fusion.kind == "attention" or "temperature" in fusion.model_fields_set
         training = None
         if fusion.kind == "learned":

@@ -46,6 +46,8 @@ from cliper.serving import Recommender
 
 RESULT = Path(__file__).parents[1] / "results" / "faults.md"
 ITEMS, USERS, EACH = 40, 60, 10
+PATIENCE = 60
+"""Seconds that a command's other processes may take to notice that it is gone."""
 Digest = Callable[[], str]
 SEVERAL = ("--processes", 2, "--epochs", 10, "--set", "training.patience=1000",
            "--set", "training.checkpoint_seconds=0")  # fmt: skip
@@ -289,12 +291,13 @@ def several(work: Callable[[], int], after: float, victim: str) -> tuple[str, in
         with suppress(ProcessLookupError):
             os.kill(child if met == "command" else random.choice(others), signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
-    patience = time.monotonic() + 10
+    patience = time.monotonic() + PATIENCE
     while left := group_of(child):
         if time.monotonic() > patience:
             for one in left:
+                print(f"    left: {Path(f'/proc/{one}/cmdline').read_bytes()!r}", flush=True)
                 os.kill(one, signal.SIGKILL)
-            raise SystemExit(f"{len(left)} processes are left of a command that is gone")
+            raise SystemExit(f"{len(left)} processes are left of a command that is gone ({met})")
         time.sleep(0.05)
     return met, os.waitstatus_to_exitcode(status)
 
@@ -440,14 +443,14 @@ def run(options: argparse.Namespace, root: Path) -> None:
         shutil.rmtree(root / "half", ignore_errors=True)
         forked(quiet(*train(root / "ds", root / "half", 10_000)), 4.0)
     kinds = what_is_read(root)
-    shares = [time.monotonic() + options.seconds * share for share in (0.4, 0.5, 0.65, 0.95, 1.0)]
+    shares = [time.monotonic() + options.seconds * share for share in (0.3, 0.35, 0.55, 0.95, 1.0)]
     flips = damage(kinds, options.flips, shares[0], cut=False)
     print(flips, flush=True)
     cuts = damage(kinds, options.truncations, shares[1], cut=True)
     print(cuts, flush=True)
-    killed = kills(root, options.kills // 2, shares[2])
+    killed = kills(root, options.kills - options.kills // 4, shares[2])
     print(killed, flush=True)
-    of_several = kills_of_several(root, options.kills - options.kills // 2, shares[3])
+    of_several = kills_of_several(root, options.kills // 4, shares[3])
     print(of_several, flush=True)
     statuses = disks(root)
     print(statuses, flush=True)
@@ -464,7 +467,9 @@ def run(options: argparse.Namespace, root: Path) -> None:
         "",
         "*refused*: one line that names the file or its folder. *no other result*: what reading "
         "says is the same (a digest of a file that nothing reads, a row that is encoded once "
-        "more). *silent*, *unclear* and capitals are failures.",
+        "more). *refused without the file*: of `config.yaml` the dataset's path was hit, and the "
+        "message names the dataset that is not there. *silent*, *unclear* and capitals are "
+        "failures.",
         *table("Flipped bits", flips),
         *table("Cut files", cuts),
         *table("Kills", {"one process": killed, "two processes and the command": of_several}),

@@ -41,6 +41,8 @@ class StrictConfig(BaseModel):
         Raises:
             InputError: on the first unknown key or bad value.
         """
+        if not isinstance(values, Mapping):
+            raise InputError(f"settings are a mapping, got {type(values).__name__}", where=where)
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:

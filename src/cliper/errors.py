@@ -1,5 +1,8 @@
 """The exception tree: what a caller may want to tell apart."""
 
+MOST = 1000
+"""Characters of each part of a message: values of strangers are quoted in it."""
+
 
 class CliperError(Exception):
     """Base of every error that cliper raises on purpose."""
@@ -15,9 +18,16 @@ class InputError(CliperError):
     """
 
     def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+        what, where, remedy = _line(what), _line(where or ""), _line(remedy or "")
         text = f"{where}: {what}" if where else what
         super().__init__(f"{text} ({remedy})" if remedy else text)
 
 
 class MismatchError(CliperError):
     """Two containers were joined that speak of different users or items."""
+
+
+def _line(text: str) -> str:
+    """One line of bounded length, whatever it was made of."""
+    line = " ".join(text.splitlines())
+    return line if len(line) <= MOST else f"{line[:MOST]}…"

@@ -14,6 +14,8 @@ from torch import Tensor
 from cliper.errors import InputError
 from cliper.files import atomic_path
 
+ENCODE_AGAIN = "delete it and run 'cliper encode' again"
+
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -> None:
     """Write tensors, from any device, and facts that JSON can say."""
@@ -23,9 +25,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Any = None) -
         save_file(whole, temporary, metadata={"facts": text, "sha256": _digest(whole, text)})
 
 
-def load_tensors(
-    path: Path, remedy: str = "delete it and run 'cliper encode' again"
-) -> tuple[dict[str, Tensor], Any]:
+def load_tensors(path: Path, remedy: str = ENCODE_AGAIN) -> tuple[dict[str, Tensor], Any]:
     """Read what `save_tensors` wrote, on the CPU.
 
     Args:

@@ -38,6 +38,6 @@ def note_command(out: Path) -> None:
     """Keep what was typed in `out/command.txt`, a line a different command, for the report."""
     line = shlex.join(("cliper", *state().arguments))
     path = out / "command.txt"
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     if line not in lines:
         write_text(path, "\n".join([*lines, line]) + "\n")

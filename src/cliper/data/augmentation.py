@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.data.interactions import Interactions
-from cliper.data.readers.formats import reading
+from cliper.data.readers.formats import read_parquet
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
 from cliper.files import atomic_path
@@ -103,9 +103,7 @@ def read_augmentation(
     where = path / FILE
     if not where.is_file():
         raise InputError("a part of the dataset is missing", where=str(where), remedy=_AGAIN)
-    with reading(str(where)):
-        table = pq.read_table(where)
-        told = pq.read_table(path / "users.parquet")
+    table, told = read_parquet(where), read_parquet(path / "users.parquet")
     if not set(_COLUMNS) <= set(table.column_names) or "profile" not in told.column_names:
         raise InputError("not what 'cliper augment' writes", where=str(where), remedy=_AGAIN)
     vocabularies = (users, items, items)

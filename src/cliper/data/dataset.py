@@ -16,11 +16,11 @@ from cliper.data.augmentation import Augmentation, read_augmentation
 from cliper.data.catalogue import Catalogue
 from cliper.data.directory import set_aside
 from cliper.data.interactions import Interactions
-from cliper.data.readers.formats import reading
+from cliper.data.readers.formats import read_parquet
 from cliper.data.readers.times import PER_SECOND
 from cliper.data.vocabulary import Vocabulary
 from cliper.errors import InputError
-from cliper.files import atomic_path, read_json, write_json
+from cliper.files import as_written, atomic_path, read_json, write_json
 from cliper.notebook import html_table
 from cliper.sums import SUMS, check_sums, write_sums
 
@@ -246,6 +246,12 @@ class Dataset:
                 where=str(path / "dataset.json"),
                 remedy=_AGAIN,
             )
+        with as_written(path, _AGAIN):
+            return cls._of_parts(path, about)
+
+    @classmethod
+    def _of_parts(cls, path: Path, about: dict[str, Any]) -> "Dataset":
+        """What the files beside `dataset.json` hold."""
         users = Vocabulary(_read(path / "users.parquet", "user_id")["user_id"].combine_chunks())
         table = _read(path / "items.parquet", "item_id")
         items = Vocabulary(table["item_id"].combine_chunks())
@@ -263,8 +269,8 @@ class Dataset:
             items,
             user_index,
             item_index,
-            np.asarray(log["rating"], dtype=np.float32) if "rating" in names else None,
-            np.asarray(log["timestamp"], dtype=np.int64) if "timestamp" in names else None,
+            np.asarray(log["rating"].cast(pa.float32())) if "rating" in names else None,
+            np.asarray(log["timestamp"].cast(pa.int64())) if "timestamp" in names else None,
         )
         catalogue = None
         if about.get("has_catalogue"):
@@ -282,7 +288,7 @@ class Dataset:
                 _lists(table, "image_urls", path / "items.parquet"),
                 _lists(table, MORE_IMAGES, path / "items.parquet"),
             )
-        given = np.asarray(log["split"], dtype=np.int8) if "split" in names else None
+        given = np.asarray(log["split"].cast(pa.int8())) if "split" in names else None
         augmentation = read_augmentation(path, about, users, items)
         name = about.get("name", path.name)
         return cls(name, interactions, catalogue, path, given, about, augmentation)
@@ -304,8 +310,7 @@ def _read(path: Path, *needed: str) -> pa.Table:
     """A Parquet file of the dataset, with the columns that it must have."""
     if not path.is_file():
         raise InputError("a part of the dataset is missing", where=str(path), remedy=_AGAIN)
-    with reading(str(path)):
-        table = pq.read_table(path)
+    table = read_parquet(path)
     for name in needed:
         if name not in table.column_names:
             raise InputError(f"no column {name!r}", where=str(path), remedy=_AGAIN)

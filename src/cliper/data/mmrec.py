@@ -118,7 +118,7 @@ def _read(source: Rows, ledger: Ledger) -> tuple[dict[str, npt.NDArray[Any]], in
             row["split"] = _indices(found["split"], chunk.numbers, "x_label", source.name)
             _refuse(row["split"] > 2, row["split"], chunk.numbers, "x_label", source.name)
         if found["rating"] is not None:
-            row["rating"] = to_numbers(found["rating"])
+            row["rating"] = to_numbers(found["rating"], np.float32)
             _drop(ledger, keep, "rating", np.isnan(row["rating"]), chunk.numbers)
         if found["timestamp"] is not None:
             read = read_times(found["timestamp"])

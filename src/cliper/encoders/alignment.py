@@ -14,7 +14,8 @@ import torch
 from pydantic import Field
 
 from cliper.config import StrictConfig
-from cliper.tensor_files import load_tensors, save_tensors
+from cliper.files import as_written
+from cliper.tensor_files import ENCODE_AGAIN, load_tensors, save_tensors
 from cliper.types import FloatArray
 
 _BLOCK = 65536
@@ -111,8 +112,9 @@ class Alignment:
             InputError: the file is broken.
         """
         tensors, score = load_tensors(path)
-        arrays = {name: tensors[name].numpy() for name in _TENSORS}
-        return cls(**arrays, score=AlignmentScore(**score))
+        with as_written(path, ENCODE_AGAIN):
+            arrays = {name: tensors[name].numpy() for name in _TENSORS}
+            return cls(**arrays, score=AlignmentScore(**score))
 
 
 _TENSORS = ("text", "image_mean", "image_scale", "image")

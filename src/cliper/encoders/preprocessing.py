@@ -145,7 +145,7 @@ def parse_preprocessing(
     if not isinstance(settings, dict):
         raise InputError("not an object", where=where)
     kind = settings.get("image_processor_type") or settings.get("feature_extractor_type") or usual
-    kind = kind.removesuffix("Fast").removesuffix("Pil")
+    kind = str(kind).removesuffix("Fast").removesuffix("Pil")
     kind = kind.replace("FeatureExtractor", "ImageProcessor")
     if kind not in _USUAL:
         raise InputError(
@@ -159,7 +159,7 @@ def parse_preprocessing(
     given = {**defaults, **settings}
     try:
         mean, std = _affine(given, defaults)
-        return ImagePreprocessing(
+        found = ImagePreprocessing(
             resize=_resize_of(given["size"], given["square"]) if _on(given, "do_resize") else None,
             crop=_pair(given["crop_size"]) if given["do_center_crop"] else None,
             resample=int(given["resample"]),
@@ -167,7 +167,13 @@ def parse_preprocessing(
             mean=mean,
             std=std,
         )
-    except (KeyError, TypeError, ValueError) as error:
+        Image.Resampling(found.resample)
+        if any(one is not None and np.min(one) < 1 for one in (found.resize, found.crop)):
+            raise ValueError("a side below one pixel")
+        if not all(map(math.isfinite, (found.scale, *mean, *std))) or 0 in std:
+            raise ValueError("numbers that cannot be normalised with")
+        return found
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"cannot be read as preprocessing: {error!r}", where=where) from None
 
 

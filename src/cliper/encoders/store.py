@@ -146,8 +146,10 @@ class RowStore:
             try:
                 keys = open_array(path)
                 rows = open_array(self.folder / f"{name}.rows.npy")
-                if keys.dtype != KEY or rows.shape != (len(keys), self.width):
+                if keys.dtype != KEY or keys.ndim != 1 or rows.shape != (len(keys), self.width):
                     raise ValueError("shapes differ")
+                if rows.dtype != np.float32:
+                    raise ValueError("no rows")
                 if _chunk_name(keys) != name:
                     raise ValueError("other keys")
             except (OSError, ValueError, EOFError):

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from cliper.data.vocabulary import check_unicode
 from cliper.errors import InputError
 from cliper.types import IndexArray, JsonObject
 
 Ids = Callable[[list[str]], Sequence[Sequence[int]]]
 
+MOST_TOKENS = 2**22
+"""Ids of a vocabulary; the engine makes a place for each, and dies where there is no memory."""
 _PIECE = 4096  # texts tokenised at once: bounds the engine's own memory
 _FIRST_TRY = 16  # characters a wanted token; more are tried where that was not enough
 _SPACE = re.compile(r"\s")
@@ -104,6 +107,8 @@ def engine_tokenizer(
     Raises:
         InputError: a special token is not in the vocabulary.
     """
+    if max(engine.get_vocab().values(), default=0) >= MOST_TOKENS:
+        raise InputError(f"a token has a number of {MOST_TOKENS:,} or more", where=where)
     engine.no_padding()
     engine.no_truncation()
     engine.encode_special_tokens = True  # as plain text
@@ -135,7 +140,9 @@ def engine_tokenizer(
 def special_token(settings: JsonObject, key: str, usual: str) -> str:
     """A special token's text, which settings write bare or as an object."""
     value = settings.get(key) or usual
-    return str(value.get("content", usual) if isinstance(value, dict) else value)
+    text = str(value.get("content", usual) if isinstance(value, dict) else value)
+    check_unicode(text, key)
+    return text
 
 
 def length_limit(settings: JsonObject) -> int | None:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cliper.data import Catalogue, Interactions, Vocabulary
-from cliper.data.readers.formats import reading
+from cliper.data.readers.formats import read_parquet
 from cliper.errors import InputError
-from cliper.files import atomic_path, naming, read_json, write_text
+from cliper.files import as_written, atomic_path, naming, read_json, write_text
 from cliper.runs.record import Results
 from cliper.scoring import Scorer, restore_scorer
 from cliper.strict_yaml import read_yaml, write_yaml
@@ -209,11 +209,12 @@ class RunDirectory:
     def read_vocabulary(self) -> tuple[Vocabulary, Vocabulary, IndexArray]:
         """Users, items, and the number of training interactions per item (N,)."""
         table = self._read_table("vocabulary.parquet")
-        is_user = np.asarray(table["kind"]) == "user"
-        ids = table["id"].combine_chunks()
-        counts = np.asarray(table["train_interactions"], dtype=np.int64)
-        users = Vocabulary(ids.filter(pa.array(is_user)))
-        items = Vocabulary(ids.filter(pa.array(~is_user)))
+        with as_written(self.path / "vocabulary.parquet", "train again"):
+            is_user = np.asarray(table["kind"]) == "user"
+            ids = table["id"].combine_chunks()
+            users = Vocabulary(ids.filter(pa.array(is_user)))
+            items = Vocabulary(ids.filter(pa.array(~is_user)))
+        counts = self._whole(table, "vocabulary.parquet", "train_interactions")
         return users, items, counts[~is_user]
 
     def write_items(self, catalogue: Catalogue) -> None:
@@ -225,11 +226,20 @@ class RunDirectory:
 
     def read_items(self) -> pa.Table | None:
         """`item_id`, one column per field and `image`, a row per item; None in older runs."""
-        return self._read_table("items.parquet") if self.has_items else None
+        if not self.has_items:
+            return None
+        table = self._read_table("items.parquet")
+        with as_written(self.path / "items.parquet", "train again"):
+            table.select(["item_id", "image"])
+        return table
 
     def read_pictures(self) -> pa.ChunkedArray | None:
         """Where each item's picture is, below the dataset; None in older runs."""
-        return self._read_table("items.parquet", ["image"])["image"] if self.has_items else None
+        if not self.has_items:
+            return None
+        table = self._read_table("items.parquet", ["image"])
+        with as_written(self.path / "items.parquet", "train again"):
+            return table["image"].cast(pa.string())
 
     @property
     def has_items(self) -> bool:
@@ -239,10 +249,19 @@ class RunDirectory:
     def read_seen(self) -> tuple[IndexArray, IndexArray]:
         """Parallel user and item indices of everything that users have already."""
         table = self._read_table("seen.parquet")
-        return (
-            np.asarray(table["user_index"], dtype=np.int64),
-            np.asarray(table["item_index"], dtype=np.int64),
-        )
+        user = self._whole(table, "seen.parquet", "user_index")
+        return user, self._whole(table, "seen.parquet", "item_index")
+
+    def _whole(self, table: pa.Table, name: str, column: str) -> IndexArray:
+        """A column of whole numbers from 0."""
+        with as_written(self.path / name, "train again"):
+            values = table[column]
+            if not pa.types.is_integer(values.type) or values.null_count:
+                raise TypeError(f"{column} holds {values.type}")
+            found: IndexArray = np.asarray(values.cast(pa.int64()), dtype=np.int64)
+            if (found < 0).any():
+                raise ValueError(f"{column} is negative")
+            return found
 
     def read_per_user(self) -> pa.Table:
         """`user_index` and a column per metric, a row per user of the test."""
@@ -253,8 +272,7 @@ class RunDirectory:
         if not path.is_file():
             raise InputError("a part of the run is missing", where=str(path), remedy="train again")
         self.checked(name)
-        with reading(str(path)):
-            return pq.read_table(path, columns=columns)
+        return read_parquet(path, columns)
 
     def write_results(self, results: Results) -> None:
         """Write the digests, then `results.json`; the run counts as finished from here on."""
@@ -284,8 +302,11 @@ class RunDirectory:
             return []
         content = self.checked(self.metrics_file.name).read_bytes()
         try:
-            return [json.loads(line) for line in content.decode().splitlines() if line]
-        except ValueError as error:  # UnicodeDecodeError is one
+            lines = [json.loads(line) for line in content.decode().splitlines() if line]
+            if not all(isinstance(line, dict) for line in lines):
+                raise ValueError("a line is no object")
+            return lines
+        except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
             raise InputError(
                 f"damaged: {error}", where=str(self.metrics_file), remedy="train again"
             ) from None

@@ -6,6 +6,7 @@ from functools import cached_property
 from torch import Tensor
 
 from cliper.backbones import backbone_entry
+from cliper.files import as_written
 from cliper.runs import RunDirectory
 from cliper.scoring import FoldIn, Scorer
 from cliper.types import IndexArray
@@ -22,8 +23,10 @@ def restore_fold_in(run: RunDirectory, scorer: Scorer, counts: IndexArray) -> Fo
     Raises:
         InputError: the backbone is not installed, or its settings are not of this version.
     """
-    options = dict(run.read_config()["backbone"])
-    entry = backbone_entry(str(options.pop("name")))
+    with as_written(run.config_file, "train again"):
+        options = dict(run.read_config()["backbone"])
+        name = str(options.pop("name"))
+    entry = backbone_entry(name)
     config = entry.config.parse(options, where="backbone")
     return entry.backbone.fold_in(config, scorer, counts, _Parameters(run))
 

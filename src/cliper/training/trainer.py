@@ -15,6 +15,7 @@ from cliper.backbones import Backbone, Batch
 from cliper.data import Interactions
 from cliper.devices import available_device
 from cliper.errors import CliperError, InputError
+from cliper.files import as_written
 from cliper.progress import task
 from cliper.ranking import Evaluation
 from cliper.tensor_files import load_tensors, save_tensors
@@ -23,6 +24,7 @@ from cliper.training.optimizer import Adam
 from cliper.training.ranks import Ranks
 from cliper.training.sampler import UniformSampler
 
+_RESTART = "start again without --resume"
 SELECT_BY = "recall@20"
 Metrics = dict[str, float]
 
@@ -252,22 +254,25 @@ class Trainer:
 
     def _restore(self, path: Path) -> None:
         assert self.optimizer is not None
-        tensors, state = load_tensors(path, "start again without --resume")
-        if state["identity"] != self.identity:
-            raise InputError(
-                "the checkpoint belongs to another dataset or configuration",
-                where=str(path),
-                remedy="resume with the settings in config.yaml, or start again without --resume",
+        tensors, state = load_tensors(path, _RESTART)
+        with as_written(path, _RESTART):
+            if state["identity"] != self.identity:
+                raise InputError(
+                    "the checkpoint belongs to another dataset or configuration",
+                    where=str(path),
+                    remedy=f"resume with the settings in config.yaml, or {_RESTART}",
+                )
+
+            def part(prefix: str) -> dict[str, Tensor]:
+                return {
+                    k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+                }
+
+            self.backbone.load_state_dict(part("model/"))
+            self.best_parameters = {k: v.to(self.config.device) for k, v in part("best/").items()}
+            self.optimizer.restore(tensors)
+            self.generator.set_state(tensors["generator"])
+            self.sampler.generator.bit_generator.state = state["sampler"]
+            self.history = History(
+                state["epochs"], state["best_epoch"], state["best"], state["since_best"]
             )
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.backbone.load_state_dict(part("model/"))
-        self.best_parameters = {k: v.to(self.config.device) for k, v in part("best/").items()}
-        self.optimizer.restore(tensors)
-        self.generator.set_state(tensors["generator"])
-        self.sampler.generator.bit_generator.state = state["sampler"]
-        self.history = History(
-            state["epochs"], state["best_epoch"], state["best"], state["since_best"]
-        )

@@ -91,7 +91,7 @@ class PictureStore:
     def _holds(self, picture: Picture) -> bool:
         try:
             return (self.folder / picture.file).stat().st_size == picture.size
-        except OSError:
+        except (OSError, ValueError):  # a name that no file can have
             return False
 
     def _end_line(self) -> None:
@@ -137,5 +137,5 @@ def _parsed(line: bytes) -> tuple[str, Outcome] | None:
             entry["status"] if isinstance(entry["status"], int) else None,
             entry["again"] if entry["again"] in ("now", "later", "never") else "later",
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Literal, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cliper.errors import InputError
 
@@ -28,6 +30,10 @@ _KINDS: dict[str, Literal["csv", "jsonl", "parquet"]] = {
     ".parquet": "parquet",
 }
 _BUFFER = 2**18
+_BROKEN_PACKING = (
+    EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile,
+    NotImplementedError,  # of an archive packed in a way that nobody uses
+)  # fmt: skip
 _PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK"}
 _KNOWN = "use .csv, .tsv, .jsonl, .json (each also with .gz, .zst or .zip) or .parquet"
 Packing = Literal["", ".gz", ".zst", ".zip"]
@@ -256,13 +262,13 @@ def reading(where: str) -> Iterator[None]:
     """Turn what the libraries raise on damaged files into one line."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except _BROKEN_PACKING as error:
         raise InputError(
             f"the compressed data is cut off or damaged ({_one_line(error)})",
             where=where,
             remedy="fetch or write the file again",
         ) from None
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(
             f"damaged or unreadable data: {_one_line(error)}",
             where=where,
@@ -302,6 +308,18 @@ def not_text(source: Source) -> InputError:
     )
 
 
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A Parquet file whose texts are UTF-8 and whose lists end where they should.
+
+    Raises:
+        InputError: it cannot be read, or is damaged inside.
+    """
+    with reading(str(path)):
+        table = pq.read_table(path, columns=columns)
+        table.validate(full=True)
+    return table
+
+
 def open_array(path: Path) -> npt.NDArray[Any]:
     """Memory-map a .npy file, read-only.
 
@@ -310,7 +328,8 @@ def open_array(path: Path) -> npt.NDArray[Any]:
         OSError: it is not there.
     """
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (SyntaxError, TokenError, TypeError, MemoryError, OverflowError) as error:
+        with np.errstate(over="raise"):  # of a shape whose product is no number of bytes
+            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (SyntaxError, TokenError, TypeError, MemoryError, ArithmeticError) as error:
         raise ValueError(f"{path.name}: no .npy file ({type(error).__name__})") from None
     return array

@@ -70,7 +70,7 @@ def _read(
     with reading(source.name):
         try:
             yield from readers[source.kind](source, size, columns, advance)
-        except UnicodeDecodeError:
+        except UnicodeError:  # UTF-16 without its mark is no UnicodeDecodeError
             raise not_text(source) from None
 
 
@@ -269,6 +269,7 @@ def _parquet_chunks(
         wanted = [name for name in names if columns is None or name in columns]
         start = 1
         for batch in file.iter_batches(batch_size=size, columns=wanted):
+            batch.validate(full=True)
             values = {name: plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
             yield Chunk(np.arange(start, start + batch.num_rows), values, names)
             start += batch.num_rows

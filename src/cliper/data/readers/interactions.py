@@ -151,7 +151,7 @@ def read_interactions(
             "user": user, "item": item, "number": chunk.numbers,
         }  # fmt: skip
         if "rating" in columns:
-            rating = to_numbers(_column(chunk, "rating"))
+            rating = to_numbers(_column(chunk, "rating"), np.float32)
             keep.drop("rating missing or not a number", np.isnan(rating))
             found["rating"] = rating.astype(np.float32)
         if "timestamp" in columns:

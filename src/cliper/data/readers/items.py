@@ -169,5 +169,11 @@ def _values(chunk: Chunk, name: str) -> list[Any]:
     column = chunk.columns.get(name)
     if column is None:
         return [None] * len(chunk.numbers)
-    values: list[Any] = column.to_pylist() if isinstance(column, pa.Array) else column
+    if not isinstance(column, pa.Array):
+        values: list[Any] = column
+        return values
+    try:
+        values = column.to_pylist()
+    except (OverflowError, ValueError):  # a date that Python cannot say
+        values = column.cast(pa.string()).to_pylist()
     return values

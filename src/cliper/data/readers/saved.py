@@ -25,9 +25,8 @@ def saved_table(folder: Path, role: Role) -> Table:
         InputError: the folder is none of these, holds several splits, or is damaged.
     """
     _require(folder)
-    state = read_json(folder / "state.json")
-    files = _files(folder, state)
     with reading(str(folder)):
+        files = _files(folder, read_json(folder / "state.json"))
         schemas = [_stream(file).schema for file in files]
         names = list(schemas[0].names)
         check_names(names, str(folder))

@@ -110,8 +110,9 @@ def _asking(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (SQLAlchemyError, UnicodeDecodeError) as error:
+    except (SQLAlchemyError, UnicodeDecodeError, MemoryError) as error:  # of a damaged file
         what = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
+        what = what or "out of memory"
         raise InputError(f"the database says: {what}", where=where) from None
 
 

@@ -86,8 +86,10 @@ def _arrow_ids(values: pa.Array, numbers: IndexArray, where: str) -> pa.Array:
     raise InputError(f"ids of type {kind}", where=where, remedy="store ids as strings or integers")
 
 
-def to_numbers(values: list[Any] | pa.Array) -> npt.NDArray[np.float64]:
-    """Numbers float64 (n,), NaN where a value is missing or not a finite number.
+def to_numbers(
+    values: list[Any] | pa.Array, kind: type[np.floating[Any]] = np.float64
+) -> npt.NDArray[np.float64]:
+    """Numbers float64 (n,), NaN where a value is missing, not finite or too large for `kind`.
 
     >>> to_numbers(["4", " 3.5 ", "", "five", "inf"]).tolist()
     [4.0, 3.5, nan, nan, nan]
@@ -101,7 +103,7 @@ def to_numbers(values: list[Any] | pa.Array) -> npt.NDArray[np.float64]:
         result = _parsed(pc.utf8_trim_whitespace(array))
     else:
         result = np.full(len(array), np.nan)
-    result[~np.isfinite(result)] = np.nan
+    result[~(np.abs(result) <= np.finfo(kind).max)] = np.nan
     return result
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cliper.encoders.adaptation.loop import FitState
 from cliper.errors import InputError
+from cliper.files import as_written
 from cliper.tensor_files import load_tensors, save_tensors
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -36,20 +37,36 @@ class FitCheckpoint:
         """Put everything back to where it was; None without a file, or with a broken one."""
         try:
             kept, facts = load_tensors(self.path)
+            with as_written(self.path):
+                return self._restored(kept, facts, tensors, optimiser, generator)
         except InputError:  # the fit can begin again
             return None
+
+    def _restored(
+        self,
+        kept: Mapping[str, Tensor],
+        facts: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        optimiser: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> FitState:
+        now = {name: kept[f"now/{name}"] for name in tensors}
+        best = {name: kept[f"best/{name}"].to(tensor.device) for name, tensor in tensors.items()}
+        for name, tensor in tensors.items():
+            if not now[name].shape == best[name].shape == tensor.shape:
+                raise ValueError(f"{name} has another shape")
+        mrr = -math.inf if facts["best_mrr"] is None else facts["best_mrr"]
+        state = FitState(facts["epoch"], facts["best_epoch"], mrr, best, facts["history"])
+        generator.set_state(kept["generator"])  # nothing can fail from here on
         with torch.no_grad():
             for name, tensor in tensors.items():
-                tensor.copy_(kept[f"now/{name}"])
+                tensor.copy_(now[name])
                 optimiser.state[tensor] = {
                     moment: _like(kept[f"{moment}/{name}"], tensor, moment)
                     for moment in _MOMENTS
                     if f"{moment}/{name}" in kept  # none before the first gradient
                 }
-        generator.set_state(kept["generator"])
-        best = {name: kept[f"best/{name}"].to(tensor.device) for name, tensor in tensors.items()}
-        mrr = -math.inf if facts["best_mrr"] is None else facts["best_mrr"]
-        return FitState(facts["epoch"], facts["best_epoch"], mrr, best, facts["history"])
+        return state
 
     def save(
         self,

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from cliper.errors import InputError
-from cliper.tensor_files import load_tensors, save_tensors
+from cliper.files import as_written
+from cliper.tensor_files import ENCODE_AGAIN, load_tensors, save_tensors
 
 
 class LowRankAdapters:
@@ -94,7 +95,8 @@ class LowRankAdapters:
             InputError: the file is broken.
         """
         tensors, facts = load_tensors(path)
-        return cls(tensors, float(facts["scale"]))
+        with as_written(path, ENCODE_AGAIN):
+            return cls(tensors, float(facts["scale"]))
 
     def _hook(self, name: str) -> Any:
         a, b = self.tensors[f"{name}.a"], self.tensors[f"{name}.b"]

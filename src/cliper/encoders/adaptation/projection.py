@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cliper.tensor_files import load_tensors, save_tensors
+from cliper.files import as_written
+from cliper.tensor_files import ENCODE_AGAIN, load_tensors, save_tensors
 from cliper.types import FloatArray
 
 TENSORS = ("text", "image")
@@ -81,7 +82,8 @@ class Projection:
             InputError: the file is broken.
         """
         tensors, _ = load_tensors(path)
-        return cls(*[tensors[name].numpy() if name in tensors else None for name in TENSORS])
+        with as_written(path, ENCODE_AGAIN):
+            return cls(*[tensors[name].numpy() if name in tensors else None for name in TENSORS])
 
 
 def _projected(rows: FloatArray, residual: FloatArray | None) -> FloatArray:

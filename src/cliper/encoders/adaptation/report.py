@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cliper.encoders.adaptation.retrieval import Direction, Retrieval, ViewRetrieval
-from cliper.files import read_json, write_json, write_text
+from cliper.files import as_written, read_json, write_json, write_text
 from cliper.types import JsonObject
 
 JSON_FILE, MARKDOWN_FILE, FIGURE_FILE = "report.json", "report.md", "retrieval.svg"
@@ -105,11 +105,12 @@ class AdaptationReport:
             InputError: the file is missing or broken.
         """
         tree = read_json(folder / JSON_FILE)
-        tree.pop("schema")
-        tree["history"] = tuple(tree["history"])
-        for side in ("before", "after"):
-            tree[side] = _retrieval(tree[side])
-        return cls(**tree)
+        with as_written(folder / JSON_FILE, "adapt again"):
+            tree.pop("schema")
+            tree["history"] = tuple(tree["history"])
+            for side in ("before", "after"):
+                tree[side] = _retrieval(tree[side])
+            return cls(**tree)
 
 
 _RECALLS = ("recall_at_1", "recall_at_5", "recall_at_10")

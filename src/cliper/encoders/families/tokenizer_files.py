@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE, Unigram, WordPiece
 
 from cliper.encoders.text_tokenizer import (
+    MOST_TOKENS,
     TextTokenizer,
     engine_tokenizer,
     length_limit,
@@ -198,6 +199,8 @@ def _openai(path: Path, _: JsonObject) -> Tokenizer:
 def _byte_pairs(vocabulary: dict[str, int], merges: list[Any]) -> Tokenizer:
     from transformers import CLIPTokenizer
 
+    if max(vocabulary.values(), default=0) >= MOST_TOKENS:
+        raise ValueError(f"a token has a number of {MOST_TOKENS:,} or more")
     _check_words((START, END), vocabulary)
     return _engine_of(CLIPTokenizer(vocab=vocabulary, merges=merges))
 

@@ -14,7 +14,7 @@ from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.run.finished import Run
 from cliper.experiments.statistics.contrast import Contrast, contrasted
 from cliper.experiments.statistics.significance import SIGNIFICANT, Evidence, evidence
-from cliper.files import read_json
+from cliper.files import as_written, read_json
 from cliper.metrics import saturated
 from cliper.notebook import Shown, html_table
 
@@ -251,22 +251,23 @@ def load_comparison(path: Path) -> Comparison:
     """
     if not (path / "compare.json").is_file():
         raise InputError("no compare.json: not a comparison", where=str(path))
-    saved = read_json(path / "compare.json")
-    outcomes = []
-    for row in saved["summary"]:
-        variant = Variant(
-            row["backbone"],
-            row["features"],
-            row["fusion"],
-            row.get("tag", ""),
-            row.get("settings", {}),
-        )
-        folders = [path / "runs" / variant.name / f"seed-{seed}" for seed in row["seeds"]]
-        runs = tuple(Run.load(folder) for folder in folders)
-        budget = row.get("search_budget", saved["search_budget"])
-        outcomes.append(Outcome(variant, runs, row["chosen"], budget))
-    baselines = {row["name"]: row["baseline"] for row in saved["summary"] if row["baseline"]}
-    return analyse(outcomes, saved["metric"], baselines, folds=saved.get("folds", False))
+    with as_written(path / "compare.json", "compare again"):
+        saved = read_json(path / "compare.json")
+        outcomes = []
+        for row in saved["summary"]:
+            variant = Variant(
+                row["backbone"],
+                row["features"],
+                row["fusion"],
+                row.get("tag", ""),
+                row.get("settings", {}),
+            )
+            folders = [path / "runs" / variant.name / f"seed-{seed}" for seed in row["seeds"]]
+            runs = tuple(Run.load(folder) for folder in folders)
+            budget = row.get("search_budget", saved["search_budget"])
+            outcomes.append(Outcome(variant, runs, row["chosen"], budget))
+        baselines = {row["name"]: row["baseline"] for row in saved["summary"] if row["baseline"]}
+        return analyse(outcomes, saved["metric"], baselines, folds=saved.get("folds", False))
 
 
 def deviation(values: np.ndarray) -> float:

@@ -76,4 +76,4 @@ def _run_in(folder: Path) -> Run | None:
 
 def _commands(folder: Path) -> tuple[str, ...]:
     path = folder / COMMAND
-    return tuple(path.read_text("utf-8").splitlines()) if path.is_file() else ()
+    return tuple(path.read_text("utf-8", "replace").splitlines()) if path.is_file() else ()

@@ -6,7 +6,7 @@ from typing import Any
 
 from cliper.experiments.reports.page import Cell, Graphic, Row, Table, TablesSection
 from cliper.experiments.reports.study_sections import inline_figure
-from cliper.files import read_json
+from cliper.files import as_written, read_json
 
 SHOWN = 8
 
@@ -18,7 +18,11 @@ def is_search(folder: Path) -> bool:
 
 def search_section(folder: Path) -> TablesSection:
     """The section of the search in `folder`."""
-    search = read_json(folder / "search.json")
+    with as_written(folder / "search.json", "search again"):
+        return _section(read_json(folder / "search.json"), folder)
+
+
+def _section(search: Mapping[str, Any], folder: Path) -> TablesSection:
     record, budget, best = search["runs"][0], search["search_budget"], search["best"]
     chosen = ", ".join(f"{key} {_shown(value)}" for key, value in best["params"].items())
     intro = (

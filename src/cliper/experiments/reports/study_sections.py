@@ -1,5 +1,6 @@
 """Finished studies in a report: read from their files, shown as tables and figures."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from cliper.errors import InputError
 from cliper.experiments.drawing.tables import metric_name, p_text
 from cliper.experiments.reports.page import Cell, Graphic, Row, Table, TablesSection
-from cliper.files import read_json
+from cliper.files import as_written, read_json
 
 
 def study_sections(folder: Path) -> list[TablesSection]:
@@ -17,7 +18,8 @@ def study_sections(folder: Path) -> list[TablesSection]:
     for path in sorted(folder.glob("*.json")):
         content = read_json(path)
         if isinstance(content, dict) and "study" in content and "arms" in content:
-            sections.append(_section(content, folder))
+            with as_written(path, "run the study again"):
+                sections.append(_section(content, folder))
     return sections
 
 
@@ -26,8 +28,8 @@ def _section(study: Mapping[str, Any], folder: Path) -> TablesSection:
     skipped = [f"Skipped: {s['arm']} ({s['reason']})." for s in study["skipped"]]
     graphics = [
         Graphic(inline_figure(folder / name))
-        for name in study["figures"]
-        if (folder / name).is_file()
+        for name in (Path(str(one)).name for one in study["figures"])
+        if os.path.isfile(folder / name)  # noqa: PTH113 (False for what no name can be)
     ]
     return TablesSection(
         f"Study: {study['study']}",
@@ -71,7 +73,7 @@ def inline_figure(path: Path) -> str:
     Raises:
         InputError: the file is no figure of ours.
     """
-    text = path.read_text("utf-8").strip()
+    text = path.read_text("utf-8", "replace").strip()
     if not text.startswith("<svg") or "<script" in text.lower():
         raise InputError("is no figure of a study", where=str(path), remedy="run the study again")
     return re.sub(r"(<svg[^>]*>)<style>.*?</style>", r"\1", text, count=1, flags=re.DOTALL)

@@ -1,5 +1,6 @@
 """`ExperimentConfig`: one strict tree for `--set`, YAML files and the Python functions."""
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -132,7 +133,7 @@ class ExperimentConfig(StrictConfig):
     def resolved(self) -> dict[str, Any]:
         """The tree with every default filled in, without sections that have no effect."""
         tree = self.model_dump(mode="json")
-        if Path(self.dataset.path).exists():  # so that a run can be repeated from anywhere
+        if os.path.exists(self.dataset.path):  # noqa: PTH110 (False for what no path can be); so that a run can be repeated from anywhere
             tree["dataset"]["path"] = str(Path(self.dataset.path).resolve())
         if self.graphs == GraphsSection():
             del tree["graphs"]

@@ -10,7 +10,7 @@ from cliper.errors import InputError
 from cliper.experiments.run.build import build_training
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.fit import experiment_identity
-from cliper.files import read_json, write_json
+from cliper.files import as_written, read_json, write_json
 from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
 from cliper.training.trainer import SELECT_BY
@@ -93,7 +93,10 @@ def read_validation(folder: Path) -> Validation:
     Raises:
         InputError: it is not finished.
     """
-    return Validation(**read_json(folder / FILE))
+    with as_written(folder / FILE, "delete this folder and search again"):
+        found = Validation(**read_json(folder / FILE))
+        float(found.value)
+        return found
 
 
 def check_identity(directory: RunDirectory, identity: str) -> None:

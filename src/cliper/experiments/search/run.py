@@ -16,7 +16,7 @@ from cliper.experiments.search.outcome import SearchOutcome, Trial, trials_of
 from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Space, check_space, describe, first_of, size
 from cliper.experiments.search.trials import TrialReports, make_pruner, open_trials
-from cliper.files import read_json, write_json
+from cliper.files import as_written, read_json, write_json
 from cliper.parallel import Work, Workers
 from cliper.progress import task
 
@@ -138,7 +138,8 @@ def _check_settings(out: Path, settings: Mapping[str, Any]) -> None:
     if not (out / SETTINGS).is_file():
         return
     before = read_json(out / SETTINGS)
-    changed = sorted(key for key in settings if before.get(key) != settings[key])
+    with as_written(out / SETTINGS, "choose another --out"):
+        changed = sorted(key for key in settings if before.get(key) != settings[key])
     if changed:
         raise InputError(
             f"holds a search with other settings ({', '.join(changed)})",

@@ -147,7 +147,7 @@ def _parse_one(key: str, text: str, backbone: str) -> Choice | Range:
         as_float = kind is float
         return Choice(tuple(float(v) if as_float and type(v) is int else v for v in values))
     body, _, scale = text.partition(":")
-    low, high = (parse_value(end.strip(), key) for end in body.split("..", 1))
+    low, high = (parse_value(end.strip(), key) for end in body.partition("..")[::2])
     if kind is None or scale not in ("", "log"):
         raise InputError(
             f"cannot be searched as {text!r}",

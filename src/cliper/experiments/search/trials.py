@@ -13,12 +13,18 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from cliper.errors import InputError
 from cliper.experiments.run.validate import Validation
 from cliper.experiments.search.kinds import PrunerKind
+from cliper.experiments.search.outcome import trials_of
 from cliper.experiments.search.sampler import NumberedSampler
 from cliper.experiments.search.space import Choice, Range, Space
 from cliper.files import locked
 
 JOURNAL = "study.journal"
 NAME = "search"
+# What Optuna and its reader of JSON raise on lines that are none of theirs.
+_DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
+    RecursionError,
+)  # fmt: skip
 
 
 class Trials:
@@ -91,7 +97,8 @@ def open_trials(
                 load_if_exists=True, sampler=sampler,
             )  # fmt: skip
             trials = Trials(study, space, count)
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            trials_of(study)
+        except _DAMAGE as error:
             raise InputError(
                 f"damaged: Optuna cannot read it ({type(error).__name__})",
                 where=str(folder / JOURNAL),

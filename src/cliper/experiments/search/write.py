@@ -16,7 +16,7 @@ from cliper.experiments.search.figures import history_figure, importance_figure
 from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
 from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
-from cliper.files import read_json, write_json, write_text
+from cliper.files import as_written, read_json, write_json, write_text
 from cliper.strict_yaml import write_yaml
 
 SHOWN = 10
@@ -73,9 +73,10 @@ def _set_aside(out: Path, best: Trial) -> None:
     """An earlier, smaller search's best run makes room when another trial wins now."""
     if not (out / "search.json").is_file() or not (out / "best").is_dir():
         return
-    before = read_json(out / "search.json")["best"]
-    if before["number"] != best.number:
-        target = out / f"best-of-before-{before['number']}"
+    with as_written(out / "search.json", "choose another --out"):
+        before = int(read_json(out / "search.json")["best"]["number"])
+    if before != best.number:
+        target = out / f"best-of-before-{before}"
         if not target.exists():
             (out / "best").rename(target)
 

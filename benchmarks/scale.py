@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,10 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import torch
 
 from cliper.backbones import create_backbone
 from cliper.data import Interactions, Vocabulary
+from cliper.data.prepare import prepare_files
 from cliper.experiments.run.split import drawn_users
 from cliper.files import write_text
 from cliper.graphs import nearest_neighbours, neighbour_search
@@ -38,7 +42,7 @@ from cliper.representation.features import ItemFeatures
 from cliper.training import Trainer, TrainingConfig
 
 WIDTH, BATCH, FEATURES = 64, 8192, 384
-USERS, ITEMS, ROWS = 300_000, 100_000, 4_900_000
+USERS, ITEMS, ROWS, MILLION = 300_000, 100_000, 4_900_000, 1_000_000
 RESULT = Path(__file__).parents[1] / "results" / "scale.md"
 Numbers = dict[str, Any]
 Parts = tuple[Interactions, Interactions, Interactions]
@@ -125,28 +129,42 @@ def epoch(name: str) -> Numbers:
     return {"seconds": min(seconds), "floor": min(floor), "what": f"{len(train)} pairs"}
 
 
-def graph_epoch(steps: int = 6) -> Numbers:
-    """LightGCN with two layers and `batch_size: auto`: steps of its 64, in turns with products."""
-    train = interactions(USERS, ITEMS, ROWS)[0]
-    model = create_backbone("lightgcn", train, None, {"embedding_size": WIDTH, "n_layers": 2})
+def graph_epoch(name: str, train: Interactions, steps: int = 6) -> Numbers:
+    """Of `batch_size: auto`'s 64 steps some, in turns with their sparse products.
+
+    LightGCN's two layers and FREEDOM's (pruned) are two products forward and two backward; FREEDOM
+    has its item graph's besides.
+    """
+    features = None
+    if name == "freedom":
+        features = ItemFeatures(train.items.hash, {"text": content(train.n_items)}, kind="given")
+    model = create_backbone(name, train, features, {"embedding_size": WIDTH, "n_layers": 2})
     loop = Trainer(model, train, TrainingConfig(max_epochs=1), lambda _: {"recall@20": 0.0})
     batches = loop.sampler.epoch()
     loop.sampler.epoch = lambda _: itertools.islice(batches, 1)  # type: ignore[method-assign]
-    x, matrix = torch.randn(USERS + ITEMS, WIDTH), model.graph.tensor
-    out = torch.empty_like(x)
+    start = time.perf_counter()
+    model.on_epoch_start(torch.Generator().manual_seed(0))
+    begun = time.perf_counter() - start
+    model.on_epoch_start = lambda _: None  # type: ignore[method-assign]
+    nodes = torch.randn(train.n_users + train.n_items, WIDTH)
+    products = [(getattr(model, "pruned", model.graph).tensor, nodes, 4)]
+    if name == "freedom":
+        products.append((model.item_graph.tensor, nodes[train.n_users :], 2))
+    out = torch.empty_like(nodes)
     taken: tuple[list[float], list[float]] = ([], [])
     for step in range(steps + 1):
         start = time.perf_counter()
         loop._train_epoch()
         between = time.perf_counter()
-        for _ in range(4):
-            torch.addmm(out, matrix, x, beta=0, out=out)
+        for matrix, x, times in products:
+            for _ in range(times):
+                torch.addmm(out[: len(x)], matrix, x, beta=0, out=out[: len(x)])
         if step:
             taken[0].append(between - start)
             taken[1].append(time.perf_counter() - between)
     seconds, floor = (loop.sampler.batches * statistics.median(t) for t in taken)
     what = f"{len(train)} pairs, {loop.sampler.batches} steps; from {steps} of them"
-    return {"seconds": seconds, "floor": floor, "what": what}
+    return {"seconds": begun + seconds, "floor": floor, "what": what}
 
 
 def implicit() -> Numbers:
@@ -239,8 +257,51 @@ def item_graph(n: int, kind: str) -> Numbers:
     return {"seconds": seconds, "floor": product, "what": what}
 
 
+def prepared_million(work: Path) -> Numbers:
+    """`prepare files` of 10M rows of a million users and items, beside Arrow's reading of them."""
+    shop, out = work / "shop", work / "dataset"
+    shop.mkdir(exist_ok=True)
+    train = interactions(MILLION, MILLION, 12_500_000)[0]
+    columns = {"user_id": train.user_index, "item_id": train.item_index}
+    pyarrow.csv.write_csv(pa.table(columns), shop / "interactions.csv")
+    names = np.arange(MILLION).astype("U7")
+    titles = np.char.add("thing ", names)
+    pyarrow.csv.write_csv(pa.table({"item_id": names, "title": titles}), shop / "items.csv")
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    prepare_files(shop / "items.csv", shop / "interactions.csv", None, out, k_core=0)
+    between = time.perf_counter()
+    for file in shop.iterdir():
+        pyarrow.csv.read_csv(file)
+    seconds, floor = between - start, time.perf_counter() - between
+    return {"seconds": seconds, "floor": floor, "what": f"{len(train)} rows of CSV, 1M titles"}
+
+
+def recommended_million(work: Path) -> Numbers:
+    """`recommend` for one user, each time a fresh process; one that only imports PyTorch beside.
+
+    The run is a trained one of a few users and items, with the vectors and logs of a million.
+    """
+    import serving
+
+    run = work / "run"
+    if not run.exists():
+        serving.million(run, MILLION, each=10)
+    start = "import sys; from cliper.cli import main; sys.exit(main(sys.argv[1:]))"
+    asked = [sys.executable, "-c", start, "recommend", str(run), "--user", "u77"]
+    best: Numbers = {}
+    for _ in range(3):
+        for name, command in {
+            "seconds": asked, "floor": [sys.executable, "-c", "import torch"],
+        }.items():  # fmt: skip
+            begun = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            best[name] = min(best.get(name, 1e9), time.perf_counter() - begun)
+    return {**best, "what": "1M users × 1M items"}
+
+
 def million(name: str) -> Numbers:
-    train = interactions(1_000_000, 1_000_000, 12_500_000)[0]
+    train = interactions(MILLION, MILLION, 12_500_000)[0]
     seconds, floor = epochs(name, train, repeats=1)
     return {"seconds": min(seconds), "floor": min(floor), "what": f"{len(train)} pairs"}
 
@@ -282,27 +343,45 @@ def lenskit(python: str) -> Numbers:
 
 BARE, PRODUCT, PAIRS = "bare operations", "product and top-k", "product of all pairs"
 SPARSE = "4 sparse products a step"
-TABLE: dict[str, tuple[str, str, str, Callable[[], Numbers]]] = {
-    "bpr": ("BPR, an epoch", BARE, "≤ 10 s", lambda: epoch("bpr")),
-    "implicit": ("BPR, an epoch", "`implicit`'s", "≤ 2 ×", implicit),
-    "vbpr": (f"VBPR, features {FEATURES} wide", BARE, "≤ 12 s", lambda: epoch("vbpr")),
-    "doubled": ("BPR, twice the users and items", "once as many", "≤ 1.1 ×", doubled),
-    "lightgcn": ("LightGCN, 2 layers, an epoch", SPARSE, "≤ 1.5 ×", graph_epoch),
-    "validation": ("validation", PRODUCT, "≤ 6 s", lambda: ranking("valid", 10_000)),
-    "test": ("test, a tenth of the users", PRODUCT, "≤ 1.3 ×", lambda: ranking("test", 30_000)),
-    "graph-exact": ("item graph", PAIRS, "", lambda: item_graph(100_000, "exact")),
-    "graph": ("item graph", PAIRS, "", lambda: item_graph(100_000, "approximate")),
-    "graph-million": ("item graph", PAIRS, "≤ 600 s", lambda: item_graph(1_000_000, "auto")),
-    "bpr-million": ("BPR, 1M users, 1M items", BARE, "", lambda: million("bpr")),
-    "vbpr-million": ("VBPR, 1M users, 1M items", BARE, "≤ 30 s", lambda: million("vbpr")),
+TABLE: dict[str, tuple[str, str, str, Callable[[Path], Numbers]]] = {
+    "bpr": ("BPR, an epoch", BARE, "≤ 10 s", lambda _: epoch("bpr")),
+    "implicit": ("BPR, an epoch", "`implicit`'s", "≤ 2 ×", lambda _: implicit()),
+    "vbpr": (f"VBPR, features {FEATURES} wide", BARE, "≤ 12 s", lambda _: epoch("vbpr")),
+    "doubled": ("BPR, twice the users and items", "once as many", "≤ 1.1 ×", lambda _: doubled()),
+    "lightgcn": (
+        "LightGCN, 2 layers, an epoch",
+        SPARSE,
+        "≤ 1.5 ×",
+        lambda _: graph_epoch("lightgcn", interactions(USERS, ITEMS, ROWS)[0]),
+    ),
+    "validation": ("validation", PRODUCT, "≤ 6 s", lambda _: ranking("valid", 10_000)),
+    "test": ("test, a tenth of the users", PRODUCT, "≤ 1.3 ×", lambda _: ranking("test", 30_000)),
+    "graph-exact": ("item graph", PAIRS, "", lambda _: item_graph(100_000, "exact")),
+    "graph": ("item graph", PAIRS, "", lambda _: item_graph(100_000, "approximate")),
+    "graph-million": ("item graph", PAIRS, "≤ 600 s", lambda _: item_graph(1_000_000, "auto")),
+    "bpr-million": ("BPR, 1M users, 1M items", BARE, "", lambda _: million("bpr")),
+    "vbpr-million": ("VBPR, 1M users, 1M items", BARE, "≤ 30 s", lambda _: million("vbpr")),
+    "freedom-million": (
+        "FREEDOM, 1M users, 1M items",
+        "its sparse products",
+        "≤ 360 s, 12 GiB",
+        lambda _: graph_epoch("freedom", interactions(MILLION, MILLION, 12_500_000)[0], 3),
+    ),
+    "prepare-million": ("`prepare files`", "Arrow's reading", "≤ 180 s", prepared_million),
+    "recommend-million": (
+        "`recommend`, a fresh process",
+        "`import torch`",
+        "≤ 3 s",
+        recommended_million,
+    ),
 }
 DEFAULT = [name for name in TABLE if not name.endswith("million")]
 
 
-def one(name: str, python: str | None) -> Numbers:
+def one(name: str, work: Path, python: str | None) -> Numbers:
     """Run a row in this process."""
     load = os.getloadavg()[0]
-    numbers = lenskit(str(python)) if name == "lenskit" else TABLE[name][3]()
+    numbers = lenskit(str(python)) if name == "lenskit" else TABLE[name][3](work)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"peak": peak, "load": load, "date": str(date.today()), **numbers}
 
@@ -338,7 +417,8 @@ def main() -> None:
     if options.one:
         torch.set_num_threads(options.threads)
         write_text(
-            options.work / f"{options.one}.json", json.dumps(one(options.one, options.lenskit))
+            options.work / f"{options.one}.json",
+            json.dumps(one(options.one, options.work, options.lenskit)),
         )
         return
     options.work.mkdir(parents=True, exist_ok=True)

@@ -143,7 +143,7 @@ def demo(folder: Path) -> Path:
     return folder / "run"
 
 
-def million(out: Path) -> FactorScorer:
+def million(out: Path, n_users: int = USERS, each: int = 20) -> FactorScorer:
     """A run of a million items, vectors around 2,000 centres with lengths of a long tail."""
     rng = np.random.default_rng(0)
     few = Interactions(
@@ -158,10 +158,10 @@ def million(out: Path) -> FactorScorer:
         return centres[rng.integers(2000, size=count)] + 0.7 * noise
 
     items = around(MILLION) * rng.gamma(4, 0.25, size=(MILLION, 1)).astype(np.float32)
-    scorer = FactorScorer(torch.from_numpy(around(USERS)), torch.from_numpy(items))
-    users = Vocabulary([f"u{at}" for at in range(USERS)])
+    scorer = FactorScorer(torch.from_numpy(around(n_users)), torch.from_numpy(items))
+    users = Vocabulary([f"u{at}" for at in range(n_users)])
     names = Vocabulary([f"i{at}" for at in range(MILLION)])
-    who = np.repeat(np.arange(USERS), 20)
+    who = np.repeat(np.arange(n_users), each)
     log = Interactions(users, names, who, rng.integers(MILLION, size=len(who)))
     table = pa.table({"part": rng.choice(["one", "rest"], MILLION, p=[0.01, 0.99])})
     run = RunDirectory(out)

@@ -68,7 +68,12 @@ OPTIONS = {
     ("freedom", "cold"): {"trainable_features": False},
     ("freedom", "warm"): {"trainable_features": False},
 }
-WARM_OVERLAP = 0.1 / 0.8
+OVERLAPS = {"cold": OVERLAP, "reference": OVERLAP, "warm": 0.1 / 0.8}
+WAYS = {
+    "cold": "cold items, {} folds",
+    "reference": "cold items, {} splits of the reference",
+    "warm": "warm items, {} seeds",
+}
 
 
 def films(source: Path, path: Path) -> Dataset:
@@ -113,9 +118,9 @@ class Content:
         self.fixed: dict[str, ItemFeatures] = {}
         self.weights: dict[str, dict[str, float]] = {}
 
-    def of(self, fusion: str, split: Split, fold: int) -> ItemFeatures:
+    def of(self, fusion: str, split: Split, key: str) -> ItemFeatures:
+        """The features; `key` names the split."""
         if fusion == "learned":
-            key = f"{split.kind} {split.seed} {fold}"
             if key not in self.weights:
                 self.weights[key] = learn_weights(self.encodings, split.train, split.seed).weights
             return cliper_features(self.encodings, "learned", weights=self.weights[key])
@@ -178,11 +183,31 @@ def content_als(fields: ItemFields, features: ItemFeatures, split: Split) -> flo
     )  # fmt: skip
 
 
-def measure(model: str, fusion: str, content: Content, way: str, number: int, work: Path) -> float:
+def reference_split(dataset: Dataset, source: Path, seed: int) -> Split:
+    """As `cold_reference.ColdItems` draws it, in the order of the items' file."""
+    lines = (source / "items.jsonl").read_text(encoding="utf-8").splitlines()
+    place = {name: at for at, name in enumerate(dataset.items.ids())}
+    names = [name for line in lines if (name := json.loads(line)["item_id"]) in place]
+    order = np.array([place[name] for name in names])
+    order = order[np.random.default_rng(seed).permutation(len(order))]
+    n_test, n_valid = round(0.2 * len(order)), round(0.1 * len(order))
+    parts = np.split(order, [n_test, n_test + n_valid])
+    log = dataset.interactions
+    test, valid, train = (log.select(np.isin(log.item_index, part)) for part in parts)
+    candidates = np.sort(parts[1]), np.sort(parts[0])
+    return Split("cold-item", seed, train, valid, test, *candidates)
+
+
+def measure(
+    model: str, fusion: str, content: Content, way: str, number: int, work: Path, source: Path
+) -> float:
     seed, fold = divmod(number, 5) if way == "cold" else (number, 0)
-    kind = "cold-item" if way == "cold" else "random"
-    split = make_split(content.dataset, kind, seed, fold)  # type: ignore[arg-type]
-    features = content.of(fusion, split, fold)
+    kind = "random" if way == "warm" else "cold-item"
+    if way == "reference":
+        split = reference_split(content.dataset, source, seed)
+    else:
+        split = make_split(content.dataset, kind, seed, fold)  # type: ignore[arg-type]
+    features = content.of(fusion, split, f"{way} {seed} {fold}")
     if model == "closed":
         return closed_form(fusion, features, split)
     if model == "content-als":
@@ -199,20 +224,19 @@ def table(values: dict[str, float], source: dict[str, Dataset]) -> str:
     lines = []
     for model, model_name in MODELS.items():
         for data, data_name in DATA.items():
-            for way in ("cold", "warm"):
+            for way, way_name in WAYS.items():
                 rows = _rows(values, model, data, way)
                 if not rows:
                     continue
-                unit_name = "folds" if way == "cold" else "seeds"
-                count = len(rows["concat"])
+                told = way_name.format(len(rows["concat"]))
                 lines += [
-                    f"## {model_name}, {data_name}, {way} items, {count} {unit_name}\n",
+                    f"## {model_name}, {data_name}, {told}\n",
                     "| fusion | Recall@20 | less concatenation | 95 % interval |",
                     "|---|---|---|---|",
                 ]
                 for fusion, found in rows.items():
                     d = found - rows["concat"]
-                    spread = Spread.of(d, OVERLAP if way == "cold" else WARM_OVERLAP)
+                    spread = Spread.of(d, OVERLAPS[way])
                     about = f"{100 * d.mean():+.2f} | ± {100 * spread.half:.2f}"
                     lines.append(
                         f"| {FUSIONS[fusion]} | {100 * found.mean():.2f} | "
@@ -266,8 +290,9 @@ def main() -> None:
         return
     contents: dict[str, Content] = {}
     plan = [
-        (model, data, way) for model in MODELS for way in ("cold", "warm") for data in DATA
+        (model, data, way) for model in MODELS for way in WAYS for data in DATA
         if given.only in (None, f"{model},{data},{way}")
+        and (way != "reference" or (data == "films" and model in ("closed", "content-als")))
     ]  # fmt: skip
     for model, data, way in plan:
         content = contents.setdefault(data, Content(sets[data]))
@@ -277,7 +302,7 @@ def main() -> None:
                 if key in values or fusion in WITHOUT[model]:
                     continue
                 run = given.work / "runs" / key.replace("|", "-")
-                values[key] = measure(model, fusion, content, way, number, run)
+                values[key] = measure(model, fusion, content, way, number, run, given.source)
                 print(key, f"{values[key]:.4f}", flush=True)
                 values |= json.loads(kept.read_text()) if kept.is_file() else {}
                 write_text(kept, json.dumps(values, indent=1))

@@ -164,6 +164,34 @@ def test_items_are_replaced_and_removed(dataset: Dataset, tmp_path: Path) -> Non
     assert not model.shelf.has("newer")
 
 
+@pytest.mark.parametrize("backbone", ["vbpr", "itemknn"])
+def test_replaced_items_leave_nothing_behind(
+    dataset: Dataset, tmp_path: Path, backbone: str
+) -> None:
+    """As if the last of each had been all that ever came."""
+    model = recommender(dataset, tmp_path / "run", backbone)
+    fresh = Recommender.load(tmp_path / "run")
+    last = [{"item_id": f"new{at}", "title": f"a red thing, the {at}th"} for at in range(3)]
+    model.add_items([{"item_id": f"new{at}", "title": "a grey thing"} for at in (2, 0, 1)])
+    gone = {"item_id": "gone", "title": "a violet thing"}
+    for one in (model, fresh):
+        one.add_items([gone])
+        one.remove_items(["gone", "i2"])
+    model.remove_items(["new1"])
+    for item in last:
+        model.put_items([item])
+        fresh.put_items([item])
+    assert model.items == fresh.items
+    assert model.shelf.removed.tolist() == fresh.shelf.removed.tolist() == [2, N]
+    assert model.train_counts.tolist() == fresh.train_counts.tolist()
+    assert model.shelf.known_fields().table == fresh.shelf.known_fields().table
+    assert {len(c.chunks) for c in model.shelf.known_fields().table.columns} == {1}
+    asked = {"history": ["new1", "gone", "i3"], "k": N, "exclude_seen": False}
+    assert model.recommend(**asked) == fresh.recommend(**asked)  # type: ignore[arg-type]
+    assert model.recommend(["u1"], N) == fresh.recommend(["u1"], N)
+    assert model.similar_items(["new2"], N) == fresh.similar_items(["new2"], N)
+
+
 def test_who_cannot_says_why(dataset: Dataset, tmp_path: Path) -> None:
     new = [{"item_id": "n", "title": "x"}]
     with pytest.raises(InputError, match="bpr knows items by who took them alone"):

@@ -23,6 +23,7 @@ from cliper.errors import InputError
 from cliper.representation.augmented import AugmentedUsers
 from cliper.representation.features import ItemFeatures, Modality
 from cliper.scoring import FactorScorer, HistoryScorer, Scorer
+from cliper.types import IndexArray
 
 
 def refuse_new_items(entry: BackboneEntry, has_features: bool) -> None:
@@ -136,3 +137,10 @@ def extended(known: Scorer, grown: Scorer, trained: int) -> Scorer:
         history.resize(history.shape[0], weights.shape[0])
         return HistoryScorer(history, weights)
     raise InputError("this model's scorer cannot take new items", where="items")
+
+
+def shortened(known: Scorer, kept: IndexArray) -> Scorer:
+    """A scorer of the items `kept` alone, which are all that its histories may hold."""
+    if isinstance(known, HistoryScorer):
+        return HistoryScorer(known.history[:, kept], known.weights[kept][:, kept])
+    return known.restrict(torch.from_numpy(kept))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from cliper.backbones.new_items import extended
+from cliper.backbones.new_items import extended, shortened
 from cliper.data import Catalogue, Vocabulary
 from cliper.data.vocabulary import id_list
 from cliper.errors import InputError
@@ -53,7 +53,8 @@ class Shelf:
         counts = np.concatenate([self.train_counts, np.zeros(len(new.items), np.int64)])
         fields = self.fields
         if fields is not None:
-            fields = Fields(pa.concat_tables([fields.table, new.table.cast(fields.table.schema)]))
+            both = pa.concat_tables([fields.table, new.table.cast(fields.table.schema)])
+            fields = Fields(both.combine_chunks())  # a chunk a column and item takes 3 kB an item
         items = Vocabulary(pa.concat_arrays([self.items.array, new.items.array]))
         fold_in = None if self.fold_in is None else self.fold_in.extended(scorer)
         return Shelf(items, scorer, counts, fields, fold_in, self.nearest, self.removed)
@@ -62,11 +63,19 @@ class Shelf:
         """A shelf on which some items are not offered; they may still be in histories."""
         return replace(self, removed=np.union1d(self.removed, rows))
 
-    def retired(self, rows: IndexArray) -> "Shelf":
-        """A shelf without some items whose ids are free for others."""
-        ids = np.array(self.items.ids(), dtype=object)
-        ids[rows] = [f"\0{row}" for row in rows]  # no item of a catalogue is named so
-        return replace(self.without(rows), items=Vocabulary(pa.array(ids, pa.string())))
+    def dropped(self, rows: IndexArray) -> "Shelf":
+        """A shelf that never had some added items; their ids are free for others."""
+        kept = np.delete(np.arange(len(self.items)), rows)
+        scorer = shortened(self.scorer, kept)
+        return Shelf(
+            Vocabulary(self.items.array.take(pa.array(kept))),
+            scorer,
+            self.train_counts[kept],
+            None if self.fields is None else Fields(self.fields.table.take(pa.array(kept))),
+            None if self.fold_in is None else self.fold_in.extended(scorer),
+            self.nearest,
+            np.searchsorted(kept, np.setdiff1d(self.removed, rows)),
+        )
 
     def described(self, rows: IndexArray, new: Catalogue) -> "Shelf":
         """A shelf that offers some items (n,) with the fields of `new`; they score as they did."""

@@ -35,7 +35,7 @@ def stocked(
     makes = maker()
     new = described(others, makes.catalogue.table)
     again = rows[rows >= trained]
-    shelf = shelf.retired(again) if len(again) else shelf
+    shelf = shelf.dropped(again) if len(again) else shelf
     for part, grown in makes.grown(new):
         shelf = shelf.with_items(part, grown, trained)
     return shelf

@@ -3,6 +3,17 @@
 import ctypes
 from contextlib import suppress
 
+import pyarrow as pa
+
+
+def one_allocator() -> None:
+    """Let Arrow take its memory from the C library, as everything else does.
+
+    Its own allocator keeps what a thread has freed for that thread, in a server with threads for
+    requests a little more at each change of the items, and `give_back` cannot reach it.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+
 
 def give_back() -> None:
     """Ask glibc to return what it keeps for later; elsewhere nothing happens.

@@ -14,6 +14,7 @@ from cliper.progress import SILENT, reporting
 from cliper.runs import RunDirectory
 from cliper.serving.http.application import application
 from cliper.serving.http.limits import Limits
+from cliper.serving.http.memory import one_allocator
 from cliper.serving.http.shop import Shop
 from cliper.serving.store import Store
 
@@ -52,6 +53,7 @@ def serve(
             RunDirectory(path).require()
     keys = [] if key_file is None else read_keys(key_file)
     sys.setswitchinterval(SWITCH_SECONDS)
+    one_allocator()
     torch.set_num_threads(1)  # requests run beside each other; threads in one would wait for others
     listening = _listen(host, port)
     with listening:

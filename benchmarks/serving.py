@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -281,13 +281,23 @@ def hostile(server: Server, count: int) -> Counter[int]:
     return statuses
 
 
-def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], float, float]:
-    """Statuses of everything at once, and MiB after a tenth of the time and at the end."""
+def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], list[float]]:
+    """Statuses of everything at once, and the median of the MiB in each minute.
+
+    A put holds some for a moment, so that a single look says little.
+    """
     recommender = Recommender.load(run)
     users, items = recommender.users.ids(), recommender.items.ids()
     field = recommender.field_names[0]
     statuses: Counter[int] = Counter()
-    end, early = time.monotonic() + seconds, [0.0]
+    minutes: defaultdict[int, list[float]] = defaultdict(list)
+    start = time.monotonic()
+    end = start + seconds
+
+    def watch() -> None:
+        while (now := time.monotonic()) < end:
+            minutes[int(now - start) // 60].append(server.memory())
+            time.sleep(1)
 
     def work(number: int) -> None:
         client, draw, at = Client(server), random.Random(number), 0
@@ -307,11 +317,9 @@ def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], floa
                 asked.append(("PUT", f"/v1/items/m{number}-{at % 5}", put))
             for one in asked:
                 statuses[client.ask(*one)[0]] += 1
-            if not early[0] and time.monotonic() > end - 0.9 * seconds:
-                early[0] = server.memory()
 
-    in_threads(4, work)
-    return statuses, early[0], server.memory()
+    in_threads(5, lambda number: work(number) if number else watch())
+    return statuses, [float(np.median(held)) for _, held in sorted(minutes.items())]
 
 
 def main() -> None:
@@ -361,8 +369,9 @@ def main() -> None:
             f"{bad} 5xx, {lines} tracebacks, {written} written; {dict(sorted(statuses.items()))}"
         )
         say(f"{sum(statuses.values())} malformed or hostile requests", "none of each", found)
-        statuses, early, late = mixed(server, run, asked.mixed)
-        found = f"{dict(sorted(statuses.items()))}, {early:.0f} → {late:.0f} MiB"
+        statuses, held = mixed(server, run, asked.mixed)
+        minutes = ", ".join(f"{one:.0f}" for one in held)
+        found = f"{dict(sorted(statuses.items()))}; MiB in each minute: {minutes}"
         say(f"{asked.mixed:.0f} s of mixed load", "no error, no growth", found)
         server.end()
         n_events, n_items, lost, again = killed(run, folder, asked.kills)

@@ -95,7 +95,7 @@ def train(
     rate = RATE * (batch / BATCH) ** RULES.get(rule, 0)
     config = TrainingConfig(
         batch_size=batch, learning_rate=rate, seed=seed, validate_every=max(1, EVERY // steps),
-        device=device,
+        patience=4, patience_distance=1.0, device=device,
     )  # fmt: skip
 
     @torch.inference_mode()

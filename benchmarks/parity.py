@@ -1,23 +1,27 @@
 """Our models' scores and losses against those of other libraries, on the same parameters and data.
 
     python -m venv other && other/bin/pip install . torch-geometric cornac lenskit
+    other/bin/pip install --no-deps recbole colorlog thop texttable tabulate plotly narwhals
     other/bin/python benchmarks/parity.py
 
-The suite does not install these libraries (190 MB between them); it holds every model to its
+The suite does not install these libraries (190 MB between them, and RecBole's pins suit none of the
+others); it holds every model to its
 paper's formulas by loops. Data: 300 users, 120 items, 3,000 random pairs, width 16. A row is the
 largest difference of any score, relative to the largest score.
 """
 
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from cliper.backbones import Batch, create_backbone
-from cliper.data import Interactions, Vocabulary
+from cliper.data import Interactions, ItemFields, Vocabulary
 from cliper.representation import random_features
 
 USERS, ITEMS, WIDTH = 300, 120, 16
@@ -184,6 +188,82 @@ def itemknn(train: Interactions) -> dict[str, float]:
     return {"scores": difference(scores(ours), lenskit_scores(train, theirs))}
 
 
+def ngcf(train: Interactions) -> dict[str, float]:
+    """RecBole's layers, one after another; its model divides each by its length, ours does not."""
+    from recbole.model.layers import BiGNNLayer
+
+    ours = create_backbone("ngcf", train, None, {"embedding_size": WIDTH, "message_dropout": 0})
+    x = ours.nodes.detach()
+    pairs = torch.from_numpy(np.stack([train.user_index, train.item_index + USERS]))
+    edges = torch.cat([pairs, pairs.flip(0)], dim=1)
+    degrees = torch.bincount(edges[0], minlength=USERS + ITEMS).float()
+    values = (degrees[edges[0]] * degrees[edges[1]]).rsqrt()
+    graph = torch.sparse_coo_tensor(edges, values, (USERS + ITEMS, USERS + ITEMS))
+    layers = [x]
+    for plain, affine in zip(ours.plain, ours.affine, strict=True):
+        layer = BiGNNLayer(WIDTH, WIDTH)
+        with torch.no_grad():
+            layer.linear.weight.copy_(plain.weight)
+            layer.interActTransform.weight.copy_(affine.weight)
+            layer.linear.bias.zero_()
+            layer.interActTransform.bias.zero_()
+            layers.append(torch.nn.LeakyReLU(0.2)(layer(graph, None, layers[-1])))
+    nodes = torch.cat(layers, dim=1)
+    return {"scores": difference(scores(ours), (nodes[:USERS] @ nodes[USERS:].T).numpy())}
+
+
+def gru4rec(train: Interactions) -> dict[str, float]:
+    """RecBole's with the identity for its last map, over each user's items in order of time."""
+    from recbole.model.sequential_recommender.gru4rec import GRU4Rec
+
+    times = np.random.default_rng(1).permutation(len(train))
+    ours = create_backbone(
+        "gru4rec", replace(train, timestamp=times), None, {"embedding_size": WIDTH}
+    )
+    order = np.lexsort([times, train.user_index])
+    counts = torch.from_numpy(train.user_counts())
+    histories = torch.from_numpy(train.item_index[order] + 1).split(counts.tolist())
+    padded = torch.nn.utils.rnn.pad_sequence(histories, batch_first=True)
+    theirs = GRU4Rec.__new__(GRU4Rec)
+    torch.nn.Module.__init__(theirs)
+    theirs.item_embedding = torch.nn.Embedding(ITEMS + 1, WIDTH, padding_idx=0)
+    theirs.emb_dropout, theirs.dense = torch.nn.Identity(), torch.nn.Identity()
+    theirs.gru_layers = torch.nn.GRU(WIDTH, WIDTH, bias=False, batch_first=True)
+    with torch.no_grad():
+        theirs.item_embedding.weight[1:] = ours.ids
+        for name, weights in theirs.gru_layers.named_parameters():
+            weights.copy_(ours.gru.get_parameter(name))
+        states = theirs.forward(padded, counts)
+    found = states @ theirs.item_embedding.weight[1:].T
+    return {"scores": difference(scores(ours), found.detach().numpy())}
+
+
+def fm(train: Interactions) -> dict[str, float]:
+    """RecBole's second-order term over user, item and the item's tokens, and the linear weights."""
+    from recbole.model.layers import BaseFactorizationMachine
+
+    has = np.random.default_rng(2).random((ITEMS, 9)) < 0.3
+    tokens = tuple(("colour" if t < 4 else "maker", str(t)) for t in range(9))
+    fields = ItemFields(train.items.hash, sp.csr_matrix(has, dtype=np.float32), tokens)
+    ours = create_backbone("fm", train, None, {"embedding_size": WIDTH}, fields=fields)
+    with torch.no_grad():
+        for weights in (ours.item_weights, ours.token_weights):
+            weights.normal_(generator=torch.Generator().manual_seed(0))
+    counts = np.hstack([np.repeat(has[:, f].sum(1, keepdims=True), f.stop - f.start, 1) for f in (
+        slice(0, 4), slice(4, 9)
+    )])  # fmt: skip
+    share = torch.from_numpy((has / np.maximum(counts, 1)).astype(np.float32))
+    pairs = BaseFactorizationMachine(reduce_sum=True)
+    found = []
+    with torch.inference_mode():
+        linear = ours.item_weights + (share @ ours.token_weights)[:, 0]
+        content = torch.cat([ours.items[:, None], share[:, :, None] * ours.tokens], dim=1)
+        for user in ours.users:
+            rows = torch.cat([user.expand(ITEMS, 1, WIDTH), content], dim=1)
+            found.append(linear + pairs(rows)[:, 0])
+    return {"scores": difference(scores(ours), torch.stack(found).numpy())}
+
+
 CHECKS: dict[str, tuple[str, Callable[[Interactions], dict[str, float]]]] = {
     "lightgcn": ("torch-geometric", lightgcn),
     "vbpr": ("cornac", vbpr),
@@ -191,11 +271,25 @@ CHECKS: dict[str, tuple[str, Callable[[Interactions], dict[str, float]]]] = {
     "ease": ("cornac", ease_of_cornac),
     "ease ": ("lenskit", ease_of_lenskit),
     "itemknn": ("lenskit", itemknn),
+    "ngcf": ("recbole", ngcf),
+    "gru4rec": ("recbole", gru4rec),
+    "fm": ("recbole", fm),
 }
+
+
+def old_names() -> None:
+    """RecBole asks NumPy for names that it no longer has."""
+    for name, kind in {
+        "float_": np.float64,
+        "complex_": np.complex128,
+        "unicode_": np.str_,
+    }.items():
+        setattr(np, name, kind)
 
 
 def main() -> None:
     train = interactions()
+    old_names()
     print(
         f"{date.today()}, {platform.machine()}, torch {torch.__version__}. "
         "`python benchmarks/parity.py`\n\n| model | library | what | relative difference |\n"

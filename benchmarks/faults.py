@@ -46,8 +46,8 @@ from cliper.serving import Recommender
 
 RESULT = Path(__file__).parents[1] / "results" / "faults.md"
 ITEMS, USERS, EACH = 40, 60, 10
-PATIENCE = 60
-"""Seconds that a command's other processes may take to notice that it is gone."""
+PATIENCE, LONGEST = 30, 900
+"""Seconds that a command's other processes may do nothing, and be there at all, once it is gone."""
 Digest = Callable[[], str]
 SEVERAL = ("--processes", 2, "--epochs", 10, "--set", "training.patience=1000",
            "--set", "training.checkpoint_seconds=0")  # fmt: skip
@@ -269,6 +269,15 @@ def group_of(leader: int) -> list[int]:
     return found
 
 
+def computed(process: int) -> float:
+    """Ticks that a process has computed for; 0 for one that has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return float(fields[11]) + float(fields[12])
+
+
 def several(work: Callable[[], int], after: float, victim: str) -> tuple[str, int]:
     """Do it in a group of processes, one of which is killed after so many seconds.
 
@@ -291,9 +300,13 @@ def several(work: Callable[[], int], after: float, victim: str) -> tuple[str, in
         with suppress(ProcessLookupError):
             os.kill(child if met == "command" else random.choice(others), signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
-    patience = time.monotonic() + PATIENCE
+    gone = since = time.monotonic()
+    before = 0.0
     while left := group_of(child):
-        if time.monotonic() > patience:
+        now, worked = time.monotonic(), sum(map(computed, left))
+        if worked != before:  # one that still imports what it needs notices afterwards
+            before, since = worked, now
+        if now - since > PATIENCE or now - gone > LONGEST:
             for one in left:
                 print(f"    left: {Path(f'/proc/{one}/cmdline').read_bytes()!r}", flush=True)
                 os.kill(one, signal.SIGKILL)

@@ -8,7 +8,7 @@ A case must end within ten seconds of computing and two GiB more memory, with a 
 package's own error in one line. A case's number and the seed say what it is, so that a run can be
 had again; readers take turns in blocks, each in a process of its own, so that one that dies is a
 finding as well. Of each finding the least bytes that show it are kept under `tests/fuzz/corpus`
-(`--keep`), where a test reads them from then on. Writes `results/fuzz.md`.
+(`--keep`), where a test reads them from then on. Interrupted, it says what there is by then.
 """
 
 import argparse
@@ -190,6 +190,9 @@ def main() -> None:
         readers = {n: r for n, r in readers.items() if re.fullmatch(options.readers, n)}
     options.damaged = {name: len(reader.damaged) for name, reader in readers.items()}
     tallies = {name: Tally() for name in readers}
+    options.stopped = False
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda *_: setattr(options, "stopped", True))
     place, started = mmap.mmap(-1, 8), time.monotonic()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
@@ -217,7 +220,7 @@ def main() -> None:
 def finished(options: argparse.Namespace, tallies: dict[str, Tally], started: float) -> bool:
     """Enough cases, or enough time."""
     enough = sum(tally.cases for tally in tallies.values()) >= options.cases
-    return enough or 0 < options.seconds <= time.monotonic() - started
+    return enough or options.stopped or 0 < options.seconds <= time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     """The one file of an archive, beside what macOS adds."""
     files = [
         one for one in archive.infolist()
-        if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+        if not one.filename.endswith("/") and not one.filename.startswith("__MACOSX/")
     ]  # fmt: skip
     if len(files) != 1:
         raise InputError(f"{len(files)} files in the archive", where=where, remedy="pack one")
@@ -329,7 +329,7 @@ def open_array(path: Path) -> npt.NDArray[Any]:
     """
     try:
         with np.errstate(over="raise"):  # of a shape whose product is no number of bytes
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # no pickle, no zip
     except (SyntaxError, TokenError, TypeError, MemoryError, ArithmeticError) as error:
         raise ValueError(f"{path.name}: no .npy file ({type(error).__name__})") from None
     return array

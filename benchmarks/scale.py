@@ -138,7 +138,8 @@ def graph_epoch(name: str, train: Interactions, steps: int = 6) -> Numbers:
     features = None
     if name == "freedom":
         features = ItemFeatures(train.items.hash, {"text": content(train.n_items)}, kind="given")
-    model = create_backbone(name, train, features, {"embedding_size": WIDTH, "n_layers": 2})
+    with neighbour_search("auto"):
+        model = create_backbone(name, train, features, {"embedding_size": WIDTH, "n_layers": 2})
     loop = Trainer(model, train, TrainingConfig(max_epochs=1), lambda _: {"recall@20": 0.0})
     batches = loop.sampler.epoch()
     loop.sampler.epoch = lambda _: itertools.islice(batches, 1)  # type: ignore[method-assign]

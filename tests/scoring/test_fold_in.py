@@ -92,6 +92,7 @@ def test_what_all_users_share_is_kept_and_not_solved_for() -> None:
     alone = FactorFoldIn.fit(FactorScorer(free, items[:, :3]), LeastSquares())
     vector = whole.scorer([taken]).tensors()["users"][0]
     assert vector[3] == 2.5
+    assert whole.extended(whole.known).equation is whole.equation  # fitted once
     torch.testing.assert_close(vector[:3], alone.scorer([taken]).tensors()["users"][0])
 
 

@@ -1,5 +1,6 @@
 """Very many items: what is found without scoring all of them, against scoring all of them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from cliper.data import Vocabulary
+import cliper
+from cliper.data import Dataset, Interactions, Vocabulary
 from cliper.scoring import FactorScorer, FoldIn
 from cliper.scoring.fold_in import default_fold_in
 from cliper.serving import Recommender, best, nearest
@@ -108,3 +110,19 @@ def test_there_is_no_index_of_few() -> None:
     assert isinstance(stock.scorer, FactorScorer)
     assert Nearest.of(stock.scorer) is None
     assert nearest.EXACT == 200_000
+
+
+def test_who_asks_once_is_answered_without_an_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Vocabulary([f"i{at}" for at in range(20)])
+    some = np.arange(20)
+    few = Interactions(Vocabulary(["a", "b"]), names, np.repeat([0, 1], 20), np.tile(some, 2))
+    cliper.fit(Dataset("few", few, None), "bpr", out=tmp_path / "run", training={"max_epochs": 1})
+    monkeypatch.setattr(nearest, "EXACT", 2)
+    once = Recommender.load(tmp_path / "run", exact=True)
+    assert once.shelf.nearest is None
+    often = Recommender.load(tmp_path / "run")
+    assert often.shelf.nearest is not None
+    asked = {"history": ["i3"], "k": 5, "exclude_seen": False}
+    assert once.recommend(**asked) == often.recommend(**asked)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def command(
     """
     from cliper.serving import Recommender
 
-    recommender = Recommender.load(run)
+    recommender = Recommender.load(run, exact=True)
     unknown = [] if not popular else [u for u in users if recommender.users.find([u])[0] < 0]
     known = [user for user in users if user not in unknown]
     aside = "" if popular else "; --popular gives unknown users the most taken items"

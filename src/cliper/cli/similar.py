@@ -24,7 +24,7 @@ def command(run: Path, items: tuple[str, ...], k: int, as_json: bool) -> None:
     """
     from cliper.serving import Recommender
 
-    recommender = Recommender.load(run)
+    recommender = Recommender.load(run, exact=True)
     require_known(recommender.items, items, "item", ["--item"] * len(items))
     rows = recommender.similar_items(items, k)
     if as_json:

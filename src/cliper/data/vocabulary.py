@@ -13,6 +13,7 @@ from cliper.errors import InputError
 from cliper.types import IndexArray
 
 _FEW = 100
+_OFTEN = 8
 """Of a vocabulary so many times larger single ids are looked up in a dictionary."""
 
 
@@ -57,6 +58,7 @@ class Vocabulary:
     def __init__(self, ids: Iterable[str] | pa.Array) -> None:
         array = ids if isinstance(ids, pa.Array) else pa.array(list(ids), type=pa.string())
         self._ids = array.cast(pa.string())
+        self._asked = 0
         if self._ids.null_count:
             raise InputError("an id is missing")
         if len(pc.unique(self._ids)) != len(self._ids):
@@ -104,7 +106,7 @@ class Vocabulary:
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
         given = ids if isinstance(ids, pa.Array) else id_list(ids, what)
-        if len(given) * _FEW < len(self):
+        if len(given) * _FEW < len(self) and self._asked_often():
             names = given.to_pylist() if isinstance(given, pa.Array) else given
             found = np.array([self._places.get(name, -1) for name in names], dtype=np.int64)
             if (found >= 0).all():
@@ -120,9 +122,13 @@ class Vocabulary:
             found[lost] = self._index_in(pc.utf8_normalize(values.take(pa.array(lost)), "NFC"))
         return found
 
+    def _asked_often(self) -> bool:
+        self._asked += 1
+        return self._asked > _OFTEN
+
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Kept for lookups of a few: Arrow goes through all ids at each."""
+        """Kept for those who look up a few often: Arrow goes through all ids at each."""
         return {name: place for place, name in enumerate(self._ids.to_pylist())}
 
     def _index_in(self, values: pa.Array) -> IndexArray:

@@ -22,6 +22,7 @@ with) are not solved for: they keep that number.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -52,6 +53,10 @@ class FoldIn(ABC):
     @abstractmethod
     def extended(self, scorer: Scorer) -> Self:
         """The same for a scorer with more items behind those that there were."""
+
+    def make_ready(self) -> None:
+        """Do now what the first history would wait for."""
+        return
 
     def parts(self, history: IndexArray, items: IndexArray) -> Tensor:
         """What each of the history's n items puts into the scores of t items: (t, n).
@@ -155,6 +160,21 @@ class Neighbours(UserEquation):
         return taken * torch.from_numpy(scale.astype(np.float32))[:, None]
 
 
+@dataclass(eq=False)
+class Fitting:
+    """An equation and what it is fitted to, once, when somebody comes with a history."""
+
+    unfitted: UserEquation
+    items: Tensor
+    free: Tensor
+
+    @cached_property
+    def equation(self) -> UserEquation:
+        """Fitted."""
+        items = self.items if bool(self.free.all()) else self.items[:, self.free]
+        return self.unfitted.fitted(items)
+
+
 @dataclass(frozen=True, eq=False)
 class FactorFoldIn(FoldIn):
     """For inner products: a user vector from the vectors of the history.
@@ -163,23 +183,34 @@ class FactorFoldIn(FoldIn):
         known: the scorer of the trained users, for its items.
         fixed: what every user vector has, (d,), zero in the free coordinates.
         free: bool (d,).
-        equation: fitted to the free coordinates.
+        fitting: of the equation to the trained items' free coordinates.
     """
 
     is_sum: ClassVar[bool] = True
     known: FactorScorer
     fixed: Tensor
     free: Tensor
-    equation: UserEquation
+    fitting: "Fitting"
 
     @classmethod
     def fit(cls, known: FactorScorer, equation: UserEquation) -> Self:
         """For a trained model; what all its users have in common stays as it is."""
         users, items = known.users.detach(), known.items.detach()
-        free = (users != users[:1]).any(dim=0) if len(users) > 1 else torch.zeros(users.shape[1])
-        free = free.bool()
+        if len(users) > 1:
+            free = users.amin(dim=0) != users.amax(dim=0)
+        else:
+            free = torch.zeros(users.shape[1], dtype=torch.bool)
         fixed = torch.where(free, 0.0, users[0]) if len(users) else torch.zeros(items.shape[1])
-        return cls(known, fixed, free, equation.fitted(items[:, free]))
+        return cls(known, fixed, free, Fitting(equation, items, free))
+
+    @property
+    def equation(self) -> UserEquation:
+        """Fitted to the free coordinates, when it is first asked for."""
+        return self.fitting.equation
+
+    def make_ready(self) -> None:
+        """Fit the equation."""
+        self.fitting.equation  # noqa: B018
 
     def vectors(self, history: IndexArray) -> Tensor:
         """The terms (n, d) of a user vector, `fixed` apart."""

@@ -57,9 +57,11 @@ class Recommender:
         new_items: Callable[[], NewItems] | None = None,
     ) -> None:
         self.users = users
-        order = np.argsort(seen_user, kind="stable")
-        self._seen_item = seen_item[order]
-        self._seen_start = np.searchsorted(seen_user[order], np.arange(len(users) + 1))
+        if (seen_user[1:] < seen_user[:-1]).any():
+            order = np.argsort(seen_user, kind="stable")
+            seen_user, seen_item = seen_user[order], seen_item[order]
+        self._seen_item = seen_item
+        self._seen_start = np.searchsorted(seen_user, np.arange(len(users) + 1))
         self._load_new_items = new_items
         self._new_items: NewItems | None = None
         self._adding = Lock()
@@ -68,13 +70,18 @@ class Recommender:
         self._shelf = Shelf(items, scorer, train_counts, fields, fold_in)
 
     @classmethod
-    def load(cls, path: Path | str, dataset: Path | str | None = None) -> "Recommender":
+    def load(
+        cls, path: Path | str, dataset: Path | str | None = None, *, exact: bool = False
+    ) -> "Recommender":
         """Read a finished run; a model that goes on from a history has read all that is hidden.
 
         Args:
             path: the run directory.
             dataset: the dataset directory, which `add_items` alone reads; where the run says it
                 was if None.
+            exact: score all items always, and get ready for histories when one comes: for who asks
+                once. Otherwise an index is made of more than 200,000 items, which for a million
+                takes some ten seconds.
 
         Raises:
             InputError: there is no finished run there, or its files are damaged.
@@ -102,7 +109,9 @@ class Recommender:
             return NewItems(run, Dataset.load(where))
 
         found = cls(users, items, scorer, seen_user, seen_item, counts, fields, fold_in, new_items)
-        if isinstance(scorer, FactorScorer):
+        if fold_in is not None and not exact:
+            fold_in.make_ready()
+        if isinstance(scorer, FactorScorer) and not exact:
             found._shelf = replace(found._shelf, nearest=Nearest.of(scorer))
         return found
 

@@ -122,12 +122,22 @@ class Shelf:
         return {} if self.fields is None else dict(self.fields.table.slice(row, 1).to_pylist()[0])
 
     def title(self, item: str) -> str:
-        """What to call an item beside its id: its field `title` or `name`, in letters of either
-        case; "" where it has none.
+        """What to call an item beside its id, as `titles`."""
+        return self.titles([item])[0]
+
+    def titles(self, items: Sequence[str]) -> list[str]:
+        """What to call items beside their ids: the field `title` or `name`, in letters of either
+        case; "" where one has none.
         """
-        fields = {name.lower(): value for name, value in self.fields_of(item).items()}
-        value = fields.get("title", fields.get("name"))
-        return value if isinstance(value, str) else ""
+        rows = self.items.indices(items, "item")
+        if self.fields is None:
+            return [""] * len(rows)
+        told = []
+        for row in self.fields.table.take(pa.array(rows)).to_pylist():
+            fields = {name.lower(): value for name, value in row.items()}
+            value = fields.get("title", fields.get("name"))
+            told.append(value if isinstance(value, str) else "")
+        return told
 
     def has(self, item: str) -> bool:
         """The item may be in a history: it is there, or was."""

@@ -86,6 +86,30 @@ def test_layers_in_the_block_are_torchs(shape: tuple[int, ...], bias: bool) -> N
                 torch.testing.assert_close(layer(each), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_filled_rows_change_nothing_but_how_many_sizes_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not cliper.dense._BOTH:
+        pytest.skip("this CPU's PyTorch carries only one library")
+    sizes: set[int] = set()
+    onednn = cliper.dense._ONEDNN
+
+    def noting(rows: Tensor, *others: object) -> Tensor:
+        sizes.add(len(rows))
+        return onednn(rows, *others)  # type: ignore[no-any-return, misc]
+
+    monkeypatch.setattr(cliper.dense, "_ONEDNN", noting)
+    monkeypatch.setattr(cliper.dense, "_rows", 1)
+    cliper.dense.fill_rows(32)
+    layer = torch.nn.Linear(384, 400)
+    with torch.inference_mode(), faster_linears():
+        for rows in range(60, 130):
+            x = random(rows, 384)
+            expected = (x.double() @ layer.weight.double().T + layer.bias.double()).float()
+            torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
+    assert sizes == {64, 96, 128, 160}
+
+
 def test_a_whole_network_in_the_block_gives_the_same() -> None:
     """Attention's own projection, hooks and other precisions are not disturbed."""
     torch.manual_seed(0)

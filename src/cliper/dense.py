@@ -23,6 +23,10 @@ _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if _BOTH else Non
 _SMALL = 2**23
 # Numbers in the product of a transposed matrix.
 _SMALL_OUTPUT = 64 * 64
+# Rows are filled up to a multiple of so many where no gradient is wanted (`fill_rows`), but not
+# tables of items, whose copy would be large.
+_rows = 1
+_FILLED = 4096
 # Columns of a transposed matrix that are copied at once.
 _PART = 4096
 
@@ -67,6 +71,17 @@ def _onednn(a: Tensor, b: Tensor) -> Tensor:
     return cast(Tensor, _ONEDNN(a, dense.T, None, "none", [], ""))
 
 
+def fill_rows(multiple: int) -> None:
+    """From now on in this process, fill rows up to a multiple of so many before a linear layer.
+
+    oneDNN keeps half a MiB for every number of rows that it has met, hundreds of MiB where texts
+    of all lengths come one by one. Numbers stay; a product of few rows takes up to half as long
+    again.
+    """
+    global _rows
+    _rows = multiple
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x Wᵀ + b for x (…, k), W (m, k) and b (m,), with its gradients: (…, m)."""
     rows = x.flatten(0, -2) if x.dim() > 2 else x
@@ -76,7 +91,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = cast(Tensor, _Linear.apply(rows, weight, bias))  # type: ignore[no-untyped-call]
     else:
         assert _ONEDNN is not None
-        y = cast(Tensor, _ONEDNN(rows, weight, bias, "none", [], ""))
+        more = -len(rows) % _rows if len(rows) < _FILLED else 0
+        filled = functional.pad(rows, (0, 0, 0, more)) if more else rows
+        y = cast(Tensor, _ONEDNN(filled, weight, bias, "none", [], ""))[: len(rows)]
     return y.view(*x.shape[:-1], len(weight))
 
 

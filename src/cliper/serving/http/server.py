@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import uvicorn
 
+from cliper.dense import fill_rows
 from cliper.errors import InputError
 from cliper.progress import SILENT, reporting
 from cliper.runs import RunDirectory
@@ -22,6 +23,10 @@ STOP_SECONDS = 10
 SWITCH_SECONDS = 0.0005
 """After so long a thread that computes lets another one have its turn. An answer takes a few of
 these; with Python's own 5 ms it would wait for a whole answer of somebody else."""
+
+TEXT_ROWS = 32
+"""Tokens are filled up to a multiple of so many for the encoder, which keeps memory for each number
+of them."""
 
 
 def serve(
@@ -54,6 +59,7 @@ def serve(
     keys = [] if key_file is None else read_keys(key_file)
     sys.setswitchinterval(SWITCH_SECONDS)
     one_allocator()
+    fill_rows(TEXT_ROWS)
     torch.set_num_threads(1)  # requests run beside each other; threads in one would wait for others
     listening = _listen(host, port)
     with listening:

@@ -56,10 +56,14 @@ class Server:
         self.ready = time.perf_counter() - begun
         self.port = int(told.rpartition(":")[2])
 
-    def memory(self) -> float:
-        """MiB that it holds."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    def memory(self) -> tuple[float, float]:
+        """MiB that it holds, and how many of them are pages of files.
+
+        Those of weights come when a word is first met, and the system takes them back at need.
+        """
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        size = os.sysconf("SC_PAGE_SIZE") / 2**20
+        return int(pages[1]) * size, int(pages[2]) * size
 
     def computing(self) -> float:
         """Seconds of a core that it has used."""
@@ -281,8 +285,8 @@ def hostile(server: Server, count: int) -> Counter[int]:
     return statuses
 
 
-def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], list[float]]:
-    """Statuses of everything at once, and the median of the MiB in each minute.
+def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], np.ndarray]:
+    """Statuses of everything at once, and the medians of `Server.memory` in each minute, (m, 2).
 
     A put holds some for a moment, so that a single look says little.
     """
@@ -290,7 +294,7 @@ def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], list
     users, items = recommender.users.ids(), recommender.items.ids()
     field = recommender.field_names[0]
     statuses: Counter[int] = Counter()
-    minutes: defaultdict[int, list[float]] = defaultdict(list)
+    minutes: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
     start = time.monotonic()
     end = start + seconds
 
@@ -319,7 +323,7 @@ def mixed(server: Server, run: Path, seconds: float) -> tuple[Counter[int], list
                 statuses[client.ask(*one)[0]] += 1
 
     in_threads(5, lambda number: work(number) if number else watch())
-    return statuses, [float(np.median(held)) for _, held in sorted(minutes.items())]
+    return statuses, np.array([np.median(held, axis=0) for _, held in sorted(minutes.items())])
 
 
 def main() -> None:
@@ -370,8 +374,9 @@ def main() -> None:
         )
         say(f"{sum(statuses.values())} malformed or hostile requests", "none of each", found)
         statuses, held = mixed(server, run, asked.mixed)
-        minutes = ", ".join(f"{one:.0f}" for one in held)
-        found = f"{dict(sorted(statuses.items()))}; MiB in each minute: {minutes}"
+        whole, files = (", ".join(f"{one:.0f}" for one in part) for part in held.T)
+        memory = f"MiB in each minute: {whole}; of these pages of files: {files}"
+        found = f"{dict(sorted(statuses.items()))}; {memory}"
         say(f"{asked.mixed:.0f} s of mixed load", "no error, no growth", found)
         server.end()
         n_events, n_items, lost, again = killed(run, folder, asked.kills)

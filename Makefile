@@ -11,13 +11,14 @@ CLIPER_DATA ?= ../shared/data
 POSTERS := $(CLIPER_DATA)/movielens-100k-posters
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench clean distclean
+.PHONY: help demo test lint docs lowest bench clean distclean
 
 help:
 	@echo "make demo   the whole job on a generated shop; writes demo/ and names its HTML report"
 	@echo "make test   style, types, layers and the whole test suite"
 	@echo "make lint   style, types and layers alone"
 	@echo "make docs   these pages as a site, in site/"
+	@echo "make lowest  the wheel with the lowest versions that pyproject.toml names, in build/lowest"
 	@echo "make bench  the benchmarks, each against its own floor"
 	@echo "make clean  remove caches, builds and demo/ (make distclean: .venv as well)"
 
@@ -39,6 +40,9 @@ lint: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/build.py
 	@echo "site/index.html; with search: $(BIN)/python -m http.server --directory site"
+
+lowest:
+	PYTHON=$(PYTHON) bash benchmarks/lowest_versions.sh
 
 # Some benchmarks want real data and are left out where there is none.
 bench: $(VENV)/.installed-test

@@ -20,7 +20,7 @@ def as_sent(scope: Scope) -> None:
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$"),
-    BeforeValidator(unquote),
+    BeforeValidator(lambda text: unquote(text)),  # older Pydantic minds unquote's arguments
     AfterValidator(lambda name: normalize("NFC", name)),
 ]
 """A name in an address, such as an item's id."""

@@ -46,8 +46,8 @@ from cliper.serving import Recommender
 
 RESULT = Path(__file__).parents[1] / "results" / "faults.md"
 ITEMS, USERS, EACH = 40, 60, 10
-PATIENCE, LONGEST = 30, 900
-"""Seconds that a command's other processes may do nothing, and be there at all, once it is gone."""
+PATIENCE = 600
+"""Looks, twenty a second, for which a command's other processes may do nothing once it is gone."""
 Digest = Callable[[], str]
 SEVERAL = ("--processes", 2, "--epochs", 10, "--set", "training.patience=1000",
            "--set", "training.checkpoint_seconds=0")  # fmt: skip
@@ -300,13 +300,12 @@ def several(work: Callable[[], int], after: float, victim: str) -> tuple[str, in
         with suppress(ProcessLookupError):
             os.kill(child if met == "command" else random.choice(others), signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
-    gone = since = time.monotonic()
-    before = 0.0
+    idle, before = 0, 0.0  # looks, not seconds: all of them may have been stopped for a while
     while left := group_of(child):
-        now, worked = time.monotonic(), sum(map(computed, left))
-        if worked != before:  # one that still imports what it needs notices afterwards
-            before, since = worked, now
-        if now - since > PATIENCE or now - gone > LONGEST:
+        worked = sum(map(computed, left))
+        # one that still imports what it needs notices afterwards
+        idle, before = (idle + 1 if worked == before else 0), worked
+        if idle > PATIENCE:
             for one in left:
                 print(f"    left: {Path(f'/proc/{one}/cmdline').read_bytes()!r}", flush=True)
                 os.kill(one, signal.SIGKILL)

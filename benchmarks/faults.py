@@ -231,7 +231,7 @@ def kills(root: Path, count: int, until: float) -> Counter[str]:
             for _ in range(times):
                 extra = again if (work / "out").exists() else ()
                 status = forked(quiet(*arguments(), *extra), generator.uniform(0, takes))
-                killed += 1
+                killed += status == -9
                 outcomes[f"{name}: killed" if status == -9 else f"{name}: done before"] += 1
             extra = again if (work / "out").exists() else ()
             status = forked(quiet(*arguments(), *extra))

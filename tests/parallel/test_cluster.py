@@ -23,7 +23,7 @@ def test_pieces_are_done_failed_lost_and_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cliper.parallel.cluster._TRIES", 2)
+    monkeypatch.setattr("cliper.parallel.cluster.TRIES", 2)
     given = [
         Work(0, "add", pieces.add, {"by": 2}),
         Work(1, "fails", pieces.fails, {}),

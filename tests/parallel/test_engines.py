@@ -74,12 +74,19 @@ def test_wrong_input_ends_it_all(kind: str, tmp_path: Path) -> None:
             list(made.results(iter([piece])))
 
 
-def test_a_killed_process_costs_its_own_piece() -> None:
+def test_a_killed_process_costs_its_own_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cliper.parallel.processes.TRIES", 2)
     with Processes(pieces.number, 1, threads=1) as made:
         given = work(pieces.process, pieces.killed, pieces.process)
         before, lost, after = made.results(iter(given))
-    assert lost.error.startswith("its worker process was ended from outside")
+    assert lost.error.startswith("its worker process was ended from outside 2 times")
     assert before.value[0] != after.value[0] and after.value[1] == 1
+
+
+def test_what_a_killed_process_had_is_done_again(tmp_path: Path) -> None:
+    with Processes(pieces.number, 1, threads=1) as made:
+        given = work(pieces.killed_once, path=str(tmp_path / "was-here"))
+        assert [one.value for one in made.results(iter(given))] == [41]
 
 
 def test_progress_is_shown_under_the_name_of_the_piece() -> None:

@@ -18,10 +18,9 @@ import torch
 
 from cliper.errors import CliperError, InputError
 from cliper.extras import missing_extra
-from cliper.parallel.work import Work, WorkResult, do
+from cliper.parallel.work import TRIES, Work, WorkResult, do
 
 _OBJECT_STORE = 512 * 2**20  # bytes, of a Ray that is started here
-_TRIES = 3  # of a piece whose worker dies; a piece that itself kills its worker must end
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Cluster:
         """
         ray, where = self._ray, self._where
         actor = ray.remote(
-            num_cpus=1, num_gpus=where.gpus_each, max_restarts=-1, max_task_retries=_TRIES - 1
+            num_cpus=1, num_gpus=where.gpus_each, max_restarts=-1, max_task_retries=TRIES - 1
         )(_Actor)
         idle: list[Any] = []
         busy: dict[Any, tuple[Any, Work]] = {}
@@ -109,7 +108,7 @@ class Cluster:
             if "creation task" in (said := str(error)):
                 last = said.strip().splitlines()[-1]
                 raise CliperError(f"{piece.name}: no worker could be started: {last}") from None
-            text = f"its worker was ended from outside {_TRIES} times, perhaps for lack of memory"
+            text = f"its worker was ended from outside {TRIES} times, perhaps for lack of memory"
             return WorkResult(piece.number, piece.name, error=text)
         return result
 

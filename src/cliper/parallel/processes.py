@@ -1,7 +1,7 @@
 """The engine of one machine: `concurrent.futures`, a pool of one process for each worker.
 
 In a pool of several processes one that is killed breaks the pool, and all work in it is lost. A
-pool of one loses the one piece that it had.
+pool of one loses the one piece that it had, which is done again.
 """
 
 import multiprocessing
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +23,7 @@ import torch
 
 from cliper.errors import CliperError
 from cliper.parallel.messages import EVERY, ForwardingReporter, ShownProgress
-from cliper.parallel.work import Work, WorkResult, do
+from cliper.parallel.work import TRIES, Work, WorkResult, do
 from cliper.progress import reporting
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -55,13 +56,18 @@ class Processes:
         self._workers.clear()
 
     def results(self, work: Iterator[Work]) -> Iterator[WorkResult]:
-        """See `Engine`.
+        """See `Engine`; a piece whose process died is done again.
 
         Raises:
             CliperError: a process could not be started.
         """
+        again: list[Work] = []
+        lost: Counter[int] = Counter()
         while True:
-            while len(self._busy) < self._count and (piece := next(work, None)) is not None:
+            while len(self._busy) < self._count:
+                piece = again.pop() if again else next(work, None)
+                if piece is None:
+                    break
                 self._idle().begin(piece)
             if not self._busy:
                 return
@@ -69,8 +75,19 @@ class Processes:
             for worker in self._busy:
                 is_done = worker.future.done()  # asked first: all that it told is there then
                 worker.show_progress()
-                if is_done:
-                    yield self._result(worker)
+                if not is_done:
+                    continue
+                piece = worker.end()
+                result = self._result(worker, piece)
+                if result is None:
+                    lost[piece.number] += 1
+                    if lost[piece.number] < TRIES:
+                        again.append(piece)
+                        continue
+                    text = f"its worker process was ended from outside {TRIES} times"
+                    error = f"{text}, perhaps for lack of memory"
+                    result = WorkResult(piece.number, piece.name, error=error)
+                yield result
 
     @property
     def _busy(self) -> "list[_Worker]":
@@ -83,8 +100,8 @@ class Processes:
             self._workers.append(worker)
         return worker
 
-    def _result(self, worker: "_Worker") -> WorkResult:
-        work = worker.end()
+    def _result(self, worker: "_Worker", work: Work) -> WorkResult | None:
+        """None where the process has died of it."""
         try:
             result: WorkResult = worker.future.result()
         except BrokenProcessPool:
@@ -92,8 +109,7 @@ class Processes:
             worker.close()
             if not worker.has_started:
                 raise CliperError(f"{work.name}: no worker process could be started") from None
-            text = "its worker process was ended from outside, perhaps for lack of memory"
-            return WorkResult(work.number, work.name, error=text)
+            return None
         return result
 
 

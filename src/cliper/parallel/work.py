@@ -6,6 +6,8 @@ from typing import Any, Protocol, Self
 
 from cliper.errors import InputError
 
+TRIES = 3
+"""Of a piece whose worker dies; a piece that itself kills its worker must end."""
 # A path that the user gave cannot be used as one.
 PATH_ERRORS = (PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
 

@@ -23,7 +23,7 @@ NAME = "search"
 # What Optuna and its reader of JSON raise on lines that are none of theirs.
 _DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
-    RecursionError,
+    RuntimeError,
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from cliper.backbones import create_backbone
 from cliper.data import Dataset, ItemFields, Split, item_fields
 from cliper.data.prepare import prepare_files
 from cliper.data.splits import make_split
-from cliper.data.splits.cold_item import OVERLAP
+from cliper.data.splits.kinds import OVERLAP
 from cliper.demo.shop import generate_shop
 from cliper.experiments.run.function import fit
 from cliper.experiments.statistics.significance import Spread

@@ -55,7 +55,7 @@ def test_damaged_tables(
     path = log if target == "log" else items
     path.write_bytes(damage(path.read_bytes(), edits))
     try:
-        dataset = prepare_files(items, log, None, folder / "out", 1, 1)
+        dataset = prepare_files(items, log, None, folder / "out", min_rating=1, k_core=1)
     except InputError as error:
         assert "\n" not in str(error)
         assert str(folder) in str(error)

@@ -147,7 +147,12 @@ def test_images_named_after_the_item(shop: Path) -> None:
     write_rows(shop / "items.jsonl", [{"item_id": item, "title": "t"} for item in "abcd"])
     assert prepare(shop).about["dropped"]["images"] == {"the item names no image": 3}
     dataset = prepare_files(
-        shop / "items.jsonl", shop / "log.csv", shop / "pictures", shop / "out", 3, 2
+        shop / "items.jsonl",
+        shop / "log.csv",
+        shop / "pictures",
+        shop / "out",
+        min_rating=3,
+        k_core=2,
     )
     assert dataset.catalogue is not None
     assert [image is not None for image in dataset.catalogue.images] == [True, True, False]
@@ -288,12 +293,12 @@ def test_every_row_is_kept_or_counted(
         if left == earliest:
             break
         earliest = left
-    arguments = (folder / "items.csv", folder / "log.csv", None, folder / "out", 3, k)
+    arguments = (folder / "items.csv", folder / "log.csv", None, folder / "out")
     if not earliest:
         with pytest.raises(InputError, match="no interaction is left"):
-            prepare_files(*arguments)
+            prepare_files(*arguments, min_rating=3, k_core=k)
         return
-    dataset = prepare_files(*arguments)
+    dataset = prepare_files(*arguments, min_rating=3, k_core=k)
     assert sorted(triples(dataset)) == sorted((u, i, t) for (u, i), t in earliest.items())
     assert len(rows) == len(dataset.interactions) + sum(dataset.about["dropped"]["rows"].values())
     assert set(dataset.items.ids()) == {i for _, i in earliest}
@@ -302,7 +307,12 @@ def test_every_row_is_kept_or_counted(
 def test_films(shared_data: Path, tmp_path: Path) -> None:
     films = shared_data / "movielens-100k-posters"
     dataset = prepare_files(
-        films / "items.jsonl", films / "interactions.csv", None, tmp_path / "films", 4.0, 5
+        films / "items.jsonl",
+        films / "interactions.csv",
+        None,
+        tmp_path / "films",
+        min_rating=4.0,
+        k_core=5,
     )
     assert (len(dataset.users), len(dataset.items)) == (938, 970)
     assert (dataset.interactions.user_counts() >= 5).all()

@@ -3,10 +3,10 @@
 import atexit
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from cliper.data.assemble import Filters, Pictures, assemble
 from cliper.data.dataset import Dataset
@@ -23,22 +23,43 @@ from cliper.data.readers.tables import Role, Table, file_table, frame_table
 from cliper.errors import InputError
 
 
+class Options(TypedDict, total=False):
+    """What a user may choose, wherever the tables are.
+
+    Keys:
+        min_rating: lower ratings are no positives.
+        k_core: every user and item keeps at least so many rows; 5 by default.
+        keep_unbought: catalogue items that do not occur in the log at all stay.
+        name: for people; by default the directory's name.
+        columns: `user`, `item`, `rating`, `time` → what the log calls them, where that is none of
+            the usual names.
+        item_columns: `item`, `image` → what the catalogue calls them.
+        repeats: which row of a user and an item decides whether they are a positive pair; `any` by
+            default.
+        keep_html: leave tags and entities in the catalogue's texts.
+        image_choice: an item with several pictures is represented by the `first`, or by the `mean`
+            of their encodings.
+    """
+
+    min_rating: float | None
+    k_core: int
+    keep_unbought: bool
+    name: str | None
+    columns: Mapping[str, str] | None
+    item_columns: Mapping[str, str] | None
+    repeats: Repeats
+    keep_html: bool
+    image_choice: ImageChoice
+
+
 def prepare_files(
     items: Path | None,
     interactions: Path,
     images: Path | None,
     out: Path,
-    min_rating: float | None = None,
-    k_core: int = 5,
-    keep_unbought: bool = False,
-    name: str | None = None,
     *,
-    columns: Mapping[str, str] | None = None,
-    item_columns: Mapping[str, str] | None = None,
     form: Format | None = None,
-    repeats: Repeats = "any",
-    keep_html: bool = False,
-    image_choice: ImageChoice = "first",
+    **options: Unpack[Options],
 ) -> Dataset:
     """Read, filter and check raw files, and write a dataset directory (see `assemble`).
 
@@ -49,31 +70,22 @@ def prepare_files(
         images: folder that image paths start from; by default that of `items`. Where the catalogue
             has no column `image`, pictures named after the item id are looked for here.
         out: the dataset directory; an earlier dataset there is replaced.
-        min_rating: lower ratings are no positives.
-        k_core: every user and item keeps at least so many rows.
-        keep_unbought: catalogue items that do not occur in the log at all stay.
-        name: for people; by default the directory's name.
-        columns: `user`, `item`, `rating`, `time` → what the log calls them, where that is none of
-            the usual names.
-        item_columns: `item`, `image` → what the catalogue calls them.
         form: how text files are written.
-        repeats: which row of a user and an item decides whether they are a positive pair.
-        keep_html: leave tags and entities in the catalogue's texts.
-        image_choice: an item with several pictures is represented by the first, or by the mean of
-            their encodings.
+        options: see `Options`.
 
     Raises:
         InputError: broken input, nothing left, or `out` holds something else.
     """
-    check_replaceable(Path(out))
-    _check_catalogue(items is not None, images, keep_unbought)
-    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice)
     form = form or Format()
+
+    def table(path: Path, role: Role) -> Table:
+        return saved_table(path, role) if path.is_dir() else file_table(path, form, role)
+
+    beside = Path() if items is None else Path(items).parent
     return _prepare(
-        None if items is None else _table(Path(items), form, "items"),
-        _table(Path(interactions), form, "interactions"),
-        _pictures(images, Path() if items is None else Path(items).parent),
-        Path(out), filters, columns, item_columns, name, form.decimal,
+        None if items is None else lambda: table(Path(items), "items"),
+        lambda: table(Path(interactions), "interactions"),
+        out, images, beside, form.decimal, **options,
     )  # fmt: skip
 
 
@@ -82,16 +94,7 @@ def prepare_frames(
     interactions: Any,
     out: Path | str | None = None,
     images: Path | str | None = None,
-    min_rating: float | None = None,
-    k_core: int = 5,
-    keep_unbought: bool = False,
-    name: str | None = None,
-    *,
-    columns: Mapping[str, str] | None = None,
-    item_columns: Mapping[str, str] | None = None,
-    repeats: Repeats = "any",
-    keep_html: bool = False,
-    image_choice: ImageChoice = "first",
+    **options: Unpack[Options],
 ) -> Dataset:
     """`prepare_files` for data frames: the same rows make the same dataset.
 
@@ -101,8 +104,7 @@ def prepare_frames(
         interactions: a log, likewise.
         out: the dataset directory; without one the dataset is gone when Python ends.
         images: folder that image paths start from; by default the working directory.
-        min_rating, k_core, keep_unbought, name: as in `prepare_files`.
-        columns, item_columns, repeats, keep_html, image_choice: as in `prepare_files`.
+        options: see `Options`.
 
     Raises:
         InputError: no frames, broken input, nothing left, or `out` holds something else.
@@ -115,16 +117,11 @@ def prepare_frames(
     if out is None:
         folder = Path(tempfile.mkdtemp(prefix="cliper-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        out = folder / (name or "frames")
-    check_replaceable(Path(out))
-    _check_catalogue(items is not None, images, keep_unbought)
+        out = folder / (options.get("name") or "frames")
     return _prepare(
-        None if items is None else frame_table(items, "items"),
-        frame_table(interactions, "interactions"),
-        _pictures(images, Path()),
-        Path(out),
-        Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice),
-        columns, item_columns, name,
+        None if items is None else lambda: frame_table(items, "items"),
+        lambda: frame_table(interactions, "interactions"),
+        out, images, **options,
     )  # fmt: skip
 
 
@@ -134,16 +131,7 @@ def prepare_sql(
     interactions: str,
     out: Path,
     images: Path | None = None,
-    min_rating: float | None = None,
-    k_core: int = 5,
-    keep_unbought: bool = False,
-    name: str | None = None,
-    *,
-    columns: Mapping[str, str] | None = None,
-    item_columns: Mapping[str, str] | None = None,
-    repeats: Repeats = "any",
-    keep_html: bool = False,
-    image_choice: ImageChoice = "first",
+    **options: Unpack[Options],
 ) -> Dataset:
     """`prepare_files` for what two queries give: the same rows make the same dataset.
 
@@ -154,50 +142,47 @@ def prepare_sql(
         out: the dataset directory; an earlier dataset there is replaced.
         images: folder that image paths start from; by default the working directory. A column
             `image` may also hold the pictures themselves.
-        min_rating, k_core, keep_unbought, name: as in `prepare_files`.
-        columns, item_columns, repeats, keep_html, image_choice: as in `prepare_files`.
+        options: see `Options`.
 
     Raises:
         InputError: the database or a query is refused, broken input, nothing left, or `out` holds
             something else.
     """
-    check_replaceable(Path(out))
-    _check_catalogue(items is not None, images, keep_unbought)
-    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice)
     with database(address) as opened:
         return _prepare(
-            None if items is None else opened.table(items, "items"),
-            opened.table(interactions, "interactions"),
-            _pictures(images, Path()), Path(out), filters, columns, item_columns, name,
+            None if items is None else lambda: opened.table(items, "items"),
+            lambda: opened.table(interactions, "interactions"),
+            out, images, **options,
         )  # fmt: skip
 
 
-def _table(path: Path, form: Format, role: Role) -> Table:
-    return saved_table(path, role) if path.is_dir() else file_table(path, form, role)
-
-
-def _check_catalogue(given: bool, images: Path | str | None, keep_unbought: bool) -> None:
-    if not given and (images is not None or keep_unbought):
-        raise InputError("images and unbought items need a catalogue", remedy="give --items")
-
-
-def _pictures(images: Path | str | None, default: Path) -> Pictures:
-    return Pictures(default if images is None else Path(images), by_name=images is not None)
-
-
 def _prepare(
-    items: Table | None,
-    interactions: Table,
-    pictures: Pictures,
-    out: Path,
-    filters: Filters,
-    columns: Mapping[str, str] | None,
-    item_columns: Mapping[str, str] | None,
-    name: str | None,
+    items: Callable[[], Table] | None,
+    interactions: Callable[[], Table],
+    out: Path | str,
+    images: Path | str | None,
+    beside: Path = Path(),
     decimal: str = ".",
+    *,
+    min_rating: float | None = None,
+    k_core: int = 5,
+    keep_unbought: bool = False,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    item_columns: Mapping[str, str] | None = None,
+    repeats: Repeats = "any",
+    keep_html: bool = False,
+    image_choice: ImageChoice = "first",
 ) -> Dataset:
-    catalogue = None if items is None else named_items(items, item_columns or {})
-    log = named_log(interactions, columns or {}, decimal)
+    """The same wherever the tables are: they are opened once the options are known to be good."""
+    out = Path(out)
+    check_replaceable(out)
+    if items is None and (images is not None or keep_unbought):
+        raise InputError("images and unbought items need a catalogue", remedy="give --items")
+    filters = Filters(min_rating, k_core, keep_unbought, repeats, keep_html, image_choice)
+    pictures = Pictures(beside if images is None else Path(images), by_name=images is not None)
+    catalogue = None if items is None else named_items(items(), item_columns or {})
+    log = named_log(interactions(), columns or {}, decimal)
     with Embedded(out) as embedded:
         return assemble(
             None if catalogue is None else embedded.rows(catalogue.rows),
@@ -207,10 +192,6 @@ def _prepare(
             ledger=Ledger(),
             pictures=None if catalogue is None else replace(pictures, embedded=embedded),
             name=name,
-            options={
-                "repeats": filters.repeats,
-                "keep_html": filters.keep_html,
-                "image_choice": filters.image_choice,
-            },
+            options={"repeats": repeats, "keep_html": keep_html, "image_choice": image_choice},
             remarks=lambda _: {"notes": [*(catalogue.notes if catalogue else []), *log.notes]},
         )

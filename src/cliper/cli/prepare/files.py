@@ -68,10 +68,11 @@ def files(
 
     keeps(KEPT)
     dataset = prepare_files(
-        items, interactions, images, out, min_rating, k_core, keep_unbought, name,
+        items, interactions, images, out,
         columns=parse_columns(columns, "--columns"),
         item_columns=parse_columns(item_columns, "--item-columns"),
         form=Format(delimiter, decimal, encoding),
+        min_rating=min_rating, k_core=k_core, keep_unbought=keep_unbought, name=name,
         repeats=repeats, keep_html=keep_html, image_choice=image_choice,
     )  # fmt: skip
     show(dataset, out, as_json)

@@ -61,9 +61,10 @@ def sql(
 
     keeps(KEPT)
     dataset = prepare_sql(
-        address, items, interactions, out, images, min_rating, k_core, keep_unbought, name,
+        address, items, interactions, out, images,
         columns=parse_columns(columns, "--columns"),
         item_columns=parse_columns(item_columns, "--item-columns"),
+        min_rating=min_rating, k_core=k_core, keep_unbought=keep_unbought, name=name,
         repeats=repeats, keep_html=keep_html, image_choice=image_choice,
     )  # fmt: skip
     show(dataset, out, as_json)

@@ -1,50 +1,48 @@
 """Train, validation and test: every way to split a dataset, as seeded pure functions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from cliper.config import nearest
 from cliper.data.dataset import Dataset
 from cliper.data.split import Split, SplitKind
-from cliper.data.splits.cold_item import cold_item
-from cliper.data.splits.given import given
-from cliper.data.splits.global_time import global_time
-from cliper.data.splits.new_user import new_user
-from cliper.data.splits.parts import Parts
-from cliper.data.splits.per_user import leave_one_out, random_per_user, user_time
+from cliper.data.splits import kinds
+from cliper.data.splits.kinds import GIVEN, TEST, TRAIN, VALID, Parts
 from cliper.errors import InputError
 
 __all__ = ["list_splits", "make_split"]
 
 
-@dataclass(frozen=True)
-class _Kind:
-    make: Callable[[Dataset, np.random.Generator], Parts]
-    summary: str
-
-
-_KINDS: dict[SplitKind, _Kind] = {
-    "given": _Kind(given, "the split that the source brought"),
-    "random": _Kind(random_per_user, "20 % of each user's rows at random, half of it validation"),
-    "user-time": _Kind(user_time, "the latest 20 % of each user's rows, the last half is the test"),
-    "global-time": _Kind(
-        global_time, "two moments for all users: 80 % train, 10 % valid, 10 % test"
+_Make = Callable[[Dataset, np.random.Generator], Parts]
+_KINDS: dict[SplitKind, tuple[_Make, str]] = {
+    "given": (kinds.given, "the split that the source brought"),
+    "random": (
+        kinds.random_per_user, "20 % of each user's rows at random, half of it validation"
     ),
-    "leave-one-out": _Kind(
-        leave_one_out, "each user's last row is the test, the one before validation"
+    "user-time": (
+        kinds.user_time, "the latest 20 % of each user's rows, the last half is the test"
     ),
-    "new-user": _Kind(
-        new_user, "20 % of the users are the test's and 10 % validation's; half of each is given"
+    "global-time": (
+        kinds.global_time, "two moments for all users: 80 % train, 10 % valid, 10 % test"
     ),
-    "cold-item": _Kind(cold_item, "20 % of the items are the test's and 10 % validation's alone"),
-}
+    "leave-one-out": (
+        kinds.leave_one_out, "each user's last row is the test, the one before validation"
+    ),
+    "new-user": (
+        kinds.new_user,
+        "20 % of the users are the test's and 10 % validation's; half of each is given",
+    ),
+    "cold-item": (
+        kinds.cold_item, "20 % of the items are the test's and 10 % validation's alone"
+    ),
+}  # fmt: skip
 
 
 def list_splits() -> list[dict[str, str]]:
     """The kinds of split, as `cliper list splits` shows them: `name` and `summary`."""
-    return [{"name": name, "summary": kind.summary} for name, kind in _KINDS.items()]
+    return [{"name": name, "summary": summary} for name, (_, summary) in _KINDS.items()]
 
 
 def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0, fold: int = 0) -> Split:
@@ -77,9 +75,16 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0, fold
     log = replace(dataset.interactions, tie_seed=seed)
     dataset = replace(dataset, interactions=log)
     generator = np.random.default_rng(seed)
-    parts = cold_item(dataset, generator, fold) if fold else _KINDS[kind].make(dataset, generator)
-    for part in ("train", "valid", "test"):
-        if not parts.count(part):
+    if fold:
+        parts = kinds.cold_item(dataset, generator, fold)
+    else:
+        parts = _KINDS[kind][0](dataset, generator)
+    dropped: dict[str, int] = {}
+    if kind != "new-user":  # whose users are met without any training
+        dropped = kinds.drop_users_without_training(dataset, parts.part)
+    rows = {code: parts.part == code for code in (TRAIN, VALID, TEST, GIVEN)}
+    for part, code in (("train", TRAIN), ("valid", VALID), ("test", TEST)):
+        if not rows[code].any():
             raise InputError(
                 f"the {kind} split leaves no row in {part} ({len(dataset.interactions)} in all)",
                 where=dataset.name,
@@ -88,13 +93,13 @@ def make_split(dataset: Dataset, kind: SplitKind = "random", seed: int = 0, fold
     return Split(
         kind,
         seed,
-        log.select(parts.mask("train")),
-        log.select(parts.mask("valid")),
-        log.select(parts.mask("test")),
+        log.select(rows[TRAIN]),
+        log.select(rows[VALID]),
+        log.select(rows[TEST]),
         parts.valid_candidates,
         parts.test_candidates,
-        parts.dropped,
-        given=log.select(parts.mask("given")) if parts.count("given") else None,
+        dropped,
+        given=log.select(rows[GIVEN]) if rows[GIVEN].any() else None,
         equal_times=log.equal_times(),
     )
 

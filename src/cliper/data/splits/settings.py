@@ -6,7 +6,7 @@ from cliper.config import StrictConfig
 from cliper.data.dataset import Dataset
 from cliper.data.split import Split, SplitKind
 from cliper.data.splits import make_split
-from cliper.data.splits.cold_item import FOLDS
+from cliper.data.splits.kinds import FOLDS
 from cliper.data.splits.thin import thin
 
 

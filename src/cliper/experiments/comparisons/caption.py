@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cliper.data.splits.cold_item import FOLDS
+from cliper.data.splits.kinds import FOLDS
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, default_baselines
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cliper.data import Dataset
-from cliper.data.splits.cold_item import FOLDS
+from cliper.data.splits.kinds import FOLDS
 from cliper.errors import InputError
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, analyse, comparison_json
 from cliper.experiments.comparisons.tuning import Tuned, choose_by_grid, choose_by_search

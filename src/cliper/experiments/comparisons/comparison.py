@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cliper.data.splits.cold_item import OVERLAP
+from cliper.data.splits.kinds import OVERLAP
 from cliper.errors import InputError
 from cliper.experiments.comparisons.stops import stop_notes
 from cliper.experiments.comparisons.variants import Variant

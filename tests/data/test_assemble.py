@@ -7,14 +7,14 @@ from writers import write_rows
 
 from cliper.data import prepare_files
 from cliper.data.ledger import Ledger
-from cliper.data.readers.general import file_items
+from cliper.data.readers.general import file_rows
 from cliper.data.readers.items import read_items
 
 
 def test_of_unwanted_items_the_id_alone_is_kept(tmp_path: Path) -> None:
     rows = [{"item_id": f"i{n}", "title": n, "image_url": f"http://x.org/{n}"} for n in range(600)]
     ledger = Ledger()
-    source = file_items(write_rows(tmp_path / "items.jsonl", rows))
+    source = file_rows(write_rows(tmp_path / "items.jsonl", rows), "items")
     found = read_items(source, ledger, {"i3", "i500"}.__contains__)
     assert found.ids == ["i3", "i500"]
     assert list(found.listed) == [f"i{n}" for n in range(600)]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from writers import FIRST_ROW, FORMATS, write_rows
 
 from cliper.data.ledger import Ledger
-from cliper.data.readers.general import file_log
+from cliper.data.readers.general import file_rows
 from cliper.data.readers.interactions import Log, read_interactions
+from cliper.data.readers.rows import CHUNK, LOG_COLUMNS
 from cliper.data.readers.values import NO_ID
 from cliper.errors import InputError
 
@@ -24,7 +25,7 @@ ZIPPED = gzip.compress(b"user_id,item_id\nu,a\n", mtime=0)
 
 def read(path: Path, min_rating: float | None = None) -> tuple[Log, dict[str, int]]:
     ledger = Ledger()
-    log = read_interactions(file_log(path), ledger, min_rating)
+    log = read_interactions(file_rows(path, "interactions", LOG_COLUMNS), ledger, min_rating)
     return log, ledger.dropped("rows")
 
 
@@ -74,7 +75,7 @@ def test_bad_rows_are_dropped_by_the_first_reason(tmp_path: Path, ending: str) -
     ]
     path = write_rows(tmp_path / f"log.{ending}", rows)
     ledger = Ledger()
-    log = read_interactions(file_log(path), ledger, min_rating=4)
+    log = read_interactions(file_rows(path, "interactions", LOG_COLUMNS), ledger, min_rating=4)
     assert pairs(log) == [("u", "a"), ("u", "zz")]
     assert log.missing_in({"c", "a"}, ledger).tolist() == [False, True]
     assert ledger.dropped("rows") == {
@@ -244,7 +245,7 @@ def test_min_rating_needs_ratings(tmp_path: Path) -> None:
 def test_a_key_that_appears_late_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cliper.data.readers.general._LOG_CHUNK", 2)
+    monkeypatch.setitem(CHUNK, "interactions", 2)
     rows = [json.dumps({"user_id": "u", "item_id": "a"})] * 2
     late = json.dumps({"user_id": "u", "item_id": "a", "rating": 2})
     with pytest.raises(InputError, match="row 3 or later: the key 'rating'"):
@@ -271,19 +272,20 @@ def test_any_ids_survive_any_chunking(
     path = tmp_path_factory.mktemp("log") / f"log.{ending}"
     write_rows(path, [{"user_id": user, "item_id": item} for user, item in rows])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cliper.data.readers.general._LOG_CHUNK", chunk)
+        patch.setitem(CHUNK, "interactions", chunk)
         log, dropped = read(path)
     assert pairs(log) == rows
     assert dropped == {}
 
 
 def test_row_numbers_go_on_over_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cliper.data.readers.general._LOG_CHUNK", 3)
+    monkeypatch.setitem(CHUNK, "interactions", 3)
     text = io.StringIO()
     csv.writer(text).writerows([["user_id", "item_id"], *[["u", "a"]] * 10, ["", "a"], ["u"]])
     ledger = Ledger()
     with pytest.raises(InputError, match="row 13: 1 values"):
         read(write(tmp_path / "log.csv", text.getvalue()))
     lines = text.getvalue().splitlines()[:-1]
-    read_interactions(file_log(write(tmp_path / "log.csv", "\n".join(lines))), ledger)
+    path = write(tmp_path / "log.csv", "\n".join(lines))
+    read_interactions(file_rows(path, "interactions", LOG_COLUMNS), ledger)
     assert ledger.as_json()["samples"]["rows"]["no user_id"][0] == "row 12"

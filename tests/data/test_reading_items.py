@@ -12,14 +12,14 @@ from writers import FIRST_ROW, FORMATS, write_rows
 
 from cliper.data.ledger import Ledger
 from cliper.data.readers.fields import MAX_LIST, MAX_TEXT
-from cliper.data.readers.general import file_items
+from cliper.data.readers.general import file_rows
 from cliper.data.readers.items import RawCatalogue, read_items
 from cliper.errors import InputError
 
 
 def read(path: Path) -> tuple[RawCatalogue, dict[str, dict[str, int]], dict[str, dict[str, int]]]:
     ledger = Ledger()
-    found = read_items(file_items(path), ledger)
+    found = read_items(file_rows(path, "items"), ledger)
     counts = ledger.as_json()
     return found, counts["dropped"], counts["changed"]
 

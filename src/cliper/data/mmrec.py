@@ -12,7 +12,7 @@ from cliper.data.directory import check_replaceable, dataset_directory
 from cliper.data.interactions import Interactions
 from cliper.data.ledger import SAMPLES, Ledger
 from cliper.data.readers.features import copy_features
-from cliper.data.readers.general import file_log
+from cliper.data.readers.general import file_rows
 from cliper.data.readers.rows import Rows
 from cliper.data.readers.times import Times, TimeUnit, one_unit, read_times
 from cliper.data.readers.values import to_numbers
@@ -53,7 +53,7 @@ def prepare_mmrec(source: Path, out: Path, name: str | None = None) -> Dataset:
     check_replaceable(out)
     log_path = _find_log(source)
     ledger = Ledger()
-    columns, n_read, unit = _read(file_log(log_path, None), ledger)
+    columns, n_read, unit = _read(file_rows(log_path, "interactions"), ledger)
     with dataset_directory(out) as work:
         features: JsonObject = {}
         n_items: int | None = None

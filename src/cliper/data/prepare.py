@@ -17,9 +17,10 @@ from cliper.data.readers.embedded import Embedded
 from cliper.data.readers.formats import Format
 from cliper.data.readers.interactions import Repeats
 from cliper.data.readers.items import ImageChoice
+from cliper.data.readers.rows import Role
 from cliper.data.readers.saved import saved_table
 from cliper.data.readers.sql import database
-from cliper.data.readers.tables import Role, Table, file_table, frame_table
+from cliper.data.readers.tables import Table, file_table, frame_table
 from cliper.errors import InputError
 
 

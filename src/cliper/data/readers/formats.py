@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ _BROKEN_PACKING = (
 _PACKED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zip": b"PK"}
 _KNOWN = "use .csv, .tsv, .jsonl, .json (each also with .gz, .zst or .zip) or .parquet"
 Packing = Literal["", ".gz", ".zst", ".zip"]
+Arrow = TypeVar("Arrow", pa.Table, pa.RecordBatch)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Source:
             archive = zipfile.ZipFile(under)
             plain = archive.open(_only_member(archive, self.name))
         if codecs.lookup(self.encoding).name not in ("utf-8", "utf-8-sig"):
-            plain = _Recoded(plain, self.encoding)
+            plain = pa.transcoding_input_stream(pa.PythonFile(plain, "r"), self.encoding, "utf-8")
         if plain is under:
             return cast(BinaryIO, under)
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, plain), _BUFFER))
@@ -133,23 +134,6 @@ class _Watched(io.FileIO):
         if self._advance is not None and data:
             self._advance(len(data))
         return data
-
-
-class _Recoded(io.RawIOBase):
-    """Text of another encoding as UTF-8."""
-
-    def __init__(self, under: Any, encoding: str) -> None:
-        self._text = io.TextIOWrapper(under, encoding, newline="")
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._rest = self._rest or self._text.read(_BUFFER).encode("utf-8", "replace")
-        count = min(len(buffer), len(self._rest))
-        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
-        return count
 
 
 def _only_member(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
@@ -315,9 +299,13 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         InputError: it cannot be read, or is damaged inside.
     """
     with reading(str(path)):
-        table = pq.read_table(path, columns=columns)
-        table.validate(full=True)
-    return table
+        return validated(pq.read_table(path, columns=columns))
+
+
+def validated(data: Arrow) -> Arrow:
+    """Arrow data, checked inside: a damaged offset would be followed out of its buffer."""
+    data.validate(full=True)
+    return data
 
 
 def open_array(path: Path) -> npt.NDArray[Any]:

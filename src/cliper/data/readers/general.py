@@ -14,38 +14,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cliper.config import nearest
-from cliper.data.readers.formats import Format, Source, not_text, reading, recognise
-from cliper.data.readers.rows import LOG_COLUMNS, Advance, Chunk, Rows, Wanted
+from cliper.data.readers.formats import (
+    Format,
+    Source,
+    not_text,
+    reading,
+    recognise,
+    validated,
+)
+from cliper.data.readers.rows import (
+    CHUNK,
+    Advance,
+    Chunk,
+    Role,
+    Rows,
+    Wanted,
+    arrow_chunks,
+    picked,
+)
 from cliper.errors import InputError
 from cliper.files import each_once
 from cliper.types import IndexArray
 
 MAX_VALUE = 64 * 2**20  # characters of one CSV value, bytes of one JSON line
-_LOG_CHUNK = 65_536
-_ITEM_CHUNK = 256  # rows of text can be long
 
 
-def file_log(
-    path: Path, columns: Sequence[str] | None = LOG_COLUMNS, form: Format | None = None
+def file_rows(
+    path: Path, role: Role, columns: Sequence[str] | None = None, form: Format | None = None
 ) -> Rows:
-    """A log file, its format told by its name (see `recognise`).
+    """A file's rows, its format told by its name (see `recognise`).
 
     Args:
         path: the file.
+        role: what it holds.
         columns: the wanted ones (those that exist are returned), or None for all.
         form: what its name does not tell.
     """
-    read = partial(_read, recognise(path, form), _LOG_CHUNK, columns)
-    return Rows({"interactions": path}, read)
-
-
-def file_items(path: Path, form: Format | None = None) -> Rows:
-    """A catalogue file, its format told by its name (see `recognise`): each id once."""
-    return Rows({"items": path}, partial(_read, recognise(path, form), _ITEM_CHUNK, None))
+    return Rows({role: path}, partial(_read, recognise(path, form), CHUNK[role], columns))
 
 
 def header(path: Path, form: Format) -> list[str]:
@@ -54,7 +62,7 @@ def header(path: Path, form: Format) -> list[str]:
     Raises:
         InputError: the file is none of the known formats, or broken there.
     """
-    rows = _read(recognise(path, form), _ITEM_CHUNK, (), lambda _: None, lambda _: True)
+    rows = _read(recognise(path, form), CHUNK["items"], (), lambda _: None, lambda _: True)
     return next(iter(rows)).names
 
 
@@ -116,7 +124,7 @@ def _csv_chunks(
             raise InputError("no header", where=f"{source.name}, row 1", remedy="name the columns")
         _check_delimiter(names, source)
         check_names(names, f"{source.name}, row 1")
-        wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
+        wanted = {name: names.index(name) for name in picked(names, columns)}
         start = 2
         while taken := _take(rows, size, start, source):
             numbers = np.arange(start, start + len(taken))
@@ -124,9 +132,9 @@ def _csv_chunks(
             if any(map(len(names).__ne__, map(len, taken))):
                 taken, numbers = _check_widths(taken, numbers, len(names), source)
             by_column = list(zip(*taken, strict=True)) or [()] * len(names)
-            yield Chunk(numbers, {names[i]: list(by_column[i]) for i in wanted}, names)
+            yield Chunk(numbers, {name: list(by_column[i]) for name, i in wanted.items()}, names)
         if start == 2:
-            yield Chunk(np.arange(0), {names[i]: [] for i in wanted}, names)
+            yield Chunk(np.arange(0), {name: [] for name in wanted}, names)
 
 
 def _check_delimiter(names: list[str], source: Source) -> None:
@@ -254,8 +262,7 @@ def _transposed(
     rows: list[dict[str, Any]], numbers: list[int], columns: Sequence[str] | None
 ) -> Chunk:
     names = list(dict.fromkeys(itertools.chain.from_iterable(rows)))
-    wanted = [name for name in names if columns is None or name in columns]
-    values = {name: [row.get(name) for row in rows] for name in wanted}
+    values = {name: [row.get(name) for row in rows] for name in picked(names, columns)}
     return Chunk(np.array(numbers), values, names)
 
 
@@ -266,21 +273,6 @@ def _parquet_chunks(
         names = list(file.schema_arrow.names)
         share = source.path.stat().st_size / max(1, file.metadata.num_rows)
         check_names(names, f"{source.name}, row 1")
-        wanted = [name for name in names if columns is None or name in columns]
-        start = 1
-        for batch in file.iter_batches(batch_size=size, columns=wanted):
-            batch.validate(full=True)
-            values = {name: plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
-            yield Chunk(np.arange(start, start + batch.num_rows), values, names)
-            start += batch.num_rows
-            advance(share * batch.num_rows)
-        if start == 1:
-            yield Chunk(np.arange(0), {name: [] for name in wanted}, names)
-
-
-def plain(array: pa.Array) -> pa.Array:
-    """The same values without the encodings that a file or library may choose for them."""
-    if pa.types.is_dictionary(array.type):
-        values = plain(array.dictionary)
-        array = pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
-    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+        wanted = picked(names, columns)
+        batches = map(validated, file.iter_batches(batch_size=size, columns=wanted))
+        yield from arrow_chunks(batches, wanted, names, lambda rows: advance(share * rows))

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,10 @@ Advance = Callable[[float], None]
 
 Wanted = Callable[[str], bool]
 """Whether an item can stay in the dataset; what is known of the others need not be kept."""
+
+Role = Literal["items", "interactions"]
+CHUNK: dict[Role, int] = {"items": 256, "interactions": 65_536}  # rows of text can be long
+"""Rows that are in memory at a time."""
 
 LOG_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 
@@ -123,3 +127,38 @@ def chunked(
             yield chunk()
             numbers, taken, skipped = [], [], 0
     yield chunk()
+
+
+def arrow_chunks(
+    batches: Iterable[pa.RecordBatch], columns: list[str], names: list[str], advance: Advance
+) -> Iterator[Chunk]:
+    """Arrow batches of some columns as chunks of rows, counted from 1; at least one.
+
+    Args:
+        batches: rows of `columns`.
+        columns: the wanted ones.
+        names: every column, wanted or not.
+        advance: told the rows.
+    """
+    start = 1
+    for batch in batches:
+        if batch.num_rows:
+            values = {name: plain(batch.column(i)) for i, name in enumerate(columns)}
+            yield Chunk(np.arange(start, start + batch.num_rows), values, names)
+            start += batch.num_rows
+            advance(batch.num_rows)
+    if start == 1:
+        yield Chunk(np.arange(0), {name: [] for name in columns}, names)
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """The same values without the encodings that a file or library may choose for them."""
+    if pa.types.is_dictionary(array.type):
+        values = plain(array.dictionary)
+        array = pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode()
+    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
+
+
+def picked(names: list[str], columns: Sequence[str] | None) -> list[str]:
+    """Of the columns that there are those that are wanted, or all for None."""
+    return [name for name in names if columns is None or name in columns]

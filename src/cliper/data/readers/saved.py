@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from cliper.data.readers.formats import reading
+from cliper.data.readers.formats import reading, validated
 from cliper.data.readers.general import check_names
-from cliper.data.readers.rows import Rows
-from cliper.data.readers.tables import CHUNK, Role, Table, arrow_chunks
+from cliper.data.readers.rows import CHUNK, Role, Rows, arrow_chunks, picked
+from cliper.data.readers.tables import Table
 from cliper.errors import InputError
 from cliper.files import read_json
 
@@ -35,24 +34,28 @@ def saved_table(folder: Path, role: Role) -> Table:
         size = sum(batch.num_rows for file in files for batch in _stream(file))
 
     def rows(columns: Sequence[str] | None) -> Rows:
-        wanted = [name for name in names if columns is None or name in columns]
-        read = partial(arrow_chunks, partial(_batches, folder, files, wanted, role), names)
+        wanted = picked(names, columns)
         named = {role if i == 0 else f"{role} {i + 1}": file for i, file in enumerate(files)}
-        return Rows(named, read, label=str(folder), size=size)
+        return Rows(
+            named,
+            lambda advance, _: arrow_chunks(
+                _batches(folder, files, wanted, CHUNK[role]), wanted, names, advance
+            ),
+            label=str(folder), size=size,
+        )  # fmt: skip
 
     return Table(str(folder), names, rows)
 
 
 def _batches(
-    folder: Path, files: list[Path], columns: list[str], role: Role
+    folder: Path, files: list[Path], columns: list[str], size: int
 ) -> Iterator[pa.RecordBatch]:
     with reading(str(folder)):
         for file in files:
             for whole in _stream(file):
-                batch = whole.select(columns)
-                batch.validate(full=True)  # a damaged offset would be followed out of the buffer
-                for start in range(0, batch.num_rows, CHUNK[role]):
-                    yield batch.slice(start, CHUNK[role])
+                batch = validated(whole.select(columns))
+                for start in range(0, batch.num_rows, size):
+                    yield batch.slice(start, size)
 
 
 def _stream(file: Path) -> pa.RecordBatchStreamReader:

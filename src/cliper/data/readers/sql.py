@@ -5,7 +5,6 @@ import decimal
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from cliper.data.readers.general import check_names
-from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted
-from cliper.data.readers.tables import CHUNK, Role, Table
+from cliper.data.readers.rows import CHUNK, Advance, Chunk, Role, Rows, picked
+from cliper.data.readers.tables import Table
 from cliper.errors import InputError
 from cliper.types import JsonObject
 
@@ -55,9 +54,12 @@ class Database:
         facts: JsonObject = {role: {**self._about, "query": query}}
 
         def rows(columns: Sequence[str] | None) -> Rows:
-            wanted = [i for i, name in enumerate(names) if columns is None or name in columns]
-            read = partial(_chunks, result, names, wanted, where, role)
-            return Rows({}, read, label=where, facts=facts)
+            wanted = picked(names, columns)
+            return Rows(
+                {},
+                lambda advance, _: _chunks(result, names, wanted, where, CHUNK[role], advance),
+                label=where, facts=facts,
+            )  # fmt: skip
 
         return Table(where, names, rows)
 
@@ -117,21 +119,16 @@ def _asking(where: str) -> Iterator[None]:
 
 
 def _chunks(
-    result: "Result",
-    names: list[str],
-    wanted: list[int],
-    where: str,
-    role: Role,
-    advance: Advance,
-    _: Wanted,
+    result: "Result", names: list[str], wanted: list[str], where: str, size: int, advance: Advance
 ) -> Iterator[Chunk]:
     start = 1
     while True:
         with _asking(where):
-            rows = result.fetchmany(CHUNK[role])
+            rows = result.fetchmany(size)
         if not rows and start > 1:
             break
-        columns: dict[str, Any] = {names[i]: as_array([row[i] for row in rows]) for i in wanted}
+        places = [names.index(name) for name in wanted]
+        columns: dict[str, Any] = {names[i]: as_array([row[i] for row in rows]) for i in places}
         yield Chunk(np.arange(start, start + len(rows)), columns, names)
         start += len(rows)
         advance(len(rows))

@@ -1,29 +1,20 @@
 """A log or a catalogue before it is said which of its columns is what: a file or a frame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from cliper.data.readers.formats import Format
-from cliper.data.readers.general import (
-    check_names,
-    file_items,
-    file_log,
-    header,
-    plain,
-)
-from cliper.data.readers.rows import Advance, Chunk, Rows, Wanted
+from cliper.data.readers.general import check_names, file_rows, header
+from cliper.data.readers.rows import CHUNK, Role, Rows, arrow_chunks, picked
 from cliper.errors import InputError
 from cliper.types import JsonObject
 
-Role = Literal["items", "interactions"]
-CHUNK: dict[Role, int] = {"items": 256, "interactions": 65_536}  # rows of text can be long
-"""Rows that are in memory at a time."""
 _INDEX = "__index_level_"  # what pandas calls an index without a name
 
 
@@ -48,10 +39,7 @@ def file_table(path: Path, form: Format, role: Role) -> Table:
     Raises:
         InputError: the file is none of the known formats, or broken at its head.
     """
-    names = header(path, form)
-    if role == "items":
-        return Table(str(path), names, lambda _: file_items(path, form))
-    return Table(str(path), names, lambda columns: file_log(path, columns, form))
+    return Table(str(path), header(path, form), partial(file_rows, path, role, form=form))
 
 
 def frame_table(frame: Any, role: Role) -> Table:
@@ -81,10 +69,13 @@ def frame_table(frame: Any, role: Role) -> Table:
     facts: JsonObject = {role: {"frame": kind, "rows": table.num_rows}}
 
     def rows(columns: Sequence[str] | None) -> Rows:
-        names = [name for name in table.column_names if columns is None or name in columns]
-        batches = partial(table.select(names).to_batches, max_chunksize=CHUNK[role])
-        read = partial(arrow_chunks, batches, table.column_names)
-        return Rows({}, read, label=where, size=table.num_rows, facts=facts)
+        wanted = picked(table.column_names, columns)
+        batches = table.select(wanted).to_batches(max_chunksize=CHUNK[role])
+        return Rows(
+            {},
+            lambda advance, _: arrow_chunks(batches, wanted, table.column_names, advance),
+            label=where, size=table.num_rows, facts=facts,
+        )  # fmt: skip
 
     return Table(where, list(table.column_names), rows)
 
@@ -97,25 +88,3 @@ def _index(table: pa.Table) -> pa.Table:
             steps = pa.array(np.arange(one["start"], one["stop"], one["step"]))
             table = table.append_column(one["name"], steps)
     return table
-
-
-def arrow_chunks(
-    batches: Callable[[], Iterator[pa.RecordBatch]], names: list[str], advance: Advance, _: Wanted
-) -> Iterator[Chunk]:
-    """Arrow batches as chunks of rows, counted from 1; at least one.
-
-    Args:
-        batches: the wanted columns.
-        names: every column, wanted or not.
-        advance: told the rows.
-    """
-    start, empty = 1, Chunk(np.arange(0), {name: [] for name in names}, names)
-    for batch in batches():
-        columns = {name: plain(batch.column(i)) for i, name in enumerate(batch.schema.names)}
-        empty = Chunk(np.arange(0), {name: [] for name in columns}, names)
-        if batch.num_rows:
-            yield Chunk(np.arange(start, start + batch.num_rows), columns, names)
-            start += batch.num_rows
-            advance(batch.num_rows)
-    if start == 1:
-        yield empty

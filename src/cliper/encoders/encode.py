@@ -8,12 +8,13 @@ from cliper.data.dataset import Dataset
 from cliper.encoders.assembled import assemble, load_assembled
 from cliper.encoders.base import Encodings
 from cliper.encoders.catalogue_encoder import CatalogueEncoder, encode_frozen
-from cliper.encoders.content import GRAPHS, Content, Views
+from cliper.encoders.content import GRAPHS, Content
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.registry import check_settings, open_encoder
 from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 from cliper.types import BoolArray
+from cliper.views import RenderedViews
 
 OnReport = Callable[[EncodeReport], None]
 First = Callable[[Content, EncoderSettings], None]
@@ -21,7 +22,7 @@ First = Callable[[Content, EncoderSettings], None]
 
 def encode_dataset(
     dataset: Dataset,
-    views: Views,
+    views: RenderedViews,
     settings: EncoderSettings | None = None,
     *,
     fit_on: BoolArray | None = None,

@@ -10,16 +10,19 @@ import torch
 from cliper.data.dataset import Dataset
 from cliper.encoders.base import DualEncoder, Encodings
 from cliper.encoders.catalogue_encoder import CatalogueEncoder
-from cliper.encoders.content import GRAPHS, Content, Views
+from cliper.encoders.content import GRAPHS, Content
 from cliper.encoders.registry import open_encoder
 from cliper.encoders.settings import EncoderSettings
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
+from cliper.views import RenderedViews
 
 T = TypeVar("T", str, Path)
 
 
-def fitted_encoder(dataset: Dataset, views: Views, settings: EncoderSettings) -> DualEncoder:
+def fitted_encoder(
+    dataset: Dataset, views: RenderedViews, settings: EncoderSettings
+) -> DualEncoder:
     """What `encode_dataset` encoded these views with; nothing is fitted.
 
     Args:
@@ -37,7 +40,7 @@ def fitted_encoder(dataset: Dataset, views: Views, settings: EncoderSettings) ->
 
 
 def encode_items(
-    encoder: DualEncoder, views: Views, images: Sequence[Path | None], ids: Sequence[str]
+    encoder: DualEncoder, views: RenderedViews, images: Sequence[Path | None], ids: Sequence[str]
 ) -> Encodings:
     """Views and pictures of n items in an encoder's space, kept nowhere.
 

@@ -9,7 +9,6 @@ import numpy as np
 from cliper.types import IndexArray
 
 LongText = Literal["truncate", "chunk-mean"]
-LONG_TEXT_RULES: tuple[LongText, ...] = ("truncate", "chunk-mean")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from cliper.encoders.runtime.batching import Batches, BatchSize, checked_batch_size
+from cliper.encoders.runtime.batching import Batches, BatchSize
 from cliper.errors import InputError
 from cliper.files import sha256_file
 
@@ -39,7 +39,7 @@ class PackagedNetwork:
     ) -> None:
         self._files = files
         self.device, self.dtype = torch.device(device), dtype
-        self.batch_size = checked_batch_size(batch_size)
+        self.batch_size = batch_size
 
     @cached_property
     def hash(self) -> str:

@@ -116,9 +116,13 @@ def open_encoder(settings: EncoderSettings) -> AnyEncoder:
     settings = settings.model_copy(update={"device": device})
     if settings.adapt is None:
         return _factory(settings)(settings)
-    from cliper.encoders.adaptation.adapted import adapted
+    from cliper.encoders.adaptation.low_rank import LowRankEncoder
+    from cliper.encoders.adaptation.projected import ProjectedEncoder
 
-    return adapted(settings)
+    plain = settings.model_copy(update={"adapt": None})
+    if settings.adapt.kind == "lora":
+        return LowRankEncoder(plain, settings.adapt)
+    return ProjectedEncoder(plain, settings.adapt)
 
 
 def check_settings(settings: EncoderSettings) -> None:

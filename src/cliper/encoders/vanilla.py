@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
-from cliper.encoders.content import Content, Views
+from cliper.encoders.content import Content
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.rows import fill
 from cliper.encoders.runtime.choice import refuse_runtime
@@ -20,6 +20,7 @@ from cliper.encoders.unimodal import Unimodal
 from cliper.files import sha256_bytes
 from cliper.tables import zeros
 from cliper.types import BoolArray, FloatArray
+from cliper.views import RenderedViews
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class VanillaEncodings:
 
 def encode_vanilla(
     dataset: Dataset,
-    views: Views,
+    views: RenderedViews,
     settings: EncoderSettings | None = None,
     *,
     on_report: Callable[[EncodeReport], None] | None = None,

@@ -12,8 +12,6 @@ from cliper.errors import InputError
         ("torch", "int8", "cpu", "'torch' does not compute in int8"),
         ("onnx", "bfloat16", "cpu", "'onnx' does not compute in bfloat16"),
         ("onnx", "float32", "cuda", "'onnx' is for the CPU"),
-        ("onxx", "float32", "cpu", "unknown runtime 'onxx'"),
-        ("torch", "float64", "cpu", "unknown dtype 'float64'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(runtime, dtype, device, said) -> None:

@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
 
+from cliper.encoders.adaptation.checkpoint import FitCheckpoint
 from cliper.encoders.adaptation.config import (
     AdaptationConfig,
     ProjectionAdaptation,
     adapted_name,
 )
-from cliper.encoders.adaptation.loop import LOG_SCALE, Adapter, Checkpoint, Fitted, fit
+from cliper.encoders.adaptation.loop import LOG_SCALE, Adapter, Fitted, fit
 from cliper.encoders.adaptation.projection import Projection, ProjectionAdapter
 from cliper.encoders.adaptation.report import AdaptationReport
-from cliper.encoders.base import Encodings
+from cliper.encoders.base import DualEncoder, Encodings
+from cliper.encoders.content import Content, encoder_folder
 from cliper.encoders.pairs import PairSplit, PairTable, choose_pairs, row_groups, split_pairs
 from cliper.errors import InputError, MismatchError
 from cliper.types import BoolArray, IndexArray
@@ -169,7 +172,7 @@ def run_fit(
     *,
     encoder: str,
     device: str,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: FitCheckpoint | None = None,
 ) -> tuple[Fitted, AdaptationReport]:
     """Split the chosen pairs, run the loop, and put the outcome in a report.
 
@@ -208,3 +211,23 @@ def run_fit(
         perf_counter() - started, fitted.before, fitted.after,
     )  # fmt: skip
     return fitted, report
+
+
+def no_later_items() -> InputError:
+    """Why an adapted encoder encodes nothing but its catalogue."""
+    return InputError(
+        "an adapted encoder cannot take new items yet",
+        where="encoder.adapt",
+        remedy="train again on a dataset with the new items",
+    )
+
+
+def adaptation_folder(
+    content: Content, encoder: DualEncoder, config: AdaptationConfig, fit_on: BoolArray | None
+) -> Path:
+    """Named by all that decides a fit: encoder, content, settings, recipe, seed, who was seen."""
+    base_key = content.key(encoder.hash)
+    digest = sha256(f"{RECIPE}; {config.model_dump_json()}; {base_key}".encode())
+    if fit_on is not None:
+        digest.update(np.packbits(fit_on).tobytes())
+    return encoder_folder(content.root, adapted_name(encoder.name, config.kind), digest.hexdigest())

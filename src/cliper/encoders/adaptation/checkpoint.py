@@ -2,19 +2,35 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cliper.encoders.adaptation.loop import FitState
 from cliper.errors import InputError
 from cliper.files import as_written
 from cliper.tensor_files import load_tensors, save_tensors
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass
+class FitState:
+    """Where a fit stands after an epoch; all that is needed to go on from there.
+
+    Attributes:
+        epoch: the last one that is done.
+        best_epoch, best_mrr, best: the best so far, its value and its tensors.
+        history: held-out MRR after each epoch, the untouched encoder's first.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_mrr: float = -math.inf
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from cliper import progress
+from cliper.encoders.adaptation.checkpoint import FitCheckpoint, FitState
 from cliper.encoders.adaptation.config import AdaptationConfig
 from cliper.encoders.adaptation.retrieval import Retrieval, score_retrieval
 from cliper.encoders.contrastive import info_nce
@@ -26,41 +27,6 @@ class Adapter(Protocol):
 
     def embed(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Adapted text (C, b, D) and image (b, D) of the pairs at `rows`, on their device."""
-        ...
-
-
-@dataclass
-class FitState:
-    """Where a fit stands after an epoch; all that is needed to go on from there.
-
-    Attributes:
-        epoch: the last one that is done.
-        best_epoch, best_mrr, best: the best so far, its value and its tensors.
-        history: held-out MRR after each epoch, the untouched encoder's first.
-    """
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_mrr: float = -math.inf
-    best: dict[str, Tensor] = field(default_factory=dict)
-    history: list[float] = field(default_factory=list)
-
-
-class Checkpoint(Protocol):
-    """Keeps a fit between epochs (`checkpoint.FitCheckpoint`)."""
-
-    def load(
-        self, tensors: Mapping[str, Tensor], optimiser: torch.optim.Optimizer,
-        generator: torch.Generator,
-    ) -> FitState | None:  # fmt: skip
-        """Put tensors, moments and generator back to where they were; None at a fresh start."""
-        ...
-
-    def save(
-        self, state: FitState, tensors: Mapping[str, Tensor], optimiser: torch.optim.Optimizer,
-        generator: torch.Generator,
-    ) -> None:  # fmt: skip
-        """Keep where the fit stands."""
         ...
 
 
@@ -97,7 +63,7 @@ def fit(
     views: Sequence[str],
     config: AdaptationConfig,
     generator: torch.Generator,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: FitCheckpoint | None = None,
 ) -> Fitted:
     """Train an adapter on `parts.train`, choose the epoch on `parts.valid`.
 

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import torch
 
-from cliper.encoders.adaptation.adapt import Chosen, choose, run_fit
-from cliper.encoders.adaptation.adapted import adaptation_folder, no_later_items
+from cliper.encoders.adaptation.adapt import (
+    Chosen,
+    adaptation_folder,
+    choose,
+    no_later_items,
+    run_fit,
+)
 from cliper.encoders.adaptation.checkpoint import FitCheckpoint
 from cliper.encoders.adaptation.config import LoraAdaptation, adapted_name
 from cliper.encoders.adaptation.lora import LowRankAdapters

@@ -4,8 +4,12 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from cliper.encoders.adaptation.adapt import choose, fit_projection
-from cliper.encoders.adaptation.adapted import adaptation_folder, no_later_items
+from cliper.encoders.adaptation.adapt import (
+    adaptation_folder,
+    choose,
+    fit_projection,
+    no_later_items,
+)
 from cliper.encoders.adaptation.config import ProjectionAdaptation, adapted_name
 from cliper.encoders.adaptation.projection import Projection
 from cliper.encoders.adaptation.report import AdaptationReport

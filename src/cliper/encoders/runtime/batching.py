@@ -32,13 +32,6 @@ Run = Callable[[int], Any]
 """Compute that many rows and forget them."""
 
 
-def checked_batch_size(size: BatchSize) -> BatchSize:
-    """The size, or an `InputError` when it is none."""
-    if size != "auto" and (not isinstance(size, int) or size < 1):
-        raise InputError(f"batch_size is {size!r}", remedy="at least 1, or auto")
-    return size
-
-
 class Batches:
     """Rows through a function in batches that shrink when memory runs out.
 

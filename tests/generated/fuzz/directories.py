@@ -114,7 +114,7 @@ def _sums(path: Path) -> object:
 
 
 def _stages(path: Path) -> object:
-    return StageRecords(path.parent).entries
+    return StageRecords.read(path.parent).stages
 
 
 def _run(

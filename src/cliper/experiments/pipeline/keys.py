@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,25 +40,16 @@ def without_running(tree: dict[str, Any]) -> dict[str, Any]:
 
 def file_facts(sources: Sequence[Path]) -> list[list[Any]]:
     """Path, size and time of change of files, and of all files in folders; missing ones count."""
-    return [fact for source in sources for fact in _facts(source)]
-
-
-def _facts(source: Path) -> Iterator[list[Any]]:
-    if source.is_dir():
-        for folder, folders, names in os.walk(source):
-            folders.sort()
-            for name in sorted(names):
-                yield _fact(Path(folder) / name)
-    else:
-        yield _fact(source)
-
-
-def _fact(path: Path) -> list[Any]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return [str(path), None, None]
-    return [str(path), stat.st_size, stat.st_mtime_ns]
+    facts: list[list[Any]] = []
+    for source in sources:
+        inside = (path for path in sorted(source.rglob("*")) if not path.is_dir())
+        for path in inside if source.is_dir() else [source]:
+            try:
+                stat = path.stat()
+                facts.append([str(path), stat.st_size, stat.st_mtime_ns])
+            except OSError:
+                facts.append([str(path), None, None])
+    return facts
 
 
 def prepared_hash(dataset: Dataset) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cliper.backbones import backbone_entry
 from cliper.data import Dataset, Interactions, Vocabulary
-from cliper.errors import CliperError, InputError
+from cliper.errors import InputError
 from cliper.experiments.comparisons.check import OWNED, check_comparison
 from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.pipeline.sections import Sections, StudiesSettings, split_tree
@@ -48,6 +48,13 @@ class Pipeline:
         """Where the dataset is, or will be."""
         return Path(str(self.base["dataset"]["path"]))
 
+    def dataset_or_none(self) -> Dataset | None:
+        """The dataset as it is now, None where it cannot be read."""
+        try:
+            return Dataset.load(self.dataset_path)
+        except InputError:
+            return None
+
     @property
     def trains(self) -> bool:
         """One training: a backbone is named, and no search of it (which trains its best)."""
@@ -81,36 +88,29 @@ class Pipeline:
         named = self.base["backbone"]["name"] if self._names_a_backbone else "freedom"
         return own or str(named)
 
-    def setting(self, kind: str, dataset: Dataset) -> Setting:
-        """What the arms of a study share.
+    def setting(self, kind: str, dataset: Dataset | None) -> Setting:
+        """What the arms of a study share; without a dataset, of the views that are named.
 
         Raises:
             InputError: a dataset that the study does not suit.
         """
-        studies = self._studies
+        studies, base = self._studies, self.study_base(kind)
+        values = studies.values_of(kind)
+        if dataset is None:
+            views = tuple((base.get("views") or {}).get("include") or ())
+            seeds, given = tuple(range(studies.seeds)), None if values is None else tuple(values)
+            return Setting(
+                _NOWHERE, self.study_backbone, studies.fusion, base, views, seeds, studies.metric,
+                given,
+            )  # fmt: skip
         return Setting.make(
             dataset,
-            self.study_base(kind),
+            base,
             backbone=self.study_backbone,
             fusion=studies.fusion,
             seeds=range(studies.seeds),
             metric=studies.metric,
-            values=studies.values_of(kind),
-        )
-
-    def sketch(self, kind: str) -> Setting:
-        """The same before there is a dataset; the views are those that are named."""
-        studies, base = self._studies, self.study_base(kind)
-        values = studies.values_of(kind)
-        return Setting(
-            _NOWHERE,
-            self.study_backbone,
-            studies.fusion,
-            base,
-            tuple((base.get("views") or {}).get("include") or ()),
-            tuple(range(studies.seeds)),
-            studies.metric,
-            None if values is None else tuple(values),
+            values=values,
         )
 
     def check_with(self, dataset: Dataset) -> None:
@@ -120,9 +120,9 @@ class Pipeline:
             InputError: on the first problem.
         """
         for kind in self.sections.studies.kinds if self.sections.studies is not None else ():
-            setting = self.setting(kind, dataset)
-            find_study(kind).check(setting)
-            find_study(kind).plan(setting)
+            study, setting = find_study(kind), self.setting(kind, dataset)
+            study.check(setting)
+            study.plan(setting)
 
     @property
     def _studies(self) -> StudiesSettings:
@@ -141,8 +141,6 @@ class Pipeline:
 
     def _check(self) -> None:
         sections = self.sections
-        if sections.prepare is not None:
-            sections.prepare.reader.check()
         consumers = self._consumers()
         self._refuse_without_effect(consumers)
         if sections.search is not None and not self._names_a_backbone:
@@ -173,7 +171,6 @@ class Pipeline:
             )  # fmt: skip
 
     def _check_studies(self, studies: StudiesSettings) -> None:
-        studies.check()
         variant = Variant(self.study_backbone, "cliper", studies.fusion)
         if backbone_entry(self.study_backbone).features == "none":
             raise InputError(
@@ -181,11 +178,11 @@ class Pipeline:
                 where="studies.backbone", remedy="name one that does, e.g. freedom or vbpr",
             )  # fmt: skip
         for kind in studies.kinds:
-            base = self.study_base(kind)
-            check_comparison([variant], base, {}, studies.metric, fusions_given=False)
-            find_study(kind).check(self.sketch(kind))
-            if studies.values_of(kind) is not None:  # bad values show in the arms
-                find_study(kind).plan(self.sketch(kind))
+            study, setting = find_study(kind), self.setting(kind, None)
+            check_comparison([variant], setting.base, {}, studies.metric, fusions_given=False)
+            study.check(setting)
+            if setting.values is not None:  # bad values show in the arms
+                study.plan(setting)
 
     def _shared(self, backbones: Sequence[str], several: bool) -> dict[str, Any]:
         """The base without what belongs to the training or the search alone."""
@@ -197,16 +194,8 @@ class Pipeline:
         if several:
             known = {n for b in backbones for n in backbone_entry(b).config.model_fields}
             options = {k: v for k, v in (base.get("backbone") or {}).items() if k in known}
-            base = {**base, "backbone": options} if options else _without(base, "backbone")
+            base = {k: v for k, v in {**base, "backbone": options}.items() if k != "backbone" or v}
         return base
-
-
-def arms_of(setting: Setting, kind: str) -> int | None:
-    """How many arms a study has; None where that shows with the dataset alone."""
-    try:
-        return len(find_study(kind).plan(setting).arms)
-    except CliperError:
-        return None
 
 
 def _drop(tree: dict[str, Any], key: str) -> None:
@@ -216,7 +205,3 @@ def _drop(tree: dict[str, Any], key: str) -> None:
         tree[section].pop(name, None)
         if not tree[section]:
             del tree[section]
-
-
-def _without(tree: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {k: v for k, v in tree.items() if k != key}

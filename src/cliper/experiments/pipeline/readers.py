@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -20,54 +20,46 @@ from cliper.errors import InputError
 
 
 class Reader(StrictConfig):
-    """A reader's options are the arguments of the function that prepares.
+    """A reader's options are the arguments of the function that prepares, which also takes `out`.
 
     Attributes:
-        prepared_by: that function; it also takes `out`.
-        files: options that name local files and folders.
+        prepared_by: that function.
     """
 
     prepared_by: ClassVar[Callable[..., Dataset]]
-    files: ClassVar[tuple[str, ...]] = ("source", "images")
 
     name: str | None = Field(None, min_length=1, description="for people; the directory's")
 
-    def check(self) -> None:
-        """Refuse what is wrong whatever the files hold.
-
-        Raises:
-            InputError: with the key.
-        """
-
     def sources(self) -> list[Path]:
         """Local files and folders whose change is a reason to prepare again."""
-        named = (getattr(self, option, None) for option in self.files)
-        return [path for path in named if path is not None]
+        options = ("items", "interactions", "source", "images")
+        named = (getattr(self, option, None) for option in options)
+        return [path for path in named if isinstance(path, Path)]
 
-    def prepare(self, out: Path) -> Dataset:
+    def prepare(self, out: Path) -> None:
         """Write the dataset directory."""
-        return type(self).prepared_by(out=out, **self.arguments())
-
-    def arguments(self) -> dict[str, Any]:
-        """What is asked of the function."""
-        return {option: getattr(self, option) for option in type(self).model_fields}
+        options = {option: getattr(self, option) for option in type(self).model_fields}
+        type(self).prepared_by(out=out, **options)
 
 
-class FilesReader(Reader):
-    """See `prepare_files`."""
-
-    prepared_by = prepare_files
-    files = ("items", "interactions", "images")
-
-    interactions: PathSetting
-    items: PathSetting | None = None
+class _Filtered(Reader):
     images: PathSetting | None = None
-    min_rating: float | None = None
     k_core: int = Field(5, ge=0)
     keep_unbought: bool = False
 
-    def check(self) -> None:
-        """Images and unbought items need a catalogue."""
+
+class FilesReader(_Filtered):
+    """See `prepare_files`."""
+
+    prepared_by = prepare_files
+
+    interactions: PathSetting
+    items: PathSetting | None = None
+    min_rating: float | None = None
+
+    @model_validator(mode="after")
+    def _has_catalogue(self) -> "FilesReader":
+        """Images and unbought items need one."""
         if self.items is None and (self.images is not None or self.keep_unbought):
             where = "images" if self.images is not None else "keep_unbought"
             raise InputError(
@@ -75,10 +67,11 @@ class FilesReader(Reader):
                 where=f"prepare.files.{where}",
                 remedy="name items, or leave it out",
             )
+        return self
 
 
-class AmazonReader(Reader):
-    """See `prepare_amazon`."""
+class AmazonReader(_Filtered):
+    """See `prepare_amazon`. Nothing is watched behind an address."""
 
     prepared_by = prepare_amazon
 
@@ -86,21 +79,18 @@ class AmazonReader(Reader):
     category: str
     source: str = Field(description="a folder, or the address of one")
     log: LogKind | None = None
-    images: PathSetting | None = None
     downloads: PathSetting | None = None
     max_download: float = Field(64.0, gt=0, description="GiB; larger files are not fetched")
     min_rating: float | None = None
-    k_core: int = Field(5, ge=0)
-    keep_unbought: bool = False
 
     @property
-    def is_address(self) -> bool:
-        """The files are fetched first."""
+    def _is_address(self) -> bool:
         return self.source.lower().startswith(("http://", "https://"))
 
-    def check(self) -> None:
+    @model_validator(mode="after")
+    def _official(self) -> "AmazonReader":
         """An official category; a folder may hold others, which preparing finds out."""
-        if self.is_address:
+        if self._is_address:
             release(self.year).category(self.category)
         elif {"downloads", "max_download"} & self.model_fields_set:
             where = "downloads" if self.downloads is not None else "max_download"
@@ -109,39 +99,34 @@ class AmazonReader(Reader):
                 where=f"prepare.amazon.{where}",
                 remedy="leave it out, or give an address as source",
             )
+        return self
 
     def sources(self) -> list[Path]:
-        """The folder; nothing is watched behind an address."""
-        local = [] if self.is_address else [Path(self.source)]
-        return local if self.images is None else [*local, self.images]
+        """The folder, and pictures beside it."""
+        return [*([] if self._is_address else [Path(self.source)]), *super().sources()]
 
-    def arguments(self) -> dict[str, Any]:
-        """The limit in bytes."""
-        given = super().arguments()
-        return {**given, "max_bytes": int(given.pop("max_download") * 2**30)}
+    def prepare(self, out: Path) -> None:
+        """Write the dataset directory; the limit is in bytes there."""
+        options = {option: getattr(self, option) for option in type(self).model_fields}
+        limit = int(options.pop("max_download") * 2**30)
+        prepare_amazon(out=out, max_bytes=limit, **options)
 
 
-class MovieLensReader(Reader):
+class MovieLensReader(_Filtered):
     """See `prepare_movielens`."""
 
     prepared_by = prepare_movielens
 
     source: PathSetting
-    images: PathSetting | None = None
     min_rating: float | None = None
-    k_core: int = Field(5, ge=0)
-    keep_unbought: bool = False
 
 
-class MicroLensReader(Reader):
+class MicroLensReader(_Filtered):
     """See `prepare_microlens`."""
 
     prepared_by = prepare_microlens
 
     source: PathSetting
-    images: PathSetting | None = None
-    k_core: int = Field(5, ge=0)
-    keep_unbought: bool = False
 
 
 class MMRecReader(Reader):
@@ -150,9 +135,6 @@ class MMRecReader(Reader):
     prepared_by = prepare_mmrec
 
     source: PathSetting
-
-
-ReaderName = Literal["files", "amazon", "movielens", "microlens", "mmrec"]
 
 
 class PrepareSection(StrictConfig):
@@ -166,7 +148,7 @@ class PrepareSection(StrictConfig):
 
     @model_validator(mode="after")
     def _one(self) -> "PrepareSection":
-        if len(self.model_fields_set) != 1 or self._found() is None:
+        if [getattr(self, name) is None for name in self.model_fields_set] != [False]:
             raise InputError(
                 "one reader is needed",
                 where="prepare",
@@ -174,15 +156,9 @@ class PrepareSection(StrictConfig):
             )
         return self
 
-    def _found(self) -> Reader | None:
-        found: Reader | None = (
-            self.files or self.amazon or self.movielens or self.microlens or self.mmrec
-        )
-        return found
-
     @property
     def reader(self) -> Reader:
         """The one that is named."""
-        found = self._found()
-        assert found is not None  # the validator says so
-        return found
+        (name,) = self.model_fields_set
+        reader: Reader = getattr(self, name)
+        return reader

@@ -1,7 +1,6 @@
 """`stages.json`: which stage was done with which inputs."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,69 +36,37 @@ class Entry(StrictConfig):
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
-class _StagesFile(StrictConfig):
+class StageRecords(StrictConfig):
     """All entries, as the file has them."""
 
     schema_: Literal[1] = Field(1, alias="schema")
     cliper_version: str = __version__
     stages: dict[str, Entry] = Field(default_factory=dict)
 
+    @classmethod
+    def read(cls, out: Path) -> "StageRecords":
+        """The records of a pipeline's directory; empty ones where there are none yet.
 
-class StageRecords:
-    """The file and what is in it; every change is written at once, whole or not at all.
-
-    Args:
-        out: the pipeline's directory.
-
-    Raises:
-        InputError: the file is damaged or of another version.
-    """
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        path = out / FILE
-        read = _StagesFile.parse(read_json(path), where=str(path)) if path.is_file() else None
-        self.entries: dict[str, Entry] = {} if read is None else dict(read.stages)
-
-    def start(self, name: str, key: str, work: str, outputs: Sequence[str]) -> None:
-        """A stage begins."""
-        self.entries[name] = Entry(state="running", key=key, work=work, outputs=list(outputs))
-        self._write()
-
-    def finish(self, name: str, seconds: float, facts: dict[str, Any]) -> None:
-        """It is done."""
-        update = {
-            "state": "done", "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": seconds, "facts": facts,
-        }  # fmt: skip
-        self.entries[name] = self.entries[name].model_copy(update=update)
-        self._write()
-
-    def set_aside(self, name: str, patterns: Sequence[str] | None = None) -> list[Path]:
-        """Move a stage's files to `earlier/<number>/`; nothing is deleted.
-
-        Args:
-            name: the stage.
-            patterns: of these files alone; of all that it wrote by default, and it is forgotten.
-
-        Returns:
-            Where they are now.
+        Raises:
+            InputError: the file is damaged or of another version.
         """
-        wanted = self.entries[name].outputs if patterns is None else patterns
-        found = sorted({path for pattern in wanted for path in self._out.glob(pattern)})
-        moved = []
-        if found:
-            before = (int(p.name) for p in (self._out / EARLIER).glob("*") if p.name.isdigit())
-            folder = self._out / EARLIER / str(max(before, default=0) + 1)
-            for path in found:
-                target = folder / path.relative_to(self._out)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                moved.append(path.rename(target))
-        if patterns is None:
-            del self.entries[name]
-            self._write()
-        return moved
+        path = out / FILE
+        return cls.parse(read_json(path) if path.is_file() else {}, where=str(path))
 
-    def _write(self) -> None:
-        whole = _StagesFile(schema=1, stages=self.entries)
-        write_json(self._out / FILE, whole.model_dump(mode="json", by_alias=True))
+    def write(self, out: Path) -> None:
+        """Write them, whole or not at all."""
+        write_json(out / FILE, self.model_dump(mode="json", by_alias=True))
+
+
+def set_aside(out: Path, patterns: Sequence[str]) -> Path | None:
+    """Move files to `earlier/<number>/`, so that nothing is deleted; returns that folder."""
+    found = sorted({path for pattern in patterns for path in out.glob(pattern)})
+    if not found:
+        return None
+    before = (int(p.name) for p in (out / EARLIER).glob("*") if p.name.isdigit())
+    folder = out / EARLIER / str(max(before, default=0) + 1)
+    for path in found:
+        target = folder / path.relative_to(out)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    return folder

@@ -34,12 +34,9 @@ class StudiesSettings(StrictConfig):
     def _list(cls, given: Any) -> Any:
         return {"kinds": given} if isinstance(given, list) else given
 
-    def check(self) -> None:
-        """Refuse names that are no studies, and values that no study takes.
-
-        Raises:
-            InputError: with the key.
-        """
+    @model_validator(mode="after")
+    def _known(self) -> "StudiesSettings":
+        """Refuse names that are no studies, and values that no study takes."""
         for kind in self.kinds:
             find_study(kind)
         if len(set(self.kinds)) != len(self.kinds):
@@ -54,6 +51,7 @@ class StudiesSettings(StrictConfig):
                     "takes no values" if values else "names none", where=where,
                     remedy="leave it out",
                 )  # fmt: skip
+        return self
 
     def values_of(self, kind: str) -> list[str] | None:
         """As a command line has them; None for the study's own."""

@@ -32,10 +32,10 @@ class FoundResults:
 
 
 def find_results(path: Path) -> FoundResults:
-    """Look into a run, or into a directory and its folders, in order of names."""
-    if (path / "results.json").is_file():
-        run = Run.load(path)
-        return FoundResults({"": single(run)}, (), (), run, _commands(path))
+    """Look into a directory and its folders, in order of names.
+
+    A run, or the best of a search, is a table of its own where there is nothing to compare.
+    """
     folders = [path, *sorted(p for p in path.glob("*") if p.is_dir() and p.name != "runs")]
     comparisons: dict[str, Comparison] = {}
     studies: list[Path] = []
@@ -55,9 +55,13 @@ def find_results(path: Path) -> FoundResults:
         elif is_search(folder):
             searches.append(folder)
             some_run = some_run or _run_in(folder / "best")
+        elif folder in (path, path / "train") and (folder / "results.json").is_file():
+            some_run = Run.load(folder)
         else:
             continue
         commands += _commands(folder)
+    if some_run is not None and not comparisons and not studies:
+        comparisons[""] = single(some_run)
     return FoundResults(comparisons, tuple(studies), tuple(searches), some_run, tuple(commands))
 
 

@@ -20,7 +20,7 @@ from cliper.experiments.comparisons.variants import Variant
 from cliper.experiments.drawing.tables import csv_text
 from cliper.experiments.reports.breakdown import Group
 from cliper.experiments.reports.breakdown_section import _sentence
-from cliper.experiments.reports.build import _table_section
+from cliper.experiments.reports.comparison_section import comparison_section
 from cliper.experiments.reports.highlight import highlight
 from cliper.experiments.reports.study_sections import _against
 from cliper.experiments.run.finished import Run
@@ -114,7 +114,7 @@ def test_the_artefact_is_no_lift_anywhere(artefact: Comparison) -> None:
     assert value == "not shown"
     assert "over users alone" in remark and "over 3 seeds" in remark
     assert "stopped far apart" in remark
-    cell = _table_section("x", artefact).tables[0].rows[1].cells[0]
+    cell = comparison_section("x", artefact).tables[0].rows[1].cells[0]
     assert [tone for _, tone in cell.chips] == ["plain"] * 3
     assert cell.chips[0][0] == "+13.9 %" and cell.chips[2][0].endswith("(seeds)")
     summary = comparison_json(artefact)["summary"][1]
@@ -127,7 +127,7 @@ def test_stops_far_apart_are_said_wherever_the_table_is(artefact: Comparison) ->
     assert f"STOPPED FAR APART: {name_of(artefact)} after 175, 22 and 201 epochs" in line
     assert f"OVER USERS ALONE, not over seeds: the difference of {name_of(artefact)}" in line
     assert len(notes) == 3 and all(note in line for note in notes)
-    assert notes[0] in _table_section("x", artefact).tables[0].protocol
+    assert notes[0] in comparison_section("x", artefact).tables[0].protocol
 
 
 def test_a_steady_lift_is_a_headline_and_green(tmp_path: Path) -> None:
@@ -137,7 +137,20 @@ def test_a_steady_lift_is_a_headline_and_green(tmp_path: Path) -> None:
     assert comparison.evidence(name) == "sure" and comparison.notes == []
     value, _, remark = highlight("", comparison, *comparison.outcomes)
     assert value == "+15.0 %" and "p < 0.001 over users, p < 0.001 over 3 seeds" in remark
-    assert _table_section("x", comparison).tables[0].rows[1].cells[0].chips[0] == (value, "good")
+    assert comparison_section("x", comparison).tables[0].rows[1].cells[0].chips[0] == (
+        value,
+        "good",
+    )
+
+
+def test_a_steady_loss_is_red(tmp_path: Path) -> None:
+    means = {"vanilla": (0.381, 0.40, 0.392), "cliper": (0.33, 0.35, 0.34)}
+    table = comparison_section("x", compared(tmp_path, means)).tables[0]
+    baseline, loser = (row.cells[0] for row in table.rows)
+    assert loser.chips[0] == ("−13.0 %", "bad") and baseline.chips == ()
+    assert (baseline.text, baseline.small, baseline.mark) == ("39.10", "± 0.95", "best")
+    assert loser.mark == "second"
+    assert [row.starts_group for row in table.rows] == [True, False]
 
 
 def test_one_seed_is_no_headline(tmp_path: Path) -> None:

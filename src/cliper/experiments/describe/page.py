@@ -13,19 +13,20 @@ from cliper.experiments.describe.facts import Description, Spread
 from cliper.experiments.describe.memory import MemoryFacts
 from cliper.experiments.describe.texts import BIN, CLIP, LONG_CLIP
 from cliper.experiments.drawing.style import INK, MUTED, colour, draw, legend, visible
-from cliper.experiments.reports.page import (
+from cliper.experiments.reports.page.model import (
     Cell,
     DatasetSection,
     Graphic,
+    PicturesSection,
     Report,
     ReportItem,
     Row,
     Section,
     Table,
     TablesSection,
-    write_report,
 )
-from cliper.experiments.reports.page.model import PicturesSection
+from cliper.experiments.reports.page.render import render
+from cliper.files import write_text
 
 
 def description_rows(facts: Description) -> list[tuple[str, str, str]]:
@@ -98,7 +99,7 @@ def write_description(path: Path, facts: Description, dataset: Dataset, command:
         ),
         footer=f"cliper {__version__} · {command}",
     )
-    write_report(path, report)
+    write_text(path, render(report))
 
 
 def _sections(facts: Description, dataset: Dataset) -> list[Section]:

@@ -45,22 +45,20 @@ class Bar:
     deviation: float | None = None
 
 
-def training_curves(curves: Sequence[Curve], metric: str = "Recall@20") -> tuple[str, str]:
-    """Two SVGs: the loss by epoch, and the validation metric (in percent) by epoch."""
+def training_curves(curves: Sequence[Curve]) -> tuple[str, str]:
+    """Two SVGs: the loss by epoch, and validation Recall@20 (in percent) by epoch."""
     loss = draw(
         "Training loss", lambda ax: _lines(ax, curves, [c.loss for c in curves], "loss", False)
     )
     percent = [tuple(100 * value for value in c.recall) for c in curves]
     recall = draw(
-        f"Validation {metric}", lambda ax: _lines(ax, curves, percent, f"{metric}, percent", True)
+        "Validation Recall@20", lambda ax: _lines(ax, curves, percent, "Recall@20, percent", True)
     )
     return loss, recall
 
 
-def comparison_bars(
-    groups: Mapping[str, Sequence[Bar]], title: str, unit: str = "percent", scale: float = 100.0
-) -> str:
-    """Grouped bars with one deviation up and down: group (backbone) → bars (kinds of features)."""
+def comparison_bars(groups: Mapping[str, Sequence[Bar]], title: str) -> str:
+    """Grouped bars in percent, one deviation up and down: group (backbone) → bars (features)."""
     labels = list(dict.fromkeys(bar.label for bars in groups.values() for bar in bars))
     width = 0.8 / max(len(labels), 1)
 
@@ -73,8 +71,8 @@ def comparison_bars(
                 if bar.label == label
             ]
             x = [at + (place - (len(labels) - 1) / 2) * width for at, _ in chosen]
-            means = [bar.mean * scale for _, bar in chosen]
-            spread = [(bar.deviation or 0.0) * scale for _, bar in chosen]
+            means = [100 * bar.mean for _, bar in chosen]
+            spread = [100 * (bar.deviation or 0.0) for _, bar in chosen]
             ax.bar(x, means, width * 0.9, color=colour(place), label=visible(label))
             ax.errorbar(
                 x, means, spread, fmt="none", color=INK, ecolor=INK, elinewidth=1, capsize=2.5
@@ -82,7 +80,7 @@ def comparison_bars(
         ax.set_xticks(range(len(groups)), [short(name, 18) for name in groups])
         ax.tick_params(axis="x", length=0, labelcolor=INK)
         ax.grid(axis="x", visible=False)
-        ax.set_ylabel(unit)
+        ax.set_ylabel("percent")
         legend(ax, len(labels))
 
     return draw(title, paint)

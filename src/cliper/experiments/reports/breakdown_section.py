@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cliper.data import Dataset
 from cliper.experiments.comparisons.comparison import Outcome, label
 from cliper.experiments.reports.breakdown import Group, breakdown
-from cliper.experiments.reports.page import Cell, Graphic, Row, Table, TablesSection
+from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
 from cliper.experiments.studies.figures import Point, difference_dots
 
 HEADS = {

@@ -10,35 +10,30 @@ import torch
 from cliper import __version__
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
-from cliper.experiments.comparisons.caption import protocol_line
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
-from cliper.experiments.drawing.figures import Bar, Curve, comparison_bars
-from cliper.experiments.drawing.tables import metric_name
+from cliper.experiments.drawing.figures import Curve
 from cliper.experiments.reports.breakdown_section import breakdown_section
+from cliper.experiments.reports.comparison_section import comparison_section
 from cliper.experiments.reports.examples import user_panels, view_panels
 from cliper.experiments.reports.find import find_results
 from cliper.experiments.reports.highlight import highlight
-from cliper.experiments.reports.page import (
+from cliper.experiments.reports.page.model import (
     CommandsSection,
-    Compared,
     CurvesSection,
     DatasetSection,
-    Graphic,
     ItemsSection,
-    Measure,
     MethodSection,
     Report,
     Section,
-    TablesSection,
     UsersSection,
-    comparison_table,
-    write_report,
 )
+from cliper.experiments.reports.page.render import render
 from cliper.experiments.reports.search_section import search_section
 from cliper.experiments.reports.study_sections import study_sections
 from cliper.experiments.run.experiment import load_config
 from cliper.experiments.run.finished import Run
 from cliper.experiments.run.split import experiment_split
+from cliper.files import write_text
 
 LEAD = (
     "Each metadata field of an item is read as a view, and each view is weighed by how well it "
@@ -107,7 +102,7 @@ def write_comparisons(
         highlights=tuple(_highlights(comparisons)),
         footer=f"cliper {__version__}",
     )
-    write_report(target, report)
+    write_text(target, render(report))
     return target
 
 
@@ -121,7 +116,7 @@ def _sections(
 ) -> list[Section]:
     sections = _opening(comparisons, dataset)
     for heading, comparison in comparisons.items():
-        sections.append(_table_section(heading or "Comparison", comparison))
+        sections.append(comparison_section(heading or "Comparison", comparison))
     for heading, comparison in comparisons.items():
         found = _breakdown(dataset, heading, comparison)
         sections += [] if found is None else [found]
@@ -248,49 +243,6 @@ def _dataset_section(dataset: Dataset) -> DatasetSection:
         if count
     )
     return DatasetSection("The data", "", facts, dropped)
-
-
-def _table_section(heading: str, comparison: Comparison) -> TablesSection:
-    rows = []
-    bars: dict[str, list[Bar]] = {}
-    for outcome in comparison.outcomes:
-        name = outcome.variant.name
-        several = len(outcome.runs) > 1
-        measures = {}
-        for metric in _metrics(comparison):
-            values = outcome.values(metric)
-            deviation = float(values.std(ddof=1)) if several else None
-            contrast = comparison.contrasts.get(name) if metric == comparison.metric else None
-            measures[metric] = Measure(
-                float(values.mean()),
-                deviation,
-                contrast.lift if contrast else None,
-                contrast.p_users if contrast else None,
-                contrast.p_seeds if contrast else None,
-                comparison.evidence(name) if contrast else "none",
-            )
-        rows.append(Compared(outcome.variant.backbone, label(outcome), measures))
-        measure = measures[comparison.metric]
-        bars.setdefault(outcome.variant.backbone, []).append(
-            Bar(label(outcome), measure.mean, measure.deviation)
-        )
-    table = comparison_table(
-        rows,
-        _metrics(comparison),
-        caption="Test split, percent, mean ± deviation over seeds; lift and p (Holm-corrected) "
-        "against vanilla, coloured where users and seeds show it.",
-        protocol=protocol_line(comparison),
-    )
-    graphic = Graphic(comparison_bars(bars, f"{metric_name(comparison.metric)} on the test split"))
-    return TablesSection(heading, "", (table,), (graphic,))
-
-
-def _metrics(comparison: Comparison) -> list[str]:
-    """At most four columns: the metric under test, then the usual ones that were measured."""
-    measured = list(comparison.outcomes[0].runs[0].results.test)
-    usual = ["recall@10", "recall@20", "ndcg@10", "ndcg@20", *measured]
-    names = dict.fromkeys([comparison.metric, *(m for m in usual if m in measured)])
-    return sorted(list(names)[:4], key=measured.index)
 
 
 def _curves(comparison: Comparison) -> list[Curve]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from cliper.data import Dataset, Split
 from cliper.experiments.comparisons.comparison import Outcome, label
-from cliper.experiments.reports.page import (
+from cliper.experiments.reports.page.model import (
     HIT,
     NEVER_BOUGHT,
     ReportItem,

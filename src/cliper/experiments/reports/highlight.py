@@ -3,7 +3,7 @@
 from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
 from cliper.experiments.comparisons.stops import far_apart
 from cliper.experiments.drawing.tables import metric_name
-from cliper.experiments.reports.page.tables import p_text
+from cliper.experiments.reports.comparison_section import p_text
 from cliper.experiments.statistics.contrast import Contrast
 
 

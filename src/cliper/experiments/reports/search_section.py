@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cliper.experiments.reports.page import Cell, Graphic, Row, Table, TablesSection
+from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
 from cliper.experiments.reports.study_sections import inline_figure
 from cliper.files import as_written, read_json
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cliper.errors import InputError
 from cliper.experiments.drawing.tables import metric_name, p_text
-from cliper.experiments.reports.page import Cell, Graphic, Row, Table, TablesSection
+from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
 from cliper.files import as_written, read_json
 
 

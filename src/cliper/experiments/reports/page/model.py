@@ -64,11 +64,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A table's row: its head, a remark under the head, one cell a column."""
+    """A table's row: its head, one cell a column; the first of a group stands off."""
 
     head: str
     cells: tuple[Cell, ...]
-    note: str = ""
     starts_group: bool = False
 
 
@@ -133,7 +132,6 @@ class CurvesSection(Section):
 
     kind: ClassVar[str] = "curves"
     curves: tuple[Curve, ...] = ()
-    metric: str = "Recall@20"
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,6 @@ class Report:
         highlights: the numbers to remember: (value, what it is, remark).
         sections: in the order of reading.
         footer: the last line, e.g. when and by which version.
-        wording: other words for `HIT` and `NEVER_BOUGHT`, where nothing is bought but watched.
     """
 
     title: str
@@ -187,4 +184,3 @@ class Report:
     sections: tuple[Section, ...]
     highlights: tuple[tuple[str, str, str], ...] = ()
     footer: str = ""
-    wording: Mapping[str, str] = field(default_factory=dict)

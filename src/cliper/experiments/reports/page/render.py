@@ -20,7 +20,6 @@ from cliper.experiments.reports.page.model import (
     Report,
     UsersSection,
 )
-from cliper.files import write_text
 
 IMAGE_BUDGET = 3_000_000
 MAX_TEXT = 1_000
@@ -59,11 +58,6 @@ def render(report: Report, image_budget: int = IMAGE_BUDGET) -> str:
         remarks=_remarks(thumbnails),
     )
     return page.rstrip() + "\n"
-
-
-def write_report(path: Path, report: Report, image_budget: int = IMAGE_BUDGET) -> None:
-    """Write the page, whole or not at all."""
-    write_text(path, render(report, image_budget))
 
 
 def _pictures(report: Report) -> Iterator[Path]:

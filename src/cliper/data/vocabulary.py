@@ -15,6 +15,8 @@ from cliper.types import IndexArray
 _FEW = 100
 _OFTEN = 8
 """Of a vocabulary so many times larger single ids are looked up in a dictionary."""
+_SINGLE = 10
+"""Ids that are looked for one after the other."""
 
 
 def id_list(ids: object, what: str = "id") -> list[str]:
@@ -132,6 +134,8 @@ class Vocabulary:
         return {name: place for place, name in enumerate(self._ids.to_pylist())}
 
     def _index_in(self, values: pa.Array) -> IndexArray:
+        if len(values) <= _SINGLE:  # Arrow's index_in makes a table of all ids first
+            return np.array([pc.index(self._ids, one).as_py() for one in values], np.int64)
         found = pc.fill_null(pc.index_in(values, value_set=self._ids), -1)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 

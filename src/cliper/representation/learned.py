@@ -18,9 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize
-from scipy.sparse.linalg import svds
 
 from cliper.data.interactions import Interactions
 from cliper.encoders.base import Encodings
@@ -110,6 +107,8 @@ def view_kernels(encodings: Encodings, rows: IndexArray) -> DoubleArray:
 
 def item_factors(matrix: sp.csr_matrix) -> DoubleArray:
     """s ∘ v_i of the columns of (M, N): rank `RANK`, or what the matrix has; (N, R)."""
+    from scipy.sparse.linalg import svds  # here, since every command imports this room
+
     rank = min(RANK, min(matrix.shape) - 1)
     start = np.full(min(matrix.shape), min(matrix.shape) ** -0.5)
     _, s, vt = svds(matrix, k=rank, return_singular_vectors="vh", v0=start)
@@ -134,7 +133,7 @@ def leave_one_out(
     weights, ridge = np.exp(logs), np.exp(log_ridge)
     system = np.tensordot(weights, kernels, 1)
     system[np.diag_indices_from(system)] += ridge
-    inverse = cho_solve(cho_factor(system, lower=True), np.eye(len(targets)))
+    inverse = _solved(system, np.eye(len(targets)))
     solved, diagonal = inverse @ targets, np.diag(inverse)
     missed = solved / diagonal[:, None]
     scale = (targets**2).sum()
@@ -150,6 +149,8 @@ def least_error(kernels: DoubleArray, targets: DoubleArray) -> tuple[DoubleArray
     """log w_j (J,), at weights of mean 1, and log λ of the least leave-one-out error."""
     n_views = len(kernels)
     start = np.append(np.zeros(n_views), np.log(np.trace(kernels.sum(0)) / len(targets)))
+    from scipy.optimize import minimize
+
     found = minimize(
         lambda x: leave_one_out(kernels, targets, x[:-1], x[-1]),
         start,
@@ -217,7 +218,15 @@ def _held_out(
         system = np.tensordot(weights, inside, 1)
         system[np.diag_indices_from(system)] += np.exp(log_ridge)
         across = np.tensordot(weights, kernels[:, held[:, None], kept], 1)
-        predicted = across @ cho_solve(cho_factor(system, lower=True), targets)
+        predicted = across @ _solved(system, targets)
         top = np.argsort(-(people @ predicted.T), axis=1, kind="stable")[:, :K]
         recall[:, at] = np.take_along_axis(taken, top, 1).sum(1) / taken.sum(1)
     return recall
+
+
+def _solved(system: DoubleArray, right: DoubleArray) -> DoubleArray:
+    """A⁻¹ B of a positive definite system (n, n) and right sides (n, m)."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    found: DoubleArray = cho_solve(cho_factor(system, lower=True), right)
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from pydantic import ValidationError
@@ -210,12 +211,12 @@ class RunDirectory:
         """Users, items, and the number of training interactions per item (N,)."""
         table = self._read_table("vocabulary.parquet")
         with as_written(self.path / "vocabulary.parquet", "train again"):
-            is_user = np.asarray(table["kind"]) == "user"
+            is_user = pc.equal(table["kind"], pa.scalar("user")).combine_chunks()
             ids = table["id"].combine_chunks()
-            users = Vocabulary(ids.filter(pa.array(is_user)))
-            items = Vocabulary(ids.filter(pa.array(~is_user)))
+            users = Vocabulary(ids.filter(is_user))
+            items = Vocabulary(ids.filter(is_item := pc.invert(is_user)))
         counts = self._whole(table, "vocabulary.parquet", "train_interactions")
-        return users, items, counts[~is_user]
+        return users, items, counts[np.asarray(is_item)]
 
     def write_items(self, catalogue: Catalogue) -> None:
         """Write the items' fields and the names of their pictures (`items.parquet`)."""

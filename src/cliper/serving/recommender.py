@@ -1,6 +1,7 @@
 """`Recommender`: a run directory, ready to answer; outside ids in, outside ids out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -88,10 +89,12 @@ class Recommender:
         """
         run = RunDirectory(Path(path))
         run.require()
-        users, items, counts = run.read_vocabulary()
-        scorer = run.read_latest_scorer()
-        table = run.read_items()
-        seen_user, seen_item = run.read_seen()
+        with ThreadPoolExecutor(1) as beside:  # the digest of a million vectors takes a while
+            reading = beside.submit(run.read_latest_scorer)
+            users, items, counts = run.read_vocabulary()
+            table = run.read_items()
+            seen_user, seen_item = run.read_seen()
+            scorer = reading.result()
         sizes = (len(users), len(items))
         rows = len(items) if table is None else len(table)
         largest = (seen_user.max(initial=-1), seen_item.max(initial=-1))

@@ -51,7 +51,8 @@ PLAN: dict[str, tuple[dict, dict, dict]] = {
         {"backbone": {"l2": 1e-2}, "views": VIEWS, "training": TRAINING},
         {
             "backbone.id_dropout": [0.9],
-            "backbone.content_l2": [3e-4, 1e-3],
+            "backbone.content_l2": [3e-4],
+            "backbone.content_factor_l2": [True, False],
             "backbone.modalities": ["all", "text"],
             "training.learning_rate": [5e-3, 1e-2],
         },

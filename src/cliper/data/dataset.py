@@ -26,6 +26,8 @@ from cliper.sums import SUMS, check_sums, write_sums
 
 SCHEMA = 1
 _AGAIN = "prepare it again"
+_FIELD_TYPES = (pa.string(), pa.list_(pa.string()), pa.null())
+"""What `prepare` writes; the last of a field that nothing has."""
 MORE_IMAGES = ":more_images"
 """The reserved column; no file that people write has a name like that."""
 _FILES = ("dataset.json", "interactions.parquet", "items.parquet", "users.parquet", AUGMENTED)
@@ -280,9 +282,14 @@ class Dataset:
                 raise InputError(what, where=where, remedy=_AGAIN)
             own = ("item_id", "image", "image_urls", MORE_IMAGES)
             reserved = [name for name in own if name in table.column_names]
+            fields = table.drop_columns(reserved)
+            for column in fields.schema:
+                if column.type not in _FIELD_TYPES:
+                    what = f"the field {column.name!r} holds {column.type}"
+                    raise InputError(what, where=str(path / "items.parquet"), remedy=_AGAIN)
             catalogue = Catalogue(
                 items,
-                table.drop_columns(reserved),
+                fields,
                 tuple(table["image"].to_pylist()),
                 path,
                 _lists(table, "image_urls", path / "items.parquet"),

@@ -106,4 +106,4 @@ def _draw(one: Choice | Range, generator: np.random.Generator) -> Any:
 
 
 def _key(params: Mapping[str, Any]) -> str:
-    return repr(sorted(params.items()))
+    return repr(sorted(params.items(), key=str))

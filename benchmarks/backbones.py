@@ -118,15 +118,16 @@ def cell(record: dict[str, float], key: str, digits: int = 2) -> str:
     return f"{record[key]:.{digits}f}" if key in record else ""
 
 
-def row(name: str, record: dict[str, float]) -> str:
-    """One row of the table."""
+def row(name: str, record: dict[str, float], reference: dict[str, float]) -> str:
+    """One row of the table; `reference` is LightGCN's."""
     bound = verdict = ""
     if name in BOUNDS:
         limits = [BOUNDS[name] * record[kind] / PRODUCT for kind in ("product", "plain")]
         bound = f"{BOUNDS[name]} → {limits[0]:.1f}, {limits[1]:.1f}"
         verdict = ", ".join("yes" if record["epoch"] <= limit else "**no**" for limit in limits)
+    ratio = f"{record['epoch'] / reference['epoch']:.1f}" if "epoch" in record else ""
     return (
-        f"| `{name}` | {cell(record, 'epoch')} | {1000 * record['product']:.2f}, "
+        f"| `{name}` | {cell(record, 'epoch')} | {ratio} | {1000 * record['product']:.2f}, "
         f"{1000 * record['plain']:.2f} | {bound} | {verdict} | {cell(record, 'built')} "
         f"| {cell(record, 'scorer')} | {cell(record, 'rank')} | {cell(record, 'mib', 0)} |"
     )
@@ -165,19 +166,20 @@ def main() -> None:
         f"{torch.__version__}. Times in seconds; products of Â at width 64 in ms: the fastest "
         "there is (no allocation), and the plain `A @ x`. Bounds are scaled by either.",
         "",
-        "| backbone | epoch | products | bound, scaled | kept | built | scorer "
+        "| backbone | epoch | of LightGCN's | products | bound, scaled | kept | built | scorer "
         "| rank 1,024 users | peak MiB |",
-        "|---|---:|---:|---:|---|---:|---:|---:|---:|",
+        "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|",
     ]
     print("\n".join(lines), flush=True)
-    for name in arguments.only or [entry.name for entry in list_backbones()]:
+    names = arguments.only or [entry.name for entry in list_backbones()]
+    for name in ["lightgcn", *(name for name in names if name != "lightgcn")]:
         command = [sys.executable, __file__, "--one", name, "--repeats", str(arguments.repeats)]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode:
             lines.append(f"| `{name}` | failed: {answer.stderr.strip().splitlines()[-1]} |")
         else:
             records[name] = json.loads(answer.stdout)
-            lines.append(row(name, records[name]))
+            lines.append(row(name, records[name], records["lightgcn"]))
         print(lines[-1], flush=True)
     if arguments.out:
         arguments.out.write_text("\n".join(lines) + "\n", "utf-8")

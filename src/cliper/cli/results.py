@@ -30,6 +30,7 @@ def show_results(results: "Results", where: str) -> None:
 
 def show_metrics(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
     """Print parts × metrics in percent."""
+    from cliper.experiments.drawing.tables import metric_name
     from cliper.metrics import saturated
 
     columns = list(next(iter(rows.values())))
@@ -47,13 +48,3 @@ def protocol_line(protocol: "Protocol") -> str:
         f"split {protocol.split} (seed {protocol.seed}), mask {protocol.mask}, "
         f"candidates {protocol.candidates}"
     )
-
-
-def metric_name(key: str) -> str:
-    """The published spelling of a metric's key.
-
-    >>> metric_name("recall@20"), metric_name("ndcg@10")
-    ('Recall@20', 'NDCG@10')
-    """
-    name, at, k = key.partition("@")
-    return f"{'NDCG' if name == 'ndcg' else name.capitalize()}{at}{k}"

@@ -52,7 +52,7 @@ def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **opt
     from cliper.data import Dataset
     from cliper.experiments.run.config import ExperimentConfig
     from cliper.experiments.search import SearchSettings
-    from cliper.experiments.search.write import search_table
+    from cliper.experiments.search.table import search_table
 
     tree = experiment_tree(dataset)
     ExperimentConfig.build(tree)
@@ -62,9 +62,10 @@ def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **opt
     keeps(f"finished trials are kept in {out}; the same command goes on")
     note_command(out)
     result = plan.run(loaded, tree, out, processes=processes)
+    record = result.json_object()
     if as_json:
-        print_json({**result.json_object(), "out": str(out)})
+        print_json({**record, "out": str(out)})
         return
-    table = search_table(result)
+    table = search_table(record)
     print_table(table.columns, table.rows, right=table.numeric, bold=table.best)
     say(f"\n{table.protocol}\nwritten: {', '.join(map(str, result.files))}")

@@ -48,9 +48,10 @@ def test_compare_runs_searches_and_resumes(dataset: Dataset, tmp_path: Path) -> 
     assert comparison_json(loaded) == json.loads((tmp_path / "compare.json").read_text())
     # The choice was made on validation: it is the better of the two there.
     searched = [
-        json.loads((tmp_path / f"search/bpr-none/{n:03d}/attempt.json").read_text()) for n in (0, 1)
+        json.loads((tmp_path / f"search/bpr-none/{n:03d}/validation.json").read_text())
+        for n in (0, 1)
     ]
-    values = [attempt["valid"]["recall@20"] for attempt in searched]
+    values = [trial["valid"]["recall@20"] for trial in searched]
     chosen = next(o for o in first.outcomes if o.variant.name == "bpr-none")
     best = grid["training.learning_rate"][values.index(max(values))]
     assert chosen.chosen["training.learning_rate"] == best

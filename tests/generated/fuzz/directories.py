@@ -102,7 +102,9 @@ def directory_readers() -> list[Reader]:
             *_encodings(root),
             *_tensors(root),
             reader("stages", {"stages.json": _STAGES}, _stages),
-            reader("attempt", {"attempt.json": _ATTEMPT}, lambda p: read_validation(p.parent)),
+            reader(
+                "validation", {"validation.json": _VALIDATION}, lambda p: read_validation(p.parent)
+            ),
             _journal(root),
             *_results(dataset, root),
             request_reader(_run(dataset, root / "served", "vbpr", features), whole),
@@ -323,7 +325,7 @@ _STAGES = (
     b'"work": "w", "outputs": ["run/*"], "finished": "2020-01-01T00:00:00", "seconds": 1.5, '
     b'"facts": {"hash": "x"}}}}'
 )
-_ATTEMPT = (
+_VALIDATION = (
     b'{"valid": {"recall@20": 0.5}, "best_epoch": 1, "epochs_run": 2, "pruned": false, '
     b'"train_seconds": 1.5}'
 )

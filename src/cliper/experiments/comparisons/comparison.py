@@ -187,12 +187,13 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "folds": comparison.folds,
         "search_budget": comparison.budget,
         "notes": comparison.notes,
-        "summary": [_summary(comparison, outcome) for outcome in comparison.outcomes],
+        "summary": [summary(comparison, outcome) for outcome in comparison.outcomes],
         "runs": [r.results.json_object() for o in comparison.outcomes for r in o.runs],
     }
 
 
-def _summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
+def summary(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:
+    """A row of `comparison_json`."""
     variant, name = outcome.variant, outcome.variant.name
     metrics = outcome.runs[0].results.test
     contrast = comparison.contrasts.get(name)

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from cliper.experiments.comparisons.caption import protocol_line
-from cliper.experiments.comparisons.comparison import Comparison, Outcome, deviation
+from cliper.experiments.comparisons.comparison import (
+    Comparison,
+    Outcome,
+    deviation,
+    summary,
+)
 from cliper.experiments.drawing.tables import TextTable, metric_name, p_text
+from cliper.experiments.statistics.contrast import Contrast
 
 
 def comparison_rows(comparison: Comparison) -> TextTable:
@@ -26,68 +32,81 @@ def comparison_rows(comparison: Comparison) -> TextTable:
         f"p ({comparison.repeated})",
     )
     rows = tuple(_row(comparison, outcome, metrics) for outcome in outcomes)
-    best: list[tuple[int, int]] = []
-    second: list[tuple[int, int]] = []
-    for column, metric in enumerate(metrics, len(about)):
-        means = [float(o.values(metric).mean()) for o in outcomes]
-        ranked = sorted(set(means), reverse=True)
-        best += [(row, column) for row, mean in enumerate(means) if mean == ranked[0]]
-        second += [(row, column) for row, mean in enumerate(means) if mean in ranked[1:2]]
+    best, second = marks(outcomes, metrics, len(about))
     numeric = tuple(range(len(about), len(columns)))
-    return TextTable(columns, rows, tuple(best), numeric, protocol_line(comparison), tuple(second))
+    return TextTable(columns, rows, best, numeric, protocol_line(comparison), second)
 
 
 def comparison_records(comparison: Comparison) -> list[dict[str, Any]]:
     """One record a variant, unrounded fractions, for CSV."""
-    metrics = list(comparison.outcomes[0].runs[0].results.test)
     records = []
-    for outcome in comparison.outcomes:
-        variant, name = outcome.variant, outcome.variant.name
-        contrast = comparison.contrasts.get(name)
-        record: dict[str, Any] = {
-            "backbone": variant.backbone,
-            "features": variant.features,
-            "fusion": variant.fusion,
-            "variant": variant.tag,
-            "seeds": len(outcome.runs),
-            "search_budget": outcome.budget,
-        }
-        for metric in metrics:
-            mean, deviation = _mean_and_deviation(outcome, metric)
-            record |= {f"{metric} mean": mean, f"{metric} std": deviation}
-        record |= {
-            "baseline": comparison.baselines.get(name),
-            "metric": comparison.metric,
-            **{
-                key: contrast and getattr(contrast, key)
-                for key in ("lift", "difference", "low", "high", "p_users", "p_seeds", "smallest")
-            },
-        }
-        records.append(record)
+    for row in (summary(comparison, outcome) for outcome in comparison.outcomes):
+        low, high = row["interval"] or (None, None)
+        records.append(
+            {
+                **{key: row[key] for key in ("backbone", "features", "fusion")},
+                "variant": row["tag"],
+                "seeds": len(row["seeds"]),
+                "search_budget": row["search_budget"],
+                **{f"{m} {k}": row[k][m] for m in row["mean"] for k in ("mean", "std")},
+                "baseline": row["baseline"],
+                "metric": comparison.metric,
+                "lift": row["lift"],
+                "difference": row["difference"],
+                "low": low,
+                "high": high,
+                **{key: row[key] for key in ("p_users", "p_seeds", "smallest")},
+            }
+        )
     return records
 
 
+def marks(
+    outcomes: Sequence[Outcome], metrics: Sequence[str], first: int
+) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """(row, column) of the best and of the second best means, ties included.
+
+    Args:
+        outcomes: the rows.
+        metrics: the columns from `first` on.
+        first: column of the first metric.
+    """
+    best, second = [], []
+    for column, metric in enumerate(metrics, first):
+        means = [float(o.values(metric).mean()) for o in outcomes]
+        ranked = sorted(set(means), reverse=True)
+        best += [(row, column) for row, mean in enumerate(means) if mean == ranked[0]]
+        second += [(row, column) for row, mean in enumerate(means) if mean in ranked[1:2]]
+    return tuple(best), tuple(second)
+
+
+def mean_text(outcome: Outcome, metric: str) -> str:
+    """Mean ± deviation over seeds, in percent."""
+    values = outcome.values(metric)
+    spread = f" ± {100 * deviation(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * float(values.mean()):.2f}{spread}"
+
+
+def contrast_texts(contrast: Contrast | None) -> dict[str, str]:
+    """A difference in points and what speaks for it; dashes where there is none."""
+    if contrast is None:
+        return dict.fromkeys(("difference", "interval", "lift", "p_users", "p_seeds"), "-")
+    return {
+        "difference": f"{100 * contrast.difference:+.2f}",
+        "interval": f"{100 * contrast.low:+.2f} to {100 * contrast.high:+.2f}",
+        "lift": "-" if contrast.lift is None else f"{100 * contrast.lift:+.1f} %",
+        "p_users": p_text(contrast.p_users),
+        "p_seeds": p_text(contrast.p_seeds),
+    }
+
+
 def _row(comparison: Comparison, outcome: Outcome, metrics: Sequence[str]) -> tuple[str, ...]:
-    variant, name = outcome.variant, outcome.variant.name
+    variant = outcome.variant
     cells = [variant.backbone, variant.features, variant.fusion or "-"]
     cells += [variant.tag or "-"] if _tagged(comparison) else []
-    for metric in metrics:
-        mean, deviation = _mean_and_deviation(outcome, metric)
-        several = len(outcome.runs) > 1
-        cells.append(
-            f"{100 * mean:.2f} ± {100 * deviation:.2f}" if several else f"{100 * mean:.2f}"
-        )
-    contrast = comparison.contrasts.get(name)
-    if contrast is None:
-        return (*cells, "-", "-", "-", "-")
-    lift = "-" if contrast.lift is None else f"{100 * contrast.lift:+.1f} %"
-    interval = f"{100 * contrast.low:+.2f} to {100 * contrast.high:+.2f}"
-    return (*cells, lift, interval, p_text(contrast.p_users), p_text(contrast.p_seeds))
-
-
-def _mean_and_deviation(outcome: Outcome, metric: str) -> tuple[float, float]:
-    values = outcome.values(metric)
-    return float(values.mean()), deviation(values)
+    cells += [mean_text(outcome, metric) for metric in metrics]
+    texts = contrast_texts(comparison.contrasts.get(variant.name))
+    return (*cells, texts["lift"], texts["interval"], texts["p_users"], texts["p_seeds"])
 
 
 def _tagged(comparison: Comparison) -> bool:

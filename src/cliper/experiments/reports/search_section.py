@@ -1,14 +1,14 @@
 """A finished search in a report: its best trials, its history, what mattered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cliper.experiments.drawing.tables import TextTable
 from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
 from cliper.experiments.reports.study_sections import inline_figure
+from cliper.experiments.search.table import search_table, shown
 from cliper.files import as_written, read_json
-
-SHOWN = 8
 
 
 def is_search(folder: Path) -> bool:
@@ -24,7 +24,7 @@ def search_section(folder: Path) -> TablesSection:
 
 def _section(search: Mapping[str, Any], folder: Path) -> TablesSection:
     record, budget, best = search["runs"][0], search["search_budget"], search["best"]
-    chosen = ", ".join(f"{key} {_shown(value)}" for key, value in best["params"].items())
+    chosen = ", ".join(f"{key} {shown(value)}" for key, value in best["params"].items())
     intro = (
         f"{budget['configurations']} configurations of {record['backbone']} on "
         f"{record['features']['kind']} features, {budget['pruned']} of them broken off early; "
@@ -35,29 +35,20 @@ def _section(search: Mapping[str, Any], folder: Path) -> TablesSection:
     return TablesSection(
         f"Search: {folder.name}",
         intro,
-        (_table(search),),
+        (_table(search_table(search)),),
         tuple(Graphic(inline_figure(path)) for path in figures if path.is_file()),
     )
 
 
-def _table(search: Mapping[str, Any]) -> Table:
-    complete = [trial for trial in search["trials"] if trial["state"] == "complete"]
-    ranked = sorted(complete, key=lambda t: (-t["valid_recall@20"], t["number"]))[:SHOWN]
-    keys: Sequence[str] = list(search["space"])
-    rows = tuple(
+def _table(table: TextTable) -> Table:
+    rows = [
         Row(
-            f"trial {trial['number']}",
-            (
-                *(Cell(_shown(trial["params"][key])) for key in keys),
-                Cell(f"{100 * trial['valid_recall@20']:.2f}", mark="" if place else "best"),
-                Cell(str(trial["epochs_run"])),
+            f"trial {row[0]}",
+            tuple(
+                Cell(text, mark="best" if (r, c) in table.best else "")
+                for c, text in enumerate(row[1:], 1)
             ),
         )
-        for place, trial in enumerate(ranked)
-    )
-    columns = (*keys, "validation Recall@20", "epochs")
-    return Table(columns, rows, caption="The best by validation, percent; none of them was tested.")
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+        for r, row in enumerate(table.rows)
+    ]
+    return Table(table.columns[1:], tuple(rows), protocol=table.protocol)

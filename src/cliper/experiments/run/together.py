@@ -97,7 +97,7 @@ def train_by(
 
     def ranks() -> Iterator[Work]:
         """All ranks; once more where one was lost, from the last checkpoint."""
-        for attempt in range(TRIES):
+        for turn in range(TRIES):
             meetings.append(out.parent / f".{out.name}.{uuid4().hex}.meeting")
             for rank in range(count):
                 given = {
@@ -105,11 +105,11 @@ def train_by(
                     "meeting": str(meetings[-1]),
                     "rank": rank,
                     "count": count,
-                    "resume": resume or attempt > 0,
+                    "resume": resume or turn > 0,
                     "encode_seconds": encode_seconds,
                 }
-                yield Work(attempt, f"worker {rank + 1} of {count}", _train, given)
-            if attempt not in lost:
+                yield Work(turn, f"worker {rank + 1} of {count}", _train, given)
+            if turn not in lost:
                 return
 
     try:

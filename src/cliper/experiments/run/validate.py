@@ -15,7 +15,7 @@ from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
 from cliper.training.trainer import SELECT_BY
 
-FILE = "attempt.json"
+FILE = "validation.json"
 OnValidation = Callable[[int, float], bool]
 
 
@@ -53,7 +53,7 @@ def validate(
 
     Args:
         dataset, config, features: as in `fit_experiment`.
-        folder: gets `config.yaml`, `metrics.jsonl`, and `attempt.json` at the end.
+        folder: gets `config.yaml`, `metrics.jsonl`, and `validation.json` at the end.
         on_validation: gets (epoch, Recall@20) of every validation in order, also of those before
             an interruption; False ends the training.
 

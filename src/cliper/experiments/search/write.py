@@ -9,17 +9,16 @@ import optuna
 
 from cliper.data import Dataset
 from cliper.experiments.drawing.style import standalone
-from cliper.experiments.drawing.tables import TextTable, markdown
+from cliper.experiments.drawing.tables import markdown
 from cliper.experiments.run.finished import Run
 from cliper.experiments.run.trainings import Training, train_all
 from cliper.experiments.search.figures import history_figure, importance_figure
 from cliper.experiments.search.outcome import SearchOutcome, Trial, write_trials
 from cliper.experiments.search.run import Build
 from cliper.experiments.search.sampler import distribution
+from cliper.experiments.search.table import search_table
 from cliper.files import as_written, read_json, write_json, write_text
 from cliper.strict_yaml import write_yaml
-
-SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,9 @@ def conclude(dataset: Dataset, build: Build, outcome: SearchOutcome, out: Path) 
         files.append(out / "importance.svg")
     files += [out / "search.md", out / "search.json"]
     result = SearchResult(outcome, winner, importance, tuple(files))
-    write_text(out / "search.md", markdown(search_table(result)))
-    write_json(out / "search.json", result.json_object())
+    record = result.json_object()
+    write_text(out / "search.md", markdown(search_table(record)))
+    write_json(out / "search.json", record)
     return result
 
 
@@ -102,49 +102,3 @@ def importances(outcome: SearchOutcome) -> dict[str, float]:
     except (ValueError, RuntimeError):
         return {}
     return {key: float(value) for key, value in found.items()}
-
-
-def search_table(result: SearchResult) -> TextTable:
-    """The best trials by validation, and the budget that they came from."""
-    outcome = result.outcome
-    ranked = sorted(
-        (trial for trial in outcome.trials if trial.state == "complete"),
-        key=lambda trial: (-(trial.value or 0.0), trial.number),
-    )[:SHOWN]
-    keys = list(outcome.space)
-    columns = ("trial", *keys, "valid Recall@20", "epochs", "seconds")
-    rows = tuple(_row(trial, keys) for trial in ranked)
-    numeric = tuple(range(len(columns)))
-    return TextTable(columns, rows, ((0, len(keys) + 1),), numeric, budget_line(result))
-
-
-def budget_line(result: SearchResult) -> str:
-    """Data, protocol, budget, and the winner's test."""
-    outcome, record = result.outcome, result.winner.results
-    budget = outcome.budget
-    lost = [
-        f"{budget[state]} {word}"
-        for state, word in (("pruned", "broken off early"), ("failed", "failed"))
-        if budget[state]
-    ]
-    test = ", ".join(f"{key} {100 * value:.2f}" for key, value in record.test.items())
-    return (
-        f"{record.dataset.name}, {record.backbone}, {record.features.kind} features: search budget "
-        f"{budget['configurations']} configurations ({'; '.join([*lost, 'none tested'])}), "
-        f"{budget['epochs']:,} epochs, on validation Recall@20 alone, percent; sampler "
-        f"{outcome.sampler}, seed {outcome.seed}; split {record.protocol.split}, candidates "
-        f"{record.protocol.candidates}. The best, trained and tested once (mask "
-        f"{record.protocol.mask}): {test}"
-    )
-
-
-def _row(trial: Trial, keys: list[str]) -> tuple[str, ...]:
-    settings = (_shown(trial.params[key]) for key in keys)
-    value = f"{100 * (trial.value or 0.0):.2f}"
-    return (
-        str(trial.number), *settings, value, str(trial.epochs_run), f"{trial.train_seconds:.0f}"
-    )  # fmt: skip
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -7,9 +7,10 @@ from typing import Any
 
 from cliper.experiments.comparisons.comparison import deviation
 from cliper.experiments.comparisons.stops import stop_notes
+from cliper.experiments.comparisons.table import contrast_texts, marks, mean_text
 from cliper.experiments.drawing.latex import latex
 from cliper.experiments.drawing.style import standalone
-from cliper.experiments.drawing.tables import TextTable, csv_text, markdown, metric_name, p_text
+from cliper.experiments.drawing.tables import TextTable, csv_text, markdown, metric_name
 from cliper.experiments.statistics.resample import DRAWS, LEVEL
 from cliper.experiments.studies.study import Detail, Finding, Measured, Study
 from cliper.files import write_json, write_text
@@ -127,19 +128,20 @@ def study_table(study: Study, measured: Measured) -> TextTable:
     )
     rows = []
     for label, outcome in outcomes.items():
-        cells = [label, *(_number(extra.get(label, {}).get(name)) for name in added)]
-        for metric in metrics:
-            mean, over_seeds = outcome.values(metric).mean(), deviation(outcome.values(metric))
-            spread = f" ± {100 * over_seeds:.2f}" if len(outcome.runs) > 1 else ""
-            cells.append(f"{100 * mean:.2f}{spread}")
-        rows.append((*cells, *_contrast_cells(measured, label)))
-    best = []
-    for column, metric in enumerate(metrics, 1 + len(added)):
-        means = [float(outcome.values(metric).mean()) for outcome in outcomes.values()]
-        best += [(row, column) for row, mean in enumerate(means) if mean == max(means)]
+        contrast = measured.contrasts.get(label)
+        rows.append(
+            (
+                label,
+                *(_number(extra.get(label, {}).get(name)) for name in added),
+                *(mean_text(outcome, metric) for metric in metrics),
+                EMPTY if contrast is None else contrast.against,
+                *contrast_texts(contrast).values(),
+            )
+        )
+    best, _ = marks(list(outcomes.values()), metrics, 1 + len(added))
     first_text = columns.index("against")
     numeric = tuple(c for c in range(1, len(columns)) if c != first_text)
-    return TextTable(columns, tuple(rows), tuple(best), numeric, protocol(measured))
+    return TextTable(columns, tuple(rows), best, numeric, protocol(measured))
 
 
 def protocol(measured: Measured) -> str:
@@ -216,20 +218,6 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result[key] = value
     return result
-
-
-def _contrast_cells(measured: Measured, label: str) -> tuple[str, ...]:
-    contrast = measured.contrasts.get(label)
-    if contrast is None:
-        return (EMPTY,) * 6
-    return (
-        contrast.against,
-        f"{100 * contrast.difference:+.2f}",
-        f"{100 * contrast.low:+.2f} to {100 * contrast.high:+.2f}",
-        EMPTY if contrast.lift is None else f"{100 * contrast.lift:+.1f} %",
-        p_text(contrast.p_users),
-        p_text(contrast.p_seeds),
-    )
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """Flipped bits, cut files, kills, full and forbidden disks, two writers: what a user is told.
 
-    python benchmarks/faults.py [--flips N] [--truncations N] [--kills N] [--seconds S]
+    python benchmarks/faults.py [--flips N] [--truncations N] [--kills N] [--seconds S] [--parts FILE]
 
 A generated shop with pictures is prepared, encoded and trained on once. Then its files are damaged
 one at a time and read by everything that reads them, and commands are killed (SIGKILL, at random
@@ -29,6 +29,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -456,17 +457,23 @@ def run(options: argparse.Namespace, root: Path) -> None:
         forked(quiet(*train(root / "ds", root / "half", 10_000)), 4.0)
     kinds = what_is_read(root)
     shares = [time.monotonic() + options.seconds * share for share in (0.3, 0.35, 0.55, 0.95, 1.0)]
-    flips = damage(kinds, options.flips, shares[0], cut=False)
-    print(flips, flush=True)
-    cuts = damage(kinds, options.truncations, shares[1], cut=True)
-    print(cuts, flush=True)
-    killed = kills(root, options.kills - options.kills // 4, shares[2])
-    print(killed, flush=True)
-    of_several = kills_of_several(root, options.kills // 4, shares[3])
-    print(of_several, flush=True)
-    statuses = disks(root)
-    print(statuses, flush=True)
-    writers = two_writers(root, 10, shares[4])
+    n_several = options.kills // 4
+
+    def part(name: str, make: Callable[[], Any]) -> Any:
+        """What it came to, from an earlier run that kept it or now."""
+        kept = json.loads(options.parts.read_text()) if options.parts.is_file() else {}
+        if name not in kept:
+            kept[name] = make()
+            write_text(options.parts, json.dumps(kept, indent=1))
+            print(name, kept[name], flush=True)
+        return kept[name]
+
+    flips = part("flips", lambda: damage(kinds, options.flips, shares[0], cut=False))
+    cuts = part("cuts", lambda: damage(kinds, options.truncations, shares[1], cut=True))
+    killed = part("kills", lambda: kills(root, options.kills - n_several, shares[2]))
+    of_several = part("several", lambda: kills_of_several(root, n_several, shares[3]))
+    statuses = part("disks", lambda: disks(root))
+    writers = part("writers", lambda: two_writers(root, 10, shares[4]))
     lines = [
         "# Faults",
         "",
@@ -507,5 +514,8 @@ if __name__ == "__main__":
     parser.add_argument("--truncations", type=int, default=300)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=3600, help="stop after so many")
+    parser.add_argument("--parts", type=Path, help="keeps what is done; the next run goes on")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cliper-faults-") as folder:
-        run(parser.parse_args(), Path(folder))
+        given.parts = given.parts or Path(folder) / "parts.json"
+        run(given, Path(folder))

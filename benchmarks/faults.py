@@ -1,6 +1,7 @@
 """Flipped bits, cut files, kills, full and forbidden disks, two writers: what a user is told.
 
-    python benchmarks/faults.py [--flips N] [--truncations N] [--kills N] [--seconds S] [--parts FILE]
+    python benchmarks/faults.py [--flips N] [--truncations N] [--kills N] [--seconds S]
+        [--parts FILE]
 
 A generated shop with pictures is prepared, encoded and trained on once. Then its files are damaged
 one at a time and read by everything that reads them, and commands are killed (SIGKILL, at random

@@ -15,7 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from generated.postgres import postgres
 from PIL import Image
+from sqlalchemy import create_engine, text
 
 from cliper.data import Dataset, prepare_files, prepare_sql
 from cliper.errors import InputError
@@ -211,3 +213,39 @@ def test_what_is_wrong_with_a_query_is_named(
 def test_an_address_that_leads_nowhere(tmp_path: Path, address: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         prepare_sql(address, None, "SELECT 1", tmp_path / "ds")
+
+
+def test_a_shop_in_postgresql(tmp_path: Path, filed: Dataset) -> None:
+    """Its own kinds of columns: arrays, numerics, times with a zone, bytes."""
+    with postgres() as address:
+        engine = create_engine(address)
+        with engine.begin() as connection:
+            for table in (
+                "products (sku INTEGER, title TEXT, tags TEXT[], photo BYTEA)",
+                "orders (customer TEXT, sku INTEGER, stars NUMERIC(3, 1), at TIMESTAMPTZ)",
+            ):
+                connection.execute(text(f"CREATE TABLE {table}"))
+            rows = [
+                {"sku": 1000 + i, "title": f"thing {i}", "tags": ["a", f"t{i % 2}"],
+                 "photo": png(i) if i < 4 else None}
+                for i in range(5)
+            ]  # fmt: skip
+            connection.execute(
+                text("INSERT INTO products VALUES (:sku, :title, :tags, :photo)"), rows
+            )
+            orders = [
+                {**row, "sku": int(row["item_id"]), "at": at(row["timestamp"])} for row in LOG
+            ]
+            connection.execute(
+                text("INSERT INTO orders VALUES (:user_id, :sku, :rating, :at)"), orders
+            )
+        made = prepare_sql(address, "SELECT * FROM products", ORDERS, tmp_path / "ds",
+                           item_columns={"image": "photo"}, **OPTIONS)  # fmt: skip
+        with pytest.raises(InputError, match=r"the database says: "):
+            prepare_sql(address, None, "DELETE FROM orders RETURNING *", tmp_path / "gone")
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM orders")).scalar() == len(LOG)
+        engine.dispose()
+    assert made.hash == filed.hash
+    assert pictures(made) == pictures(filed)
+    assert made.about["source"]["interactions"]["database"] == "postgresql"

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from http_server import Server, serving
 from pictured_shop import COLD, pictured_shop
-from postgres import postgres
+from generated.postgres import postgres
 
 import cliper
 from cliper.data import Dataset

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from postgres import postgres
+from generated.postgres import postgres
 
 from cliper.errors import InputError
 from cliper.serving.http.server import store_address

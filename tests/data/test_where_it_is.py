@@ -10,6 +10,7 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 from generated.postgres import postgres
 from PIL import Image
-from sqlalchemy import create_engine, text
 
 from cliper.data import Dataset, prepare_files, prepare_sql
 from cliper.errors import InputError
@@ -140,7 +140,12 @@ def at(seconds: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def shop(folder: Path) -> str:
+def sql() -> ModuleType:
+    return pytest.importorskip("sqlalchemy")
+
+
+@pytest.fixture(scope="module")
+def shop(folder: Path, sql: ModuleType) -> str:
     connection = sqlite3.connect(folder / "shop.db")
     with connection:
         connection.execute("CREATE TABLE products (sku INTEGER, title TEXT, photo BLOB, file TEXT)")
@@ -210,13 +215,15 @@ def test_what_is_wrong_with_a_query_is_named(
         ("mysql+pymysql://x/y", r"the driver pymysql is not installed"),
     ],
 )
+@pytest.mark.usefixtures("sql")
 def test_an_address_that_leads_nowhere(tmp_path: Path, address: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         prepare_sql(address, None, "SELECT 1", tmp_path / "ds")
 
 
-def test_a_shop_in_postgresql(tmp_path: Path, filed: Dataset) -> None:
+def test_a_shop_in_postgresql(tmp_path: Path, filed: Dataset, sql: ModuleType) -> None:
     """Its own kinds of columns: arrays, numerics, times with a zone, bytes."""
+    create_engine, text = sql.create_engine, sql.text
     with postgres() as address:
         engine = create_engine(address)
         with engine.begin() as connection:

@@ -21,9 +21,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from cliper.augment.answers import USED, read_attributes, read_feedback, read_profile
-from cliper.augment.ask import Asked, ask
 from cliper.augment.generator import TextGenerator
-from cliper.augment.journal import Journal
+from cliper.augment.journal import Journal, question_key
 from cliper.augment.prompts import (
     HASH,
     ItemTexts,
@@ -41,6 +40,7 @@ from cliper.data.split import SplitKind
 from cliper.data.splits import make_split
 from cliper.errors import InputError
 from cliper.files import locked
+from cliper.progress import task
 from cliper.ranking import rank
 from cliper.types import IndexArray
 
@@ -211,15 +211,27 @@ class _Work:
         ]
 
     def _ask(self, prompts: Sequence[str], what: Step) -> list[str]:
-        counts = Asked()
-        answers = ask(
-            self.generator, prompts, self.journal,
-            most=self.settings.max_new_tokens, batch_size=self.settings.batch_size,
-            what=what, counts=counts,
-        )  # fmt: skip
-        self.report.asked += counts.asked
-        self.report.reused += counts.reused
-        return answers
+        """The answers (n,) to prompts (n,), each distinct one asked once.
+
+        They are cut into batches by length at fixed places of the whole list. Who is in a batch
+        decides about padding, and so about the last bits: a batch of which an answer is missing is
+        asked as a whole, so that a run that was killed ends as one that was not.
+        """
+        most, size = self.settings.max_new_tokens, self.settings.batch_size
+        known = self.journal.answers
+        distinct = sorted(set(prompts), key=lambda prompt: (len(prompt), prompt))
+        with task(f"ask for {what}", total=len(distinct)) as bar:
+            for at in range(0, len(distinct), size):
+                batch = distinct[at : at + size]
+                keys = [question_key(prompt, most) for prompt in batch]
+                reused = sum(key in known for key in keys)
+                if reused < len(batch):
+                    answers = self.generator.generate(batch, most)
+                    self.journal.append(dict(zip(keys, answers, strict=True)))
+                self.report.reused += reused
+                self.report.asked += len(batch) - reused
+                bar.advance(len(batch))
+        return [known[question_key(prompt, most)] for prompt in prompts]
 
     def _count(self, what: Step, counted: Counter[str]) -> None:
         self.report.answers[what] = {USED: 0, **dict(sorted(counted.items()))}

@@ -14,17 +14,18 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cliper.config import nearest
 from cliper.data.readers.fields import written
+from cliper.data.readers.values import to_numbers
 from cliper.data.vocabulary import check_unicode
 from cliper.errors import InputError
 from cliper.types import BoolArray, FloatArray
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_COMPARE: dict[str, Callable[[FloatArray, float], BoolArray]] = {
+_COMPARE: dict[str, Callable[[npt.NDArray[np.float64], float], BoolArray]] = {
     "lt": np.less,
     "le": np.less_equal,
     "gt": np.greater,
@@ -130,13 +131,9 @@ class _Column:
         self.one_each = np.array_equal(self.rows, np.arange(self.n))  # as most fields are
 
     @cached_property
-    def numbers(self) -> FloatArray:
+    def numbers(self) -> npt.NDArray[np.float64]:
         """The distinct values as float64, NaN where a text is no number."""
-        texts = pc.utf8_trim_whitespace(self.values)
-        is_number = pc.match_substring_regex(texts, _NUMBER)
-        parsed = pc.cast(pc.if_else(is_number, texts, None), pa.float64())
-        numbers: FloatArray = np.asarray(parsed.to_numpy(zero_copy_only=False), dtype=np.float64)
-        return numbers
+        return to_numbers(self.values)
 
     def mask(self, condition: Any, where: str) -> BoolArray:
         """Which items (N,) meet one field's condition."""

@@ -9,9 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
-from cliper.serving.http.addresses import Name
 from cliper.serving.http.answers import K, WhereText, answer, checked
-from cliper.serving.http.bodies import Answer, Explain, Question, State
+from cliper.serving.http.bodies import Answer, Explain, Name, Question, State
 from cliper.serving.http.front import add_page
 from cliper.serving.http.guard import Guard
 from cliper.serving.http.limits import MAX_HISTORY, Limits

@@ -2,14 +2,17 @@
 
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
     Base64Bytes,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
+    StringConstraints,
     Tag,
     TypeAdapter,
 )
@@ -77,9 +80,12 @@ class Question(BaseModel):
 
 Id = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$"),
+    StringConstraints(min_length=1, max_length=MAX_ID, pattern=r"^[^\x00]+$"),
     AfterValidator(lambda name: normalize("NFC", name)),
 ]
+# older Pydantic minds unquote's arguments
+Name = Annotated[Id, BeforeValidator(lambda text: unquote(text))]
+"""An id in an address, which is matched as it was sent (`Guard`)."""
 Text = Annotated[str, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$"), Tag("text")]
 Number = Annotated[int | float, AfterValidator(lambda number: _finite(number)), Tag("number")]
 Truth = Annotated[bool, Tag("truth")]

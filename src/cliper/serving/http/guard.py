@@ -9,7 +9,6 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cliper.serving.http.addresses import as_sent
 from cliper.serving.http.front import FILES
 from cliper.serving.http.limits import RECEIVE_SECONDS, Limits
 from cliper.serving.http.metrics import Metrics
@@ -47,7 +46,9 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        as_sent(scope)
+        # Routes see the path still escaped, so that an id keeps a slash that was escaped in it:
+        # `/items/a%2Fsimilar` is the item `a/similar`, `/items/a/similar` what is similar to `a`.
+        scope["path"] = scope["raw_path"].decode("ascii")
         start, status = time.perf_counter(), 0
 
         async def noting(message: Message) -> None:

@@ -9,9 +9,8 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from cliper.data.pictures import PictureError, check_picture
-from cliper.serving.http.addresses import Name
 from cliper.serving.http.answers import K, WhereText, answer, checked
-from cliper.serving.http.bodies import Answer, Users, Values
+from cliper.serving.http.bodies import Answer, Name, Users, Values
 from cliper.serving.http.limits import MAX_ID, Limits
 from cliper.serving.http.problems import PROBLEM, Problem
 from cliper.serving.http.reading import parsed_where

@@ -8,7 +8,6 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from cliper.data.pictures import PictureError, check_picture
-from cliper.serving.http.addresses import Name
 from cliper.serving.http.bodies import (
     CONTENT,
     EVENTS,
@@ -19,6 +18,7 @@ from cliper.serving.http.bodies import (
     Content,
     EventBody,
     Item,
+    Name,
     NewItem,
 )
 from cliper.serving.http.limits import Limits

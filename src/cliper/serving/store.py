@@ -1,4 +1,7 @@
-"""`Store`: events and items in SQLite or PostgreSQL; what a method has returned from is kept."""
+"""`Store`: what a server is told and must keep, events of users and changes of items.
+
+In SQLite or PostgreSQL; what a method has returned from is kept.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +14,39 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from cliper.errors import InputError
-from cliper.serving.store.tables import events, items, metadata, numbers
+
+metadata = sa.MetaData()
+
+numbers = sa.Table(
+    "cliper_numbers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+)
+"""The last number given out. Whoever writes takes his from here first and holds the row until his
+transaction ends, so that numbers become visible in their order: who has seen 7 misses no 6."""
+
+events = sa.Table(
+    "cliper_events",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("item_id", sa.Text, nullable=False),
+    sa.Column("timestamp", sa.Double, nullable=False),
+    sa.UniqueConstraint("user_id", "timestamp", "item_id"),
+)
+
+items = sa.Table(
+    "cliper_items",
+    metadata,
+    sa.Column("item_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("removed", sa.Boolean, nullable=False),
+    sa.Column("fields", sa.JSON, nullable=False),
+    sa.Column("picture", sa.LargeBinary),
+    sa.Index("cliper_items_number", "number"),
+)
+"""How each item is now; its number is that of its last change."""
 
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 WAIT_SECONDS = 10

@@ -9,11 +9,11 @@ import click
 from cliper.cli.options import (
     OUT,
     dataset_argument,
+    given,
     many_experiments_options,
     names,
     pairs,
     search_options,
-    searching,
     seeds_option,
     settings,
     workers_options,
@@ -27,38 +27,33 @@ if TYPE_CHECKING:
     from cliper.parallel import Workers
 
 
+def _names(_: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else names(text, parameter.opts[0])
+
+
 @verb("compare")
 @dataset_argument
-@click.option("--backbones", required=True, metavar="A,B", help="See `cliper list backbones`.")
-@click.option("--features", default="vanilla,cliper", show_default=True, metavar="A,B")
-@click.option("--fusions", metavar="A,B", help="Of cliper features; learned,attention by default.")
+@click.option("--backbones", required=True, callback=_names, metavar="A,B",
+              help="See `cliper list backbones`.")  # fmt: skip
+@click.option("--features", default="vanilla,cliper", show_default=True, callback=_names,
+              metavar="A,B")  # fmt: skip
+@click.option("--fusions", callback=_names, metavar="A,B",
+              help="Of cliper features; learned,attention by default.")  # fmt: skip
 @seeds_option(None, "How many, 1 by default; each seeds split, weights and negatives.")
 @click.option("--folds", type=click.IntRange(min=2), metavar="N",
               help="Instead of seeds: N folds of repeated cold-item cross-validation.")  # fmt: skip
 @many_experiments_options
-@click.option("--grid", "grids", multiple=True, metavar="KEY=V1,V2",
+@click.option("--grid", multiple=True, metavar="KEY=V1,V2",
+              callback=lambda _, __, texts: parse_grid(texts),
               help="Search these on validation, the same for every variant.")  # fmt: skip
 @search_options
-@click.option("--set-for", "own", multiple=True, metavar="NAME:KEY=VALUE",
+@click.option("--set-for", multiple=True, metavar="NAME:KEY=VALUE",
+              callback=lambda _, __, texts: parse_own(texts),
               help="A setting of one backbone, kind of features or variant alone.")  # fmt: skip
 @workers_options
 @click.option("--out", type=OUT, required=True, help="Results and runs.")
 @json_option
-def command(
-    dataset: Path,
-    backbones: str,
-    features: str,
-    fusions: str | None,
-    seeds: int | None,
-    folds: int | None,
-    grids: tuple[str, ...],
-    own: tuple[str, ...],
-    metric: str,
-    processes: "Workers",
-    out: Path,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **options: Any) -> None:
     """The paper's Table 2 for any dataset: mean, deviation, lift, significance.
 
     Finished runs in --out are reused. Writes compare.json, .md, .csv and .tex. Every variant
@@ -76,18 +71,7 @@ def command(
     from cliper.experiments.comparisons.table import comparison_rows
     from cliper.experiments.comparisons.write import write_comparison
 
-    given: dict[str, Any] = {
-        "backbones": names(backbones, "--backbones"),
-        "features": names(features, "--features"),
-        "fusions": names(fusions, "--fusions") if fusions is not None else None,
-        "seeds": seeds,
-        "folds": folds,
-        "grid": parse_grid(grids),
-        "set_for": parse_own(own),
-        "metric": metric,
-        **searching(**options),
-    }
-    plan = CompareSettings.parse({k: v for k, v in given.items() if v is not None}, where="compare")
+    plan = CompareSettings.parse(given(options), where="compare")
     base = settings()
     plan.check(base)
     loaded = Dataset.load(dataset)

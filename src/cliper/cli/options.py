@@ -328,8 +328,8 @@ search_options = several(
     ),
     click.option(
         "--space",
-        "spaces",
         multiple=True,
+        callback=lambda _, __, texts: pairs(texts, "--space"),
         metavar="KEY=VALUES",
         help="Search a,b,c or low..high or low..high:log; added to a preset.",
     ),
@@ -350,10 +350,9 @@ search_options = several(
 )
 
 
-def searching(spaces: Sequence[str], **options: Any) -> dict[str, Any]:
-    """What was said of `search_options`, as sections of an experiment file say it."""
-    given = {**options, "space": pairs(spaces, "--space")}
-    return {key: value for key, value in given.items() if value is not None}
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were typed, or have a default; as sections of an experiment file say it."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def experiment_tree(dataset: Path) -> dict[str, Any]:

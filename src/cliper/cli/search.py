@@ -9,9 +9,9 @@ from cliper.cli.options import (
     OUT,
     dataset_argument,
     experiment_tree,
+    given,
     one_experiment_options,
     search_options,
-    searching,
     setting,
     workers_options,
 )
@@ -56,7 +56,7 @@ def command(dataset: Path, processes: "Workers", out: Path, as_json: bool, **opt
 
     tree = experiment_tree(dataset)
     ExperimentConfig.build(tree)
-    plan = SearchSettings.parse(searching(**options), where="search")
+    plan = SearchSettings.parse(given(options), where="search")
     plan.space_of(tree)
     loaded = Dataset.load(dataset)
     keeps(f"finished trials are kept in {out}; the same command goes on")

@@ -1,16 +1,15 @@
 """`cliper prepare amazon`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.prepare.group import KEPT, PATH, command, filter_options, result_options, show
+from cliper.cli.prepare.group import KEPT, PATH, command, filter_options, result_options
 from cliper.cli.state import keeps
 from cliper.cli.usage import verb
 
 if TYPE_CHECKING:
-    from cliper.data.sources.amazon.releases import LogKind
+    from cliper.data import Dataset
 
 
 @verb("amazon", group=command)
@@ -32,21 +31,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @filter_options
 @result_options
-def amazon(
-    year: str,
-    category: str,
-    source: str,
-    log: "LogKind | None",
-    images: Path | None,
-    downloads: Path | None,
-    max_download: float,
-    min_rating: float | None,
-    k_core: int,
-    keep_unbought: bool,
-    name: str | None,
-    out: Path,
-    as_json: bool,
-) -> None:
+def amazon(year: str, max_download: float, **options: Any) -> "Dataset":
     """Amazon's metadata and ratings or reviews of one category, as officially published.
 
     With an address the files are fetched first; a later call goes on where that stopped. The
@@ -64,18 +49,4 @@ def amazon(
     from cliper.data import prepare_amazon
 
     keeps(f"{KEPT}; what was fetched is kept")
-    dataset = prepare_amazon(
-        int(year),
-        category,
-        source,
-        out,
-        log=log,
-        images=images,
-        min_rating=min_rating,
-        k_core=k_core,
-        keep_unbought=keep_unbought,
-        name=name,
-        downloads=downloads,
-        max_bytes=int(max_download * 2**30),
-    )
-    show(dataset, out, as_json)
+    return prepare_amazon(int(year), max_bytes=int(max_download * 2**30), **options)

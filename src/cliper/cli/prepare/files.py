@@ -1,25 +1,14 @@
 """`cliper prepare files`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.prepare.group import (
-    KEPT,
-    PATH,
-    column_options,
-    command,
-    filter_options,
-    result_options,
-    show,
-)
-from cliper.cli.state import keeps
+from cliper.cli.prepare.group import PATH, column_options, command, filter_options, result_options
 from cliper.cli.usage import verb
 
 if TYPE_CHECKING:
-    from cliper.data.readers.interactions import Repeats
-    from cliper.data.readers.items import ImageChoice
+    from cliper.data import Dataset
 
 
 @verb("files", group=command)
@@ -32,25 +21,7 @@ if TYPE_CHECKING:
 @column_options
 @filter_options
 @result_options
-def files(
-    items: Path | None,
-    interactions: Path,
-    images: Path | None,
-    columns: str | None,
-    item_columns: str | None,
-    delimiter: str | None,
-    decimal: str,
-    encoding: str,
-    repeats: "Repeats",
-    keep_html: bool,
-    image_choice: "ImageChoice",
-    min_rating: float | None,
-    k_core: int,
-    keep_unbought: bool,
-    name: str | None,
-    out: Path,
-    as_json: bool,
-) -> None:
+def files(delimiter: str | None, decimal: str, encoding: str, **options: Any) -> "Dataset":
     """JSON, CSV (also .gz, .zst, .zip), Parquet, or a folder of Hugging Face's datasets in.
 
     Everything dropped is counted by reason.
@@ -63,16 +34,6 @@ def files(
         --columns user=customer,item=sku,time=ordered_at --out data/orders
     """
     from cliper.data import prepare_files
-    from cliper.data.readers.columns import parse_columns
     from cliper.data.readers.formats import Format
 
-    keeps(KEPT)
-    dataset = prepare_files(
-        items, interactions, images, out,
-        columns=parse_columns(columns, "--columns"),
-        item_columns=parse_columns(item_columns, "--item-columns"),
-        form=Format(delimiter, decimal, encoding),
-        min_rating=min_rating, k_core=k_core, keep_unbought=keep_unbought, name=name,
-        repeats=repeats, keep_html=keep_html, image_choice=image_choice,
-    )  # fmt: skip
-    show(dataset, out, as_json)
+    return prepare_files(form=Format(delimiter, decimal, encoding), **options)

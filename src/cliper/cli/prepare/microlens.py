@@ -1,12 +1,14 @@
 """`cliper prepare microlens`."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.prepare.group import KEPT, PATH, command, result_options, show
-from cliper.cli.state import keeps
+from cliper.cli.prepare.group import PATH, command, result_options
 from cliper.cli.usage import verb
+
+if TYPE_CHECKING:
+    from cliper.data import Dataset
 
 
 @verb("microlens", group=command)
@@ -15,15 +17,7 @@ from cliper.cli.usage import verb
 @click.option("--k-core", type=click.IntRange(min=0), default=5, show_default=True)
 @click.option("--keep-unbought", is_flag=True, help="Keep videos that never occur in the log.")
 @result_options
-def microlens(
-    source: Path,
-    images: Path | None,
-    k_core: int,
-    keep_unbought: bool,
-    name: str | None,
-    out: Path,
-    as_json: bool,
-) -> None:
+def microlens(**options: Any) -> "Dataset":
     """MicroLens 50k, 100k or 1M: pairs, titles, categories, and the unpacked covers.
 
     \b
@@ -32,8 +26,4 @@ def microlens(
     """
     from cliper.data import prepare_microlens
 
-    keeps(KEPT)
-    dataset = prepare_microlens(
-        source, out, images=images, k_core=k_core, keep_unbought=keep_unbought, name=name
-    )
-    show(dataset, out, as_json)
+    return prepare_microlens(**options)

@@ -1,22 +1,21 @@
 """`cliper prepare mmrec`."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.options import OUT
-from cliper.cli.output import json_option
-from cliper.cli.prepare.group import KEPT, PATH, command, show
-from cliper.cli.state import keeps
+from cliper.cli.prepare.group import PATH, command, dataset_options
 from cliper.cli.usage import verb
+
+if TYPE_CHECKING:
+    from cliper.data import Dataset
 
 
 @verb("mmrec", group=command)
 @click.option("--source", type=PATH, required=True, help="The folder.")
 @click.option("--name", help="For people; the log's name by default.")
-@click.option("--out", type=OUT, required=True, help="Dataset directory.")
-@json_option
-def mmrec(source: Path, name: str | None, out: Path, as_json: bool) -> None:
+@dataset_options
+def mmrec(**options: Any) -> "Dataset":
     """A folder of the MMRec toolbox: NAME.inter, image_feat.npy, text_feat.npy.
 
     Its split is kept and is then the default.
@@ -27,5 +26,4 @@ def mmrec(source: Path, name: str | None, out: Path, as_json: bool) -> None:
     """
     from cliper.data import prepare_mmrec
 
-    keeps(KEPT)
-    show(prepare_mmrec(source, out, name), out, as_json)
+    return prepare_mmrec(**options)

@@ -1,12 +1,14 @@
 """`cliper prepare movielens`."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cliper.cli.prepare.group import KEPT, PATH, command, filter_options, result_options, show
-from cliper.cli.state import keeps
+from cliper.cli.prepare.group import PATH, command, filter_options, result_options
 from cliper.cli.usage import verb
+
+if TYPE_CHECKING:
+    from cliper.data import Dataset
 
 
 @verb("movielens", group=command)
@@ -14,16 +16,7 @@ from cliper.cli.usage import verb
 @click.option("--images", type=PATH, help="Folder of posters called MOVIE_ID.jpg.")
 @filter_options
 @result_options
-def movielens(
-    source: Path,
-    images: Path | None,
-    min_rating: float | None,
-    k_core: int,
-    keep_unbought: bool,
-    name: str | None,
-    out: Path,
-    as_json: bool,
-) -> None:
+def movielens(**options: Any) -> "Dataset":
     """MovieLens 100k or 1M, told by its files, with posters if you have them.
 
     \b
@@ -32,14 +25,4 @@ def movielens(
     """
     from cliper.data import prepare_movielens
 
-    keeps(KEPT)
-    dataset = prepare_movielens(
-        source,
-        out,
-        images=images,
-        min_rating=min_rating,
-        k_core=k_core,
-        keep_unbought=keep_unbought,
-        name=name,
-    )
-    show(dataset, out, as_json)
+    return prepare_movielens(**options)

@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from generated.postgres import postgres
 from PIL import Image
 
 from cliper.data import Dataset, prepare_files, prepare_sql
 from cliper.errors import InputError
+from generated.postgres import postgres
 
 SAVED = Path(__file__).parent / "saved"
 LOG: list[dict[str, Any]] = [

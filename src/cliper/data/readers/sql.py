@@ -4,7 +4,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -34,6 +34,7 @@ class Database:
 
     def __init__(self, engine: "Engine", about: JsonObject) -> None:
         self._engine, self._about = engine, about
+        self._open = ExitStack()  # a query that fails leaves its connection behind
 
     def table(self, query: str, role: Role) -> Table:
         """What a query gives, row by row; it is asked once.
@@ -43,7 +44,8 @@ class Database:
         """
         where = f"the query of {role}"
         with _asking(where):
-            connection = self._engine.connect().execution_options(
+            connection = self._open.enter_context(self._engine.connect())
+            connection = connection.execution_options(
                 stream_results=True, no_parameters=True, max_row_buffer=CHUNK[role]
             )
             result = connection.exec_driver_sql(query)
@@ -62,6 +64,11 @@ class Database:
             )  # fmt: skip
 
         return Table(where, names, rows)
+
+    def close(self) -> None:
+        """Give up every connection; nothing was committed."""
+        self._open.close()
+        self._engine.dispose()
 
 
 @contextmanager
@@ -100,10 +107,11 @@ def database(address: str) -> Iterator[Database]:
         raise InputError(
             f"the driver {error.name} is not installed", where=where, remedy="pip install it"
         ) from None
+    opened = Database(engine, {"database": kind, "name": name})
     try:
-        yield Database(engine, {"database": kind, "name": name})
+        yield opened
     finally:
-        engine.dispose()
+        opened.close()
 
 
 @contextmanager

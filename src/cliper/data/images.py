@@ -10,7 +10,6 @@ import shutil
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from cliper.data.ledger import SAMPLES, Ledger
@@ -25,12 +24,8 @@ TO_FETCH = "named by address, to be fetched by `cliper images`"
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".heic")
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """Either a stored name (relative to the dataset) or the reason why there is none."""
-
-    stored: str | None = None
-    reason: str | None = None
+class _Unusable(Exception):
+    """Why a picture that is named is not stored."""
 
 
 def store_images(
@@ -69,16 +64,22 @@ def store_images(
     (out / "images").mkdir(parents=True, exist_ok=True)
     wanted = [i for i, name in enumerate(names) if name is not None]
     stored: list[str | None] = [None] * len(names)
+
+    def check(i: int) -> tuple[str | None, str]:
+        try:
+            return _stored(str(names[i]), root, out, embedded), ""
+        except (_Unusable, PictureError) as error:
+            return None, str(error)
+
     with (
         ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
         task("checking images", len(wanted)) as progress,
     ):
         try:
-            checked = pool.map(lambda i: _check(str(names[i]), root, out, embedded), wanted)
-            for i, result in zip(wanted, checked, strict=True):
-                stored[i] = result.stored
-                if result.reason is not None:
-                    ledger.drop("images", result.reason, 1, [f"item {item_ids[i]}: {names[i]}"])
+            for i, (found, reason) in zip(wanted, pool.map(check, wanted), strict=True):
+                stored[i] = found
+                if reason:
+                    ledger.drop("images", reason, 1, [f"item {item_ids[i]}: {names[i]}"])
                 progress.advance()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -117,33 +118,29 @@ def find_images(item_ids: Sequence[str], root: Path) -> list[str | None]:
     return found
 
 
-def _check(name: str, root: Path, out: Path, embedded: Path | None) -> _Checked:
+def _stored(name: str, root: Path, out: Path, embedded: Path | None) -> str:
+    """The name of a picture in the dataset, relative to it, once it has been decoded."""
     if embedded is not None and name.startswith(MARK):
         name, root = name.removeprefix(MARK), embedded
     if name.lower().startswith(("http:", "https:")):
-        return _Checked(reason="a URL, not a file")
+        raise _Unusable("a URL, not a file")
     try:
         path = _located(name, root)
         if not path.is_relative_to(root):
-            return _Checked(reason="outside the image folder")
-        if not path.exists():
-            return _Checked(reason="no such file")
+            raise _Unusable("outside the image folder")
         if not path.is_file():
-            return _Checked(reason="not a file")
+            raise _Unusable("not a file" if path.exists() else "no such file")
         size = path.stat().st_size
         if size == 0:
-            return _Checked(reason="an empty file")
+            raise _Unusable("an empty file")
         if size > MAX_BYTES:
-            return _Checked(reason=f"a file of more than {MAX_BYTES} bytes")
+            raise _Unusable(f"a file of more than {MAX_BYTES} bytes")
         data = path.read_bytes()
     except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a link to itself
-        return _Checked(reason="cannot be read")
-    try:
-        stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{verify_image(data)}"
-    except PictureError as error:
-        return _Checked(reason=str(error))
+        raise _Unusable("cannot be read") from None
+    stored = f"images/{hashlib.sha256(data).hexdigest()[:32]}.{verify_image(data)}"
     bring(path, out / stored, data)
-    return _Checked(stored=stored)
+    return stored
 
 
 def _located(name: str, root: Path) -> Path:

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from cliper.data.fetch.retry import Backoff, retry_after
+from cliper.data.fetch.retry import backoff, retry_after
 
 NOW = datetime.datetime(1994, 11, 6, 8, 49, 7, tzinfo=datetime.UTC)
 
@@ -33,8 +33,8 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 
 def test_waits_double_up_to_the_longest_and_are_spread() -> None:
-    backoff = Backoff(1.0, 10.0, Random(0))
+    jitter = Random(0)
     for tries, longest in ((1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (500, 10)):
-        waits = [backoff.wait(tries) for _ in range(300)]
+        waits = [backoff(tries, 1.0, 10.0, jitter) for _ in range(300)]
         assert longest / 2 <= min(waits) < 0.55 * longest
         assert 0.95 * longest < max(waits) <= longest

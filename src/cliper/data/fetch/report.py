@@ -12,20 +12,9 @@ from cliper.escape import in_csv
 from cliper.files import write_text
 
 COLUMNS = (
-    "item_id",
-    "candidate",
-    "url",
-    "cause",
-    "status",
-    "detail",
-    "tried_again",
-    "item_has_image",
-)
-_TRIED_AGAIN = {
-    "now": "next run",
-    "later": "next run",
-    "never": "with --retry-failed",
-}
+    "item_id", "candidate", "url", "cause", "status", "detail", "tried_again", "item_has_image",
+)  # fmt: skip
+_TRIED_AGAIN = {"now": "next run", "later": "next run", "never": "with --retry-failed"}
 
 
 @dataclass
@@ -81,16 +70,10 @@ def write_failures(
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for item, rank, address, failure in failures:
-        rows.writerow(
-            [
-                in_csv(item_ids[item]),
-                rank,
-                in_csv(address),
-                failure.cause.value,
-                "" if failure.status is None else failure.status,
-                in_csv(failure.detail),
-                _TRIED_AGAIN[failure.again],
-                "yes" if item in with_image else "no",
-            ]
-        )
+        status = "" if failure.status is None else failure.status
+        rows.writerow([
+            in_csv(item_ids[item]), rank, in_csv(address), failure.cause.value, status,
+            in_csv(failure.detail), _TRIED_AGAIN[failure.again],
+            "yes" if item in with_image else "no",
+        ])  # fmt: skip
     write_text(path, text.getvalue())

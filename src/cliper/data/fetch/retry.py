@@ -1,7 +1,6 @@
 """When to come back: exponential back-off with jitter, and what `Retry-After` asks for."""
 
 import datetime
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from random import Random
 
@@ -29,24 +28,17 @@ def retry_after(value: str | None, now: datetime.datetime) -> float | None:
     return max(0.0, (date - now).total_seconds())
 
 
-@dataclass(frozen=True)
-class Backoff:
-    """Waits that double from `first` seconds to at most `most`.
+def backoff(tries: int, first: float, most: float, generator: Random) -> float:
+    """Seconds before the next try when `tries` (≥ 1) have failed.
 
-    Attributes:
-        first: the longest wait before the first repetition.
+    Between half of the doubled wait and all of it: spread, so that many requests do not come back
+    at once, but never at once.
+
+    Args:
+        tries: so far.
+        first: the longest wait before the first repetition, seconds.
         most: the longest wait of all.
-        generator: draws the jitter, so that many requests do not come back at once.
+        generator: draws the jitter.
     """
-
-    first: float
-    most: float
-    generator: Random
-
-    def wait(self, tries: int) -> float:
-        """Seconds before the next try when `tries` (≥ 1) have failed.
-
-        Between half of the doubled wait and all of it: spread, but never at once.
-        """
-        longest = min(self.most, self.first * 2.0 ** min(tries - 1, 60))
-        return longest * (0.5 + 0.5 * self.generator.random())
+    longest = min(most, first * 2.0 ** min(tries - 1, 60))
+    return longest * (0.5 + 0.5 * generator.random())

@@ -20,7 +20,7 @@ from cliper.data.fetch.outcome import (
     Outcome,
     Picture,
 )
-from cliper.data.fetch.retry import Backoff
+from cliper.data.fetch.retry import backoff
 from cliper.data.fetch.schedule import Schedule
 from cliper.data.fetch.settings import FetchSettings
 from cliper.data.fetch.store import PictureStore
@@ -67,7 +67,7 @@ class FetchRun:
         self._progress = progress
         self._resolve = resolve
         self._schedule: Schedule[_Job] = Schedule(settings.per_host, settings.rate)
-        self._backoff = Backoff(settings.backoff, settings.longest_wait, Random(settings.seed))
+        self._jitter = Random(settings.seed)
         self._silent: Counter[str] = Counter()
         self._closed: dict[str, str] = {}
         self.requests = 0
@@ -152,8 +152,9 @@ class FetchRun:
             self._give_up(host, f"no answer {self._settings.give_up_after} times in a row")
 
     def _again(self, host: str, job: _Job, outcome: Failure) -> None:
-        wait = self._backoff.wait(job.tries)
-        if outcome.wait is not None and outcome.wait > self._settings.longest_wait:
+        first, longest = self._settings.backoff, self._settings.longest_wait
+        wait = backoff(job.tries, first, longest, self._jitter)
+        if outcome.wait is not None and outcome.wait > longest:
             self._settle(job.address, outcome)
             self._give_up(host, f"it asks to wait {outcome.wait:.0f} s")
             return

@@ -298,10 +298,9 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         InputError: it cannot be read, or is damaged inside.
     """
-    with reading(str(path)):
-        # not pq.read_table, which imports datasets and, where it is installed, pandas
-        with pq.ParquetFile(path) as file:
-            return validated(file.read(columns))
+    # not pq.read_table, which imports datasets and, where it is installed, pandas
+    with reading(str(path)), pq.ParquetFile(path) as file:
+        return validated(file.read(columns))
 
 
 def validated(data: Arrow) -> Arrow:

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from cliper.data.fetch.download import parse_address
 from cliper.data.fetch.outcome import FetchError
-from cliper.data.fetch.retry import Backoff, retry_after
+from cliper.data.fetch.retry import backoff, retry_after
 from cliper.errors import InputError
 from cliper.files import read_json, write_json
 from cliper.progress import task
@@ -95,7 +95,7 @@ class Downloads:
     def _get(self, address: str, part: Path) -> bool:
         """Fetch into `part`, in as many tries as it takes; False where there is no such file."""
         failed = 0
-        backoff = Backoff(2.0, _LONGEST_WAIT, Random())
+        jitter = Random()
         with httpx2.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
             while True:
                 before = _size(part)
@@ -113,7 +113,7 @@ class Downloads:
                             f"out of reach: {why}", where=address, remedy=_BY_HAND
                         ) from None
                     asked = error.wait if isinstance(error, _Again) else None
-                    wait = backoff.wait(failed) if asked is None else asked
+                    wait = backoff(failed, 2.0, _LONGEST_WAIT, jitter) if asked is None else asked
                     self.sleep(min(_LONGEST_WAIT, wait))
 
     def _fetch(self, client: httpx2.Client, address: str, part: Path) -> bool:

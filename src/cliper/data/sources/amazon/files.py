@@ -1,6 +1,6 @@
 """Where a category's files are: in a folder, or fetched from an address first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -36,15 +36,7 @@ def find(release: Release, category: str, folder: Path, kind: LogKind | None) ->
     Raises:
         InputError: a file is missing; the message names it and the official address.
     """
-    meta = _first(folder, release.meta, category)
-    if meta is None:
-        raise _missing(release, category, str(folder), [release.meta])
-    kinds = LOG_KINDS if kind is None else (kind,)
-    for one in kinds:
-        log = _first(folder, release.logs[one], category)
-        if log is not None:
-            return Found(meta, log, one)
-    raise _missing(release, category, str(folder), [release.logs[one] for one in kinds])
+    return _both(release, category, str(folder), kind, lambda path: _first(folder, path))
 
 
 def fetch(
@@ -55,15 +47,7 @@ def fetch(
     Raises:
         InputError: a file is not there, too large, or out of reach.
     """
-    meta = _fetched(release.meta, category, address, downloads)
-    if meta is None:
-        raise _missing(release, category, address, [release.meta])
-    kinds = LOG_KINDS if kind is None else (kind,)
-    for one in kinds:
-        log = _fetched(release.logs[one], category, address, downloads)
-        if log is not None:
-            return Found(meta, log, one)
-    raise _missing(release, category, address, [release.logs[one] for one in kinds])
+    return _both(release, category, address, kind, lambda path: _fetched(path, address, downloads))
 
 
 def present(release: Release, folder: Path) -> list[str]:
@@ -79,16 +63,31 @@ def present(release: Release, folder: Path) -> list[str]:
     )
 
 
-def _fetched(pattern: str, category: str, address: str, downloads: "Downloads") -> Path | None:
-    for tail in _tails(pattern.format(category)):
-        path = downloads.get(f"{address.rstrip('/')}/{tail}", pattern.format(category))
-        if path is not None:
-            return path
-    return None
+def _both(
+    release: Release,
+    category: str,
+    where: str,
+    kind: LogKind | None,
+    get: Callable[[str], Path | None],
+) -> Found:
+    meta = get(release.meta.format(category))
+    if meta is None:
+        raise _missing(release, category, where, [release.meta])
+    kinds = LOG_KINDS if kind is None else (kind,)
+    for one in kinds:
+        log = get(release.logs[one].format(category))
+        if log is not None:
+            return Found(meta, log, one)
+    raise _missing(release, category, where, [release.logs[one] for one in kinds])
 
 
-def _first(folder: Path, pattern: str, category: str) -> Path | None:
-    for tail in _tails(pattern.format(category)):
+def _fetched(path: str, address: str, downloads: "Downloads") -> Path | None:
+    found = (downloads.get(f"{address.rstrip('/')}/{tail}", path) for tail in _tails(path))
+    return next((one for one in found if one is not None), None)
+
+
+def _first(folder: Path, path: str) -> Path | None:
+    for tail in _tails(path):
         plain = tail.removesuffix(".gz")
         for name in (f"{plain}.gz", plain):
             if (folder / name).is_file():

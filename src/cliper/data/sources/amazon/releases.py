@@ -57,7 +57,6 @@ class Release:
         meta: path of the metadata under the address, with `{}` for the category.
         logs: paths of each kind of log, the same way.
         parents: whether an item is the parent of its variants (`parent_asin`).
-        milliseconds: whether times are in milliseconds.
     """
 
     year: Year
@@ -66,7 +65,6 @@ class Release:
     meta: str
     logs: Mapping[LogKind, str]
     parents: bool = False
-    milliseconds: bool = False
 
     def category(self, name: str, present: Iterable[str] = ()) -> str:
         """The spelling of a category in file names.
@@ -140,7 +138,6 @@ RELEASES: Mapping[Year, Release] = {
             "reviews": "raw/review_categories/{}.jsonl.gz",
         },
         parents=True,
-        milliseconds=True,
     ),
 }
 

@@ -24,7 +24,7 @@ from cliper.backbones import backbone_entry, list_backbones
 from cliper.data import Dataset
 from cliper.data.prepare import prepare_files
 from cliper.experiments.comparisons.compare import compare
-from cliper.experiments.comparisons.comparison import Outcome, analyse, label, load_comparison
+from cliper.experiments.comparisons.comparison import Outcome, analyse, load_comparison
 from cliper.experiments.comparisons.variants import plan
 from cliper.experiments.drawing.tables import p_text
 from cliper.files import write_text
@@ -195,7 +195,7 @@ def table(outcomes: list[Outcome]) -> str:
 def features_of(outcome: Outcome) -> str:
     """What a variant knows of the items, e.g. `ids and fields`."""
     has_fields = "fields" in backbone_entry(outcome.variant.backbone).backbone.extra_inputs
-    return label(outcome).replace("ids only", "ids and fields" if has_fields else "ids only")
+    return outcome.variant.label.replace("ids only", "ids and fields" if has_fields else "ids only")
 
 
 def write_table(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cliper.experiments.run.experiment import load_config
 from cliper.experiments.run.finished import Run
 from cliper.experiments.run.split import experiment_split
-from cliper.experiments.studies.popularity import bins, by_count, hit_rows, recall_in_bin
+from cliper.experiments.studies.popularity import bins, by_count, hit_rows, recall_over
 
 K = 20
 
@@ -41,7 +41,8 @@ def test_hits_against_sorted_scores(run: Run, world) -> None:
 
 
 def test_one_bin_for_all_is_the_runs_own_recall(run: Run, world) -> None:
-    users, recall = recall_in_bin(hit_rows(world, run, K), 0, float("inf"))
+    rows = hit_rows(world, run, K)
+    users, recall = recall_over(rows, np.ones(len(rows.hits), dtype=bool))
     table = pq.read_table(run.path / "test_per_user.parquet")
     np.testing.assert_array_equal(users, np.asarray(table["user_index"]))
     np.testing.assert_allclose(recall, np.asarray(table["recall@20"]))

@@ -2,7 +2,7 @@
 
 from cliper.config import nearest
 from cliper.errors import InputError
-from cliper.experiments.comparisons.comparison import Comparison, deviation, label
+from cliper.experiments.comparisons.comparison import Comparison, deviation
 from cliper.experiments.drawing.tables import metric_name
 from cliper.extras import missing_extra
 from cliper.notebook import Shown
@@ -21,7 +21,7 @@ def comparison_figure(comparison: Comparison, metric: str) -> Shown:
     for outcome in comparison.outcomes:
         values = outcome.values(metric)
         spread = deviation(values) if len(values) > 1 else None
-        bar = Bar(label(outcome), float(values.mean()), spread)
+        bar = Bar(outcome.variant.label, float(values.mean()), spread)
         groups.setdefault(outcome.variant.backbone, []).append(bar)
     lines = [
         f"{backbone}, {bar.label}: {100 * bar.mean:.2f} %"

@@ -137,11 +137,6 @@ class Comparison:
         return "folds" if self.folds else "seeds"
 
 
-def label(outcome: Outcome) -> str:
-    """A variant as people read it, e.g. `CLIPER attention`."""
-    return outcome.variant.label
-
-
 def default_baselines(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Each variant against vanilla features of the same backbone, where the table has it."""
     names = {outcome.variant.name for outcome in outcomes}

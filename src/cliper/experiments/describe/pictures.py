@@ -2,7 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imagehash
@@ -74,8 +74,8 @@ def picture_facts(catalogue: Catalogue, *, look: bool = True) -> PictureFacts:
     for item, shown in zip(catalogue.items.ids(), names, strict=True):
         if shown is not None:
             item_of.setdefault(shown, item)
-    return PictureFacts(
-        **{k: getattr(facts, k) for k in ("present", "missing", "addresses", "distinct", "shared")},
+    return replace(
+        facts,
         looked_at=True,
         unreadable=len(files) - len(hashes),
         alike=sum(uses[name] for group in groups for name in group),

@@ -1,16 +1,15 @@
 """Where CLIPER helps and where it hurts: the same test rows, cut by what their items are like."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cliper.data import Dataset
 from cliper.experiments.comparisons.comparison import Outcome
-from cliper.experiments.statistics.resample import resample
 from cliper.experiments.statistics.significance import SeedTest, evidence
-from cliper.experiments.studies.popularity import HitRows, bins, hit_rows, recall_over
+from cliper.experiments.studies.popularity import HitRows, bins, hit_rows, resampled
 from cliper.types import BoolArray
 
 MOST_CATEGORIES, FEWEST_ROWS = 8, 50
@@ -67,17 +66,17 @@ def breakdown(dataset: Dataset, before: Outcome, after: Outcome, k: int = 20) ->
         after: e.g. CLIPER.
         k: length of the ranking.
     """
-    pairs = [
-        (hit_rows(dataset, a, k), hit_rows(dataset, b, k))
-        for a, b in zip(before.runs, after.runs, strict=True)
-    ]
-    taken = [p[0].taken for p in pairs]
+    rows = {
+        "before": [hit_rows(dataset, run, k) for run in before.runs],
+        "after": [hit_rows(dataset, run, k) for run in after.runs],
+    }
+    taken = [r.taken for r in rows["before"]]
     groups = [
-        _group("training interactions", label, pairs, [(t >= low) & (t < high) for t in taken])
+        _group("training interactions", label, rows, [(t >= low) & (t < high) for t in taken])
         for label, low, high in bins()
     ]
     for kind, label, members in _item_groups(dataset):
-        groups.append(_group(kind, label, pairs, [members[p[0].items] for p in pairs]))
+        groups.append(_group(kind, label, rows, [members[r.items] for r in rows["before"]]))
     return [group for group in groups if group is not None]
 
 
@@ -113,28 +112,12 @@ def _as_list(value: str | list[str] | None) -> list[str]:
 
 
 def _group(
-    kind: str,
-    label: str,
-    pairs: Sequence[tuple[HitRows, HitRows]],
-    inside: Sequence[BoolArray],
+    kind: str, label: str, rows: Mapping[str, Sequence[HitRows]], inside: Sequence[BoolArray]
 ) -> Group | None:
-    counts = [int(mask.sum()) for mask in inside]
-    used = [s for s, count in enumerate(counts) if count >= FEWEST_ROWS]
-    if not used:
+    found = resampled(rows, inside, FEWEST_ROWS)
+    if found is None:
         return None
-    sides = {
-        name: [recall_over(pairs[s][side], inside[s]) for s in used]
-        for side, name in enumerate(("before", "after"))
-    }
-    samples = resample(sides)
+    count, samples = found
+    means = samples.mean("before"), samples.mean("after")
     _, low, high = samples.difference("after", "before")
-    return Group(
-        kind,
-        label,
-        float(np.mean(counts)),
-        samples.mean("before"),
-        samples.mean("after"),
-        low,
-        high,
-        samples.over_seeds("after", "before"),
-    )
+    return Group(kind, label, count, *means, low, high, samples.over_seeds("after", "before"))

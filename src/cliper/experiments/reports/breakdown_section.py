@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliper.data import Dataset
-from cliper.experiments.comparisons.comparison import Outcome, label
+from cliper.experiments.comparisons.comparison import Outcome
 from cliper.experiments.reports.breakdown import Group, breakdown
 from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
 from cliper.experiments.studies.figures import Point, difference_dots
@@ -24,8 +24,11 @@ def breakdown_section(
         return None
     return TablesSection(
         heading,
-        _sentence(groups, label(after), label(before)),
-        tuple(_table(groups, kind, label(before), label(after), k) for kind in _kinds(groups)),
+        _sentence(groups, after.variant.label, before.variant.label),
+        tuple(
+            _table(groups, kind, before.variant.label, after.variant.label, k)
+            for kind in _kinds(groups)
+        ),
         tuple(_figure(groups, kind, k) for kind in _kinds(groups)),
     )
 

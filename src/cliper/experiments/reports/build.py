@@ -10,7 +10,7 @@ import torch
 from cliper import __version__
 from cliper.data import Dataset, Split
 from cliper.errors import InputError
-from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
+from cliper.experiments.comparisons.comparison import Comparison, Outcome
 from cliper.experiments.drawing.figures import Curve
 from cliper.experiments.reports.breakdown_section import breakdown_section
 from cliper.experiments.reports.comparison_section import comparison_section
@@ -252,7 +252,7 @@ def _curves(comparison: Comparison) -> list[Curve]:
             epochs = run.directory.read_metrics()
             curves.append(
                 Curve(
-                    f"{label(outcome)}, {run.results.protocol.split}",
+                    f"{outcome.variant.label}, {run.results.protocol.split}",
                     tuple(e["epoch"] for e in epochs),
                     tuple(sum(e["loss"].values()) for e in epochs),
                     tuple(e.get("valid", {}).get("recall@20", np.nan) for e in epochs),

@@ -1,6 +1,6 @@
 """The report's section on one comparison: its table with what is significant, and its bars."""
 
-from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
+from cliper.experiments.comparisons.comparison import Comparison, Outcome
 from cliper.experiments.comparisons.table import comparison_rows
 from cliper.experiments.drawing.tables import metric_name
 from cliper.experiments.reports.page.model import Cell, Graphic, Row, Table, TablesSection
@@ -26,7 +26,7 @@ def comparison_section(heading: str, comparison: Comparison) -> TablesSection:
             chips = _chips(comparison, outcome) if metric == comparison.metric else ()
             mark = marks.get((r, column), "") if len(comparison.outcomes) > 1 else ""
             cells.append(Cell(mean, f"± {spread}" if spread else "", chips, mark))
-        head = f"{outcome.variant.backbone} · {label(outcome)}"
+        head = f"{outcome.variant.backbone} · {outcome.variant.label}"
         rows.append(Row(head, tuple(cells), outcome.variant.backbone != backbone))
         backbone = outcome.variant.backbone
     columns = tuple(map(metric_name, metrics))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cliper.data import Dataset, Split
-from cliper.experiments.comparisons.comparison import Outcome, label
+from cliper.experiments.comparisons.comparison import Outcome
 from cliper.experiments.reports.page.model import (
     HIT,
     NEVER_BOUGHT,
@@ -37,7 +37,7 @@ def user_panels(
         for outcome in outcomes:
             answer = outcome.runs[0].recommend([user_id], k=SHOWN)
             indices = dataset.items.indices([r.item_id for r in answer])
-            columns[label(outcome)] = tuple(
+            columns[outcome.variant.label] = tuple(
                 _item(
                     dataset,
                     int(i),

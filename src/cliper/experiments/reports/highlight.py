@@ -1,6 +1,6 @@
 """The headline of a comparison: a lift where users and seeds show one, else that none is shown."""
 
-from cliper.experiments.comparisons.comparison import Comparison, Outcome, label
+from cliper.experiments.comparisons.comparison import Comparison, Outcome
 from cliper.experiments.comparisons.stops import far_apart
 from cliper.experiments.drawing.tables import metric_name
 from cliper.experiments.reports.comparison_section import p_text
@@ -30,7 +30,7 @@ def highlight(
     remarks.append(_p_values(contrast, len(after.runs)))
     if far_apart(before.runs) or far_apart(after.runs):
         remarks.append("the seeds stopped far apart")
-    what = f"{metric_name(comparison.metric)}, {label(after)} against vanilla"
+    what = f"{metric_name(comparison.metric)}, {after.variant.label} against vanilla"
     return (measured if shown == "sure" else "not shown"), what, "; ".join(r for r in remarks if r)
 
 

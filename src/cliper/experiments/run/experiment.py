@@ -67,6 +67,22 @@ def load_config(run: RunDirectory) -> ExperimentConfig:
     return ExperimentConfig.build(tree)
 
 
+def dataset_of(run: Run, config: ExperimentConfig) -> Dataset:
+    """The dataset that a run was trained on.
+
+    Raises:
+        InputError: it is not there, or has changed since.
+    """
+    dataset = Dataset.load(config.dataset.path)
+    if dataset.hash != run.results.dataset.hash:
+        raise InputError(
+            "the dataset has changed since this run",
+            where=config.dataset.path,
+            remedy="train again, or prepare the dataset as it was",
+        )
+    return dataset
+
+
 def evaluate_run(
     path: Path, *, mask: str | None = None, candidates: str | None = None
 ) -> tuple[Run, Evaluation]:
@@ -83,13 +99,7 @@ def evaluate_run(
     """
     run = Run.load(path)
     config = load_config(run.directory)
-    dataset = Dataset.load(config.dataset.path)
-    if dataset.hash != run.results.dataset.hash:
-        raise InputError(
-            "the dataset has changed since this run",
-            where=config.dataset.path,
-            remedy="train again, or prepare the dataset as it was",
-        )
+    dataset = dataset_of(run, config)
     update = {k: v for k, v in (("mask", mask), ("candidates", candidates)) if v is not None}
     evaluation = type(config.evaluation).parse(
         {**config.evaluation.model_dump(), **update}, where="evaluation"

@@ -16,7 +16,7 @@ from cliper.data import Dataset, Vocabulary
 from cliper.errors import InputError
 from cliper.escape import in_csv
 from cliper.experiments.drawing.adaptation import with_figure
-from cliper.experiments.run.experiment import load_config
+from cliper.experiments.run.experiment import dataset_of, load_config
 from cliper.experiments.run.finished import Run
 from cliper.experiments.run.split import experiment_split
 from cliper.files import atomic_path, write_json
@@ -62,7 +62,7 @@ def export_run(path: Path, out: Path, layout: str = "parquet") -> JsonObject:
     _check_out(out)
     config = load_config(run.directory)
     needs_dataset = layout == "mmrec" or config.features.kind != "none"
-    dataset = _dataset(run, config.dataset.path) if needs_dataset else None
+    dataset = dataset_of(run, config) if needs_dataset else None
     features = _features(run, dataset) if dataset is not None else {}
     users, items, counts = run.directory.read_vocabulary()
     embeddings = _embeddings(run)
@@ -108,17 +108,6 @@ def _check_out(out: Path) -> None:
         raise InputError(
             "is not empty and holds no export", where=str(out), remedy="choose another --out"
         )
-
-
-def _dataset(run: Run, path: str) -> Dataset:
-    dataset = Dataset.load(path)
-    if dataset.hash != run.results.dataset.hash:
-        raise InputError(
-            "the dataset has changed since this run",
-            where=path,
-            remedy="train again, or prepare the dataset as it was",
-        )
-    return dataset
 
 
 def _features(run: Run, dataset: Dataset) -> dict[str, FloatArray]:

@@ -82,14 +82,10 @@ def train_all(
 
 
 def validate_all(
-    dataset: Dataset,
-    trainings: Sequence[Training],
-    *,
-    processes: Workers = 1,
-    description: str = "searching",
+    dataset: Dataset, trainings: Sequence[Training], *, processes: Workers = 1
 ) -> list[Validation]:
     """The same for trainings that are validated and never tested; see `validate`."""
-    _do_all(_validate, VALIDATION_FILE, dataset, trainings, processes, description)
+    _do_all(_validate, VALIDATION_FILE, dataset, trainings, processes, "searching")
     return [read_validation(training.folder) for training in trainings]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from cliper.experiments.drawing.tables import metric_name
-from cliper.experiments.statistics.contrast import Contrast
 from cliper.experiments.statistics.resample import Resampled
 from cliper.experiments.statistics.significance import SIGNIFICANT, holm
 from cliper.experiments.studies.study import Finding, Measured
@@ -154,11 +153,6 @@ def best_finding(measured: Measured, claim: str, among: Sequence[str], who: str)
     return Finding(f"{text}.", result, numbers)
 
 
-def contrast_words(measured: Measured, contrast: Contrast) -> str:
-    """A contrast as words, e.g. for a list of arms that differ from their reference."""
-    return f"{contrast.label} {span(contrast.difference, contrast.low, contrast.high)}"
-
-
 def separated_finding(measured: Measured, labels: Sequence[str], against: str) -> Finding:
     """Which arms differ from the reference at all."""
     chosen = [measured.contrasts[label] for label in labels]
@@ -168,7 +162,7 @@ def separated_finding(measured: Measured, labels: Sequence[str], against: str) -
     alone = [c for c in chosen if c.evidence == "users alone"]
     rest = [c for c in chosen if c.evidence == "none"]
     parts = [
-        f"{word}: " + ", ".join(contrast_words(measured, c) for c in group)
+        f"{word}: " + ", ".join(f"{c.label} {span(c.difference, c.low, c.high)}" for c in group)
         for word, group in (
             ("above", above),
             ("below", below),

@@ -77,15 +77,6 @@ def _ranked_rows(split: Split, candidates: IndexArray | None) -> tuple[IndexArra
     return users[inside], items[inside]
 
 
-def recall_in_bin(rows: HitRows, low: int, high: float) -> tuple[IndexArray, DoubleArray]:
-    """Recall@K of each user over the rows whose item has low ≤ n < high training interactions.
-
-    Returns:
-        Users (U,) with such a row, and the share of their rows that were found (U,).
-    """
-    return recall_over(rows, (rows.taken >= low) & (rows.taken < high))
-
-
 def recall_over(rows: HitRows, inside: BoolArray) -> tuple[IndexArray, DoubleArray]:
     """Recall@K of each user over the rows in `inside` (n,).
 
@@ -97,15 +88,38 @@ def recall_over(rows: HitRows, inside: BoolArray) -> tuple[IndexArray, DoubleArr
     return users, found / np.maximum(np.bincount(place, minlength=len(users)), 1)
 
 
-def bins(edges: Sequence[int] = EDGES) -> list[tuple[str, int, float]]:
+def resampled(
+    rows: Mapping[str, Sequence[HitRows]], inside: Sequence[BoolArray], fewest: int = 1
+) -> tuple[float, Resampled] | None:
+    """Recall@K of several arms over some of their test rows.
+
+    Args:
+        rows: arm → those of each seed; a seed's are the same of all arms.
+        inside: which of them, by seed.
+        fewest: a seed with fewer rows inside is left out.
+
+    Returns:
+        Rows inside, mean over all seeds, and the samples; None where no seed has enough.
+    """
+    counts = [int(mask.sum()) for mask in inside]
+    used = [s for s, count in enumerate(counts) if count >= fewest]
+    if not used:
+        return None
+    per_user = {
+        arm: [recall_over(of_arm[s], inside[s]) for s in used] for arm, of_arm in rows.items()
+    }
+    return float(np.mean(counts)), resample(per_user)
+
+
+def bins() -> list[tuple[str, int, float]]:
     """(label, first, one past the last) of each bin.
 
-    >>> bins((0, 1, 3))
-    [('0', 0, 1), ('1-2', 1, 3), ('3+', 3, inf)]
+    >>> bins()[:2], bins()[-1]
+    ([('0', 0, 1), ('1-2', 1, 3)], ('101+', 101, inf))
     """
-    ends: list[float] = [*edges[1:], float("inf")]
+    ends: list[float] = [*EDGES[1:], float("inf")]
     result = []
-    for low, high in zip(edges, ends, strict=True):
+    for low, high in zip(EDGES, ends, strict=True):
         if high == float("inf"):
             label = f"{low}+"
         else:
@@ -145,25 +159,11 @@ def by_count(measured: Measured) -> list[PopularityBin]:
             for kind in KINDS
         }
         for label, low, high in bins():
-            made = _bin(label, among, rows, low, high)
-            if made is not None:
-                result.append(made)
+            inside = [(r.taken >= low) & (r.taken < high) for r in rows[KINDS[0]]]
+            found = resampled(rows, inside)
+            if found is not None:
+                result.append(PopularityBin(label, among, *found))
     return result
-
-
-def _bin(
-    label: str, among: str, rows: Mapping[str, Sequence[HitRows]], low: int, high: float
-) -> PopularityBin | None:
-    some = next(iter(rows.values()))
-    counts = [int(((r.taken >= low) & (r.taken < high)).sum()) for r in some]
-    with_rows = [s for s, count in enumerate(counts) if count]
-    if not with_rows:
-        return None
-    per_user = {
-        kind: [recall_in_bin(of_kind[s], low, high) for s in with_rows]
-        for kind, of_kind in rows.items()
-    }
-    return PopularityBin(label, among, float(np.mean(counts)), resample(per_user))
 
 
 def bin_table(measured: Measured) -> Detail:

@@ -50,6 +50,13 @@ def check_unicode(text: str, where: str = "") -> None:
 class Vocabulary:
     """An immutable, ordered set of ids; an id's position is its index.
 
+    Args:
+        ids: texts.
+        are_unique: they were a vocabulary when they were written; nobody looks again.
+
+    Raises:
+        InputError: an id is missing, or occurs twice.
+
     >>> items = Vocabulary(["b", "a"])
     >>> items.indices(["a", "b", "a"]).tolist()
     [1, 0, 1]
@@ -57,13 +64,13 @@ class Vocabulary:
     ['b']
     """
 
-    def __init__(self, ids: Iterable[str] | pa.Array) -> None:
+    def __init__(self, ids: Iterable[str] | pa.Array, *, are_unique: bool = False) -> None:
         array = ids if isinstance(ids, pa.Array) else pa.array(list(ids), type=pa.string())
         self._ids = array.cast(pa.string())
         self._asked = 0
         if self._ids.null_count:
             raise InputError("an id is missing")
-        if len(pc.unique(self._ids)) != len(self._ids):
+        if not are_unique and len(pc.unique(self._ids)) != len(self._ids):
             counts = pc.value_counts(self._ids)
             twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
             raise InputError(f"the id {twice!r} occurs twice", remedy="ids must be unique")

@@ -213,8 +213,8 @@ class RunDirectory:
         with as_written(self.path / "vocabulary.parquet", "train again"):
             is_user = pc.equal(table["kind"], pa.scalar("user")).combine_chunks()
             ids = table["id"].combine_chunks()
-            users = Vocabulary(ids.filter(is_user))
-            items = Vocabulary(ids.filter(is_item := pc.invert(is_user)))
+            users = Vocabulary(ids.filter(is_user), are_unique=True)
+            items = Vocabulary(ids.filter(is_item := pc.invert(is_user)), are_unique=True)
         counts = self._whole(table, "vocabulary.parquet", "train_interactions")
         return users, items, counts[np.asarray(is_item)]
 

@@ -12,12 +12,12 @@ import httpx2
 import pytest
 from http_server import Server, serving
 from pictured_shop import COLD, pictured_shop
-from generated.postgres import postgres
 
 import cliper
 from cliper.data import Dataset
 from cliper.serving import Recommender
 from cliper.serving.store import Store
+from generated.postgres import postgres
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from generated.postgres import postgres
 
 from cliper.errors import InputError
 from cliper.serving.http.server import store_address
 from cliper.serving.store import Conflict, Event, Kept, Store
+from generated.postgres import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

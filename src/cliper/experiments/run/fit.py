@@ -67,10 +67,16 @@ def fit_experiment(
         if already_there(directory, identity, resume):  # another command was quicker
             return Run.load(out)
         ready = build_training(dataset, config, features, directory, identity, ranks)
-        with tracked(config.tracking, directory.path, identity, ready.settings) as tracker:
-            history = ready.train(resume=resume, on_epoch=tracker.epoch)
+        with tracked(config.tracking, directory.path, identity, ready.settings) as trackers:
+
+            def on_epoch(record: dict[str, Any]) -> None:
+                for tracker in trackers:
+                    tracker.epoch(record)
+
+            history = ready.train(resume=resume, on_epoch=on_epoch)
             results = _finish(dataset, config, features, ready, history, start, encode_seconds)
-            tracker.finish(results)
+            for tracker in trackers:
+                tracker.finish(results)
         directory.write_results(results)
         directory.checkpoint_file.unlink(missing_ok=True)
         directory.log(f"{now()} done: {results.epochs_run} epochs, best {results.best_epoch}")
@@ -107,27 +113,14 @@ def _finish(
     _write_artefact(directory, split, test)
     if dataset.catalogue is not None:
         directory.write_items(dataset.catalogue)
-    results = _results(
-        dataset,
-        config,
-        features,
-        split,
-        history,
-        test,
-        everything,
-        ready.trainer.sampler.left_out,
-        Seconds(
-            encode=encode_seconds,
-            prepare_graphs=ready.graph_seconds,
-            train_epoch_median=history.median("seconds"),
-            evaluate_valid_median=history.median("seconds_valid"),
-            total=time.perf_counter() - start + encode_seconds,
-        ),
+    seconds = Seconds(
+        encode=encode_seconds,
+        prepare_graphs=ready.graph_seconds,
+        train_epoch_median=history.median("seconds"),
+        evaluate_valid_median=history.median("seconds_valid"),
+        total=time.perf_counter() - start + encode_seconds,
     )
-    made = made_with(features, directory)
-    return results.model_copy(
-        update={"neighbour_recall": ready.searched.recalls, "made_with": made}
-    )
+    return _results(dataset, config, features, ready, history, test, everything, seconds)
 
 
 def experiment_identity(
@@ -198,13 +191,13 @@ def _results(
     dataset: Dataset,
     config: ExperimentConfig,
     features: ItemFeatures | None,
-    split: Split,
+    ready: BuiltTraining,
     history: History,
     test: Evaluation,
     everything: dict[str, float] | None,
-    left_out: int,
     seconds: Seconds,
 ) -> Results:
+    split = ready.split
     facts = FeatureFacts(kind="none")
     if features is not None:
         facts = FeatureFacts(
@@ -230,7 +223,7 @@ def _results(
             train=len(split.train),
             valid=len(split.valid),
             test=len(split.test),
-            dropped={**split.dropped, **_left_out(split, left_out)},
+            dropped={**split.dropped, **_left_out(split, ready.trainer.sampler.left_out)},
         ),
         protocol=Protocol(
             split=split.kind,
@@ -249,6 +242,8 @@ def _results(
         valid=history.best,
         test=dict(test.metrics),
         test_all=everything or {},
+        neighbour_recall=ready.searched.recalls,
+        made_with=made_with(features, ready.directory),
     )
 
 

@@ -7,31 +7,13 @@ from typing import Any
 
 from cliper.errors import InputError
 from cliper.experiments.run.tracking.base import Tracker, TrackingSettings
-from cliper.runs import Results
-
-
-class _All:
-    def __init__(self, trackers: list[Tracker]) -> None:
-        self._trackers = trackers
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        for tracker in self._trackers:
-            tracker.epoch(record)
-
-    def finish(self, results: Results) -> None:
-        for tracker in self._trackers:
-            tracker.finish(results)
-
-    def close(self) -> None:
-        for tracker in self._trackers:
-            tracker.close()
 
 
 @contextmanager
 def tracked(
     section: TrackingSettings, path: Path, identity: str, settings: Mapping[str, Any]
-) -> Iterator[Tracker]:
-    """The trackers that a run asks for, as one.
+) -> Iterator[list[Tracker]]:
+    """The trackers that a run asks for.
 
     Args:
         section: which, and where to.
@@ -48,7 +30,7 @@ def tracked(
             tracker = _open(kind, section, path, identity, settings)
             stack.callback(tracker.close)
             trackers.append(tracker)
-        yield _All(trackers)
+        yield trackers
 
 
 def _open(

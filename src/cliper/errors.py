@@ -27,6 +27,15 @@ class MismatchError(CliperError):
     """Two containers were joined that speak of different users or items."""
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says first; its kind where it says nothing.
+
+    >>> first_line(ValueError("no such key\\nin line 3")), first_line(KeyError())
+    ('no such key', 'KeyError')
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _line(text: str) -> str:
     """One line of bounded length, whatever it was made of."""
     line = " ".join(text.splitlines())

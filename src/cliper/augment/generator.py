@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 
 from cliper.devices import available_device
 from cliper.encoders.hub import Repository, parse_repository
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 from cliper.files import sha256_file
 
 _FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -78,9 +78,8 @@ def _fetched(repository: Repository, allow_download: bool) -> Path:
             local_files_only=not allow_download,
         )
     except Exception as error:  # each version of the hub client has its own
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"could not be downloaded: {reason}" if allow_download
+            f"could not be downloaded: {first_line(error)}" if allow_download
             else "the model is not in the local cache, and downloading was not asked for",
             where=repository.address,
             remedy="fetch it into a folder and give that as --model"
@@ -132,9 +131,8 @@ class CausalModel:
                 folder, local_files_only=True, use_safetensors=True, dtype=_DTYPES[dtype]
             )
         except Exception as error:  # whatever is wrong with a file, transformers has its own
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise InputError(
-                f"cannot be used as a causal language model: {reason}",
+                f"cannot be used as a causal language model: {first_line(error)}",
                 where=str(folder),
                 remedy="it needs config.json, the tokeniser's files and model.safetensors",
             ) from error

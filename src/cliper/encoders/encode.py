@@ -1,7 +1,8 @@
-"""A dataset through an encoder, by way of its store: nothing is encoded twice."""
+"""A dataset, or other texts, through an encoder by way of its store: nothing is encoded twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
 from cliper.data.dataset import Dataset
@@ -9,11 +10,15 @@ from cliper.encoders.assembled import assemble, load_assembled
 from cliper.encoders.base import Encodings
 from cliper.encoders.catalogue_encoder import CatalogueEncoder, encode_frozen
 from cliper.encoders.content import GRAPHS, Content
+from cliper.encoders.encode_fill import fill_texts
 from cliper.encoders.encode_report import EncodeReport
 from cliper.encoders.registry import check_settings, open_encoder
+from cliper.encoders.rows import DualRows, StoredRows
 from cliper.encoders.settings import EncoderSettings
+from cliper.encoders.store import text_keys
+from cliper.encoders.unimodal import Unimodal
 from cliper.errors import InputError
-from cliper.types import BoolArray
+from cliper.types import BoolArray, FloatArray
 from cliper.views import RenderedViews
 
 OnReport = Callable[[EncodeReport], None]
@@ -81,3 +86,32 @@ def _check_fit_on(settings: EncoderSettings, fit_on: BoolArray | None) -> None:
             where="encoder.adapt.fit_on",
             remedy="leave it out, or set it for 'train', 'compare' or 'run'",
         )
+
+
+def encode_texts(
+    root: Path, texts: Sequence[str | None], settings: EncoderSettings, *, vanilla: bool = False
+) -> FloatArray:
+    """Rows (n, D) of n texts that are no items' (users' profiles), zero where there is none.
+
+    Args:
+        root: the store.
+        texts: of any number.
+        settings: the encoder, whose text tower is used as it is before any fit.
+        vanilla: through the packaged sentence encoder instead.
+    """
+    rows = Unimodal(root, settings) if vanilla else open_rows(root, settings)
+    keys, report = text_keys(texts), EncodeReport(settings.name)
+    fill_texts(rows.text_rows, keys, lambda i: texts[i] or "", rows.encode_text, report)
+    return rows.text_rows.read(keys)
+
+
+def open_rows(root: Path, settings: EncoderSettings) -> StoredRows:
+    """What an encoder computes without having seen the catalogue, and its stores.
+
+    Raises:
+        InputError: an unknown encoder, weights that are not there, one that is fitted first.
+    """
+    encoder = open_encoder(settings)
+    if isinstance(encoder, CatalogueEncoder):
+        return encoder.rows(root)
+    return DualRows(root, encoder)

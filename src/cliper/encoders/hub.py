@@ -16,7 +16,7 @@ from cliper.encoders.families.tokenizer_files import (
     VOCABULARY_FILE,
 )
 from cliper.encoders.preprocessing import PREPROCESSING_FILE, PROCESSOR_FILE
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 
 _TOKENIZERS = [*CLIP_FILES, VOCABULARY_FILE, SENTENCEPIECE_FILE]
 _SMALL = ["config.json", PREPROCESSING_FILE, PROCESSOR_FILE, *_TOKENIZERS]
@@ -167,9 +167,8 @@ def _reaching(repository: Repository, download: Callable[[], Path], files: str) 
     try:
         return download()
     except Exception as error:  # each version of the hub client and its transport has its own
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(
-            f"could not be downloaded: {reason}",
+            f"could not be downloaded: {first_line(error)}",
             where=repository.address,
             remedy=_by_hand(files),
         ) from error

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -23,7 +23,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         try:
             loaded: Any = load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise InputError(f"not safetensors: {_line(error)}", where=str(path)) from None
+            raise InputError(f"not safetensors: {first_line(error)}", where=str(path)) from None
     else:
         loaded = _unpickled(path)
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
@@ -41,12 +41,8 @@ def _unpickled(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can call what it knows with anything
         raise InputError(
-            f"cannot be loaded as plain tensors: {_line(error)}",
+            f"cannot be loaded as plain tensors: {first_line(error)}",
             where=str(path),
             remedy="save the model's state_dict(), or take its safetensors; archives that hold "
             "code (OpenAI's own .pt files) are not run",
         ) from None
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -9,7 +9,7 @@ from cliper.data import Dataset, Split
 from cliper.data.augmentation import check_training
 from cliper.data.interactions import Interactions
 from cliper.encoders.content import store_root
-from cliper.encoders.encode_texts import encode_texts
+from cliper.encoders.encode import encode_texts
 from cliper.representation.settings import RepresentationSettings
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cliper.encoders.distributed.report import ChunkReport
 from cliper.encoders.distributed.worker import ChunkWorker, encode_images, encode_texts
-from cliper.encoders.encode_texts import open_rows
+from cliper.encoders.encode import open_rows
 from cliper.encoders.store import content_key, text_keys
 from cliper.errors import InputError
 

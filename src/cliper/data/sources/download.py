@@ -19,7 +19,7 @@ from filelock import FileLock
 from cliper.data.fetch.download import parse_address
 from cliper.data.fetch.outcome import FetchError
 from cliper.data.fetch.retry import backoff, retry_after
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 from cliper.files import read_json, write_json
 from cliper.progress import task
 from cliper.types import JsonObject
@@ -108,9 +108,8 @@ class Downloads:
                 except (_Again, httpx2.TransportError, httpx2.DecodingError) as error:
                     failed = 1 if _size(part) > before else failed + 1
                     if failed >= _TRIES:
-                        why = " ".join(str(error).split()) or type(error).__name__
                         raise InputError(
-                            f"out of reach: {why}", where=address, remedy=_BY_HAND
+                            f"out of reach: {first_line(error)}", where=address, remedy=_BY_HAND
                         ) from None
                     asked = error.wait if isinstance(error, _Again) else None
                     wait = backoff(failed, 2.0, _LONGEST_WAIT, jitter) if asked is None else asked

@@ -13,9 +13,9 @@ from cliper import progress
 from cliper.encoders.content import GRAPHS, Content
 from cliper.encoders.distributed.report import DistributedReport
 from cliper.encoders.distributed.worker import ChunkWorker, encode_images, encode_texts
+from cliper.encoders.encode import open_rows
 from cliper.encoders.encode_fill import missing_images, missing_texts
 from cliper.encoders.encode_report import EncodeReport
-from cliper.encoders.encode_texts import open_rows
 from cliper.encoders.settings import EncoderSettings
 from cliper.errors import CliperError
 from cliper.parallel import Cluster, OnRay, Work

@@ -7,8 +7,8 @@ from pathlib import Path
 from time import perf_counter
 
 from cliper.encoders.distributed.report import ChunkReport
+from cliper.encoders.encode import open_rows
 from cliper.encoders.encode_fill import add_images
-from cliper.encoders.encode_texts import open_rows
 from cliper.encoders.settings import EncoderSettings
 from cliper.encoders.store import KeyArray
 from cliper.errors import InputError

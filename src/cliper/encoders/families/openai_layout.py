@@ -30,7 +30,7 @@ from cliper.encoders.preprocessing import (
 )
 from cliper.encoders.state_dicts import read_state_dict
 from cliper.encoders.towers import Towers
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 from cliper.types import JsonObject
 
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
@@ -85,7 +85,7 @@ def load_openai_layout(path: Path) -> tuple[Towers, ImagePreprocessing]:
             if names := sorted(name for name in names if not name.endswith(unneeded)):
                 raise ValueError(f"{len(names)} tensors are {what}, first {names[0]}")
     except (KeyError, RuntimeError, ValueError) as error:
-        reason = f"no tensor {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
+        reason = f"no tensor {error}" if isinstance(error, KeyError) else first_line(error)
         raise InputError(f"not OpenAI's CLIP layout: {reason}", where=str(path)) from None
     towers = ClipResnetTowers(model) if isinstance(model, ClipResnet) else ClipTowers(model)
     return towers, _preprocessing(path.parent, side, pictures)

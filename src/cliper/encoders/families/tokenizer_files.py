@@ -25,7 +25,7 @@ from cliper.encoders.text_tokenizer import (
     length_limit,
     special_token,
 )
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 from cliper.files import read_json
 from cliper.types import JsonObject
 
@@ -164,7 +164,7 @@ def _read(
         except BaseException as error:  # the engine raises bare Exception, and panics
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            raise InputError(f"not a tokeniser: {_line(error)}", where=str(path)) from None
+            raise InputError(f"not a tokeniser: {first_line(error)}", where=str(path)) from None
         if not isinstance(engine.model, tuple(models)):
             kind = type(engine.model).__name__
             raise InputError(f"{kind} is not {family} kind of tokeniser", where=str(path))
@@ -232,7 +232,9 @@ def _sentencepiece(path: Path, settings: JsonObject) -> TextTokenizer:
     try:
         engine: Any = SiglipTokenizer(vocab_file=str(path), **special)
     except Exception as error:  # sentencepiece raises RuntimeError or its own
-        raise InputError(f"not a SentencePiece model: {_line(error)}", where=str(path)) from None
+        raise InputError(
+            f"not a SentencePiece model: {first_line(error)}", where=str(path)
+        ) from None
 
     def encode(texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = engine(
@@ -250,7 +252,3 @@ def _sentencepiece(path: Path, settings: JsonObject) -> TextTokenizer:
         size=int(engine.vocab_size),
         limit=length_limit(settings),
     )
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]

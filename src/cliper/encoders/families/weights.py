@@ -8,7 +8,7 @@ from typing import Any
 import transformers
 
 from cliper.encoders.towers import Model
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 
 
 def load_weights(model_class: Any, folder: Path, **options: Any) -> Model:
@@ -36,8 +36,9 @@ def load_weights(model_class: Any, folder: Path, **options: Any) -> Model:
                 folder, local_files_only=True, output_loading_info=True, **options
             )
     except Exception as error:  # safetensors, pickle and transformers each raise their own
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"the weights cannot be loaded: {reason}", where=str(folder)) from error
+        raise InputError(
+            f"the weights cannot be loaded: {first_line(error)}", where=str(folder)
+        ) from error
     if missing := sorted(report["missing_keys"]):
         # transformers fills what is missing with random numbers; nobody wants those features.
         raise InputError(

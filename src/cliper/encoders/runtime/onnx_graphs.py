@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cliper.errors import InputError
+from cliper.errors import InputError, first_line
 from cliper.files import sweep, temporary_folder
 from cliper.sums import write_sums
 
@@ -86,9 +86,8 @@ def open_graph(path: Path, threads: int | None = None) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's exceptions have no common ancestor of their own
-        reason = str(error).strip().split("\n")[0]
         raise InputError(
-            f"not a graph that can be run: {reason}",
+            f"not a graph that can be run: {first_line(error)}",
             where=str(path),
             remedy="delete its folder; it is made again",
         ) from error
@@ -114,7 +113,7 @@ def _export(
             )  # fmt: skip
     except Exception as error:  # torch.onnx raises many kinds, all of which mean the same here
         raise InputError(
-            f"cannot be exported to ONNX: {str(error).strip().split(chr(10))[0]}",
+            f"cannot be exported to ONNX: {first_line(error)}",
             where="encoder.runtime",
             remedy="use the runtime torch",
         ) from error

@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +131,14 @@ def test_encoded_columns_of_parquet(tmp_path: Path) -> None:
     ids = pa.array(["a", "b", "a"])
     table = {
         "user_id": ids.dictionary_encode(),
-        "item_id": ids.cast(pa.string_view()),
+        "item_id": ids,
         "rating": pa.array(["4", "5", "4"]).dictionary_encode(),
         "timestamp": pa.array([3, 4, 5], pa.uint32()),
     }
+    with suppress(pa.ArrowNotImplementedError):  # early versions cannot make or write them
+        viewed = {**table, "item_id": ids.cast(pa.string_view())}
+        pq.write_table(pa.table(viewed), tmp_path / "views.parquet")
+        table = viewed
     pq.write_table(pa.table(table), tmp_path / "log.parquet")
     log, dropped = read(tmp_path / "log.parquet")
     assert pairs(log) == [("a", "a"), ("b", "b"), ("a", "a")]

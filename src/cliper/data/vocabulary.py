@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from numbers import Integral
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +129,9 @@ class Vocabulary:
         """What was not found, by its composed spelling."""
         lost = np.flatnonzero(found < 0)
         if len(lost):
-            found[lost] = self._index_in(pc.utf8_normalize(values.take(pa.array(lost)), "NFC"))
+            names = values.take(pa.array(lost)).to_pylist()
+            spelt = [None if name is None else normalize("NFC", name) for name in names]
+            found[lost] = self._index_in(pa.array(spelt, values.type))
         return found
 
     def _asked_often(self) -> bool:

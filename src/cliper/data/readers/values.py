@@ -52,10 +52,12 @@ def composed(text: str) -> str:
 
 
 def composed_ids(ids: pa.Array) -> pa.Array:
-    """`composed` of every id."""
-    if pc.all(pc.string_is_ascii(ids), min_count=0).as_py():
+    """`composed` of every id: Arrow's `utf8_normalize` leaves some as they are before version 26."""
+    other = pc.fill_null(pc.invert(pc.string_is_ascii(ids)), False)
+    if not pc.any(other, min_count=0).as_py():
         return ids
-    return pc.utf8_normalize(ids, "NFC")
+    spelt = pa.array([composed(text) for text in ids.filter(other).to_pylist()], ids.type)
+    return pc.replace_with_mask(ids, other, spelt)
 
 
 def _id(value: Any, number: int, where: str) -> str | None:

@@ -52,7 +52,7 @@ def composed(text: str) -> str:
 
 
 def composed_ids(ids: pa.Array) -> pa.Array:
-    """`composed` of every id: Arrow's `utf8_normalize` leaves some as they are before version 26."""
+    """`composed` of each id; Arrow's `utf8_normalize` left some as they were until version 26."""
     other = pc.fill_null(pc.invert(pc.string_is_ascii(ids)), False)
     if not pc.any(other, min_count=0).as_py():
         return ids

@@ -34,11 +34,13 @@ import torch
 from cliper.backbones import create_backbone
 from cliper.data import Interactions, Vocabulary
 from cliper.data.prepare import prepare_files
+from cliper.encoders.base import Encodings
 from cliper.experiments.run.split import drawn_users
 from cliper.files import write_text
 from cliper.graphs import nearest_neighbours, neighbour_search
 from cliper.ranking import FactorScorer, evaluate
 from cliper.representation.features import ItemFeatures
+from cliper.representation.learned import item_factors, learn_weights
 from cliper.training import Trainer, TrainingConfig
 
 WIDTH, BATCH, FEATURES = 64, 8192, 384
@@ -301,6 +303,33 @@ def recommended_million(work: Path) -> Numbers:
     return {**best, "what": "1M users × 1M items"}
 
 
+def learned_weights(work: Path) -> Numbers:
+    """`learn_weights` from memory-mapped encodings, in turns with the SVD of its three folds."""
+    train = interactions(USERS, ITEMS, ROWS)[0]
+    views = ("title", "brand", "categories", "description", "global")
+    shape = (len(views) + 1, ITEMS, FEATURES)
+    file = work / "views.npy"
+    if not file.exists():
+        table = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+        for j in range(len(table)):
+            order = torch.randperm(ITEMS, generator=torch.Generator().manual_seed(j))
+            table[j] = content(ITEMS)[order].numpy()
+        table.flush()
+    table = np.load(file, mmap_mode="r")
+    there = np.ones(shape[:2], np.bool_)
+    encodings = Encodings(
+        train.items.hash, "generated", "generated", views, table[:-1], there[:-1], table[-1],
+        there[-1],
+    )  # fmt: skip
+    start = time.perf_counter()
+    learn_weights(encodings, train)
+    between = time.perf_counter()
+    for _ in range(3):
+        item_factors(train.matrix().astype(np.float64))
+    seconds, floor = between - start, time.perf_counter() - between
+    return {"seconds": seconds, "floor": floor, "what": f"{ITEMS} items × {shape[0]} views"}
+
+
 def million(name: str) -> Numbers:
     train = interactions(MILLION, MILLION, 12_500_000)[0]
     seconds, floor = epochs(name, train, repeats=1)
@@ -368,6 +397,7 @@ TABLE: dict[str, tuple[str, str, str, Callable[[Path], Numbers]]] = {
         "≤ 360 s, 12 GiB",
         lambda _: graph_epoch("freedom", interactions(MILLION, MILLION, 12_500_000)[0], 3),
     ),
+    "learned": ("learned view weights", "its three SVDs", "", learned_weights),
     "prepare-million": ("`prepare files`", "Arrow's reading", "≤ 180 s", prepared_million),
     "recommend-million": (
         "`recommend`, a fresh process",

@@ -186,6 +186,15 @@ def test_a_siglip_without_a_head_is_refused(make_small, tmp_path):
         create_encoder(str(folder))
 
 
+def test_a_damaged_number_of_layers_is_refused_before_they_are_made(tmp_path):
+    folder = copy_of(make_small("clip"), tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 10**7
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"text_config.num_hidden_layers is 10000000"):
+        create_encoder(str(folder))
+
+
 def test_other_models_are_refused_with_the_list_of_families(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "siglip2"}')
     with pytest.raises(InputError, match="'siglip2' is not supported") as caught:

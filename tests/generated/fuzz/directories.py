@@ -175,7 +175,7 @@ def _encodings(root: Path) -> list[Reader]:
 
     def assembled(path: Path) -> object:
         found = load_assembled(path.parent)
-        return np.array(found.text).sum(), found.image_present.sum(), stored(path.parent, "x")
+        return np.array(found.text).tobytes(), found.image_present.sum(), stored(path.parent, "x")
 
     return [
         *_pair("encodings", files_of(folder), assembled),

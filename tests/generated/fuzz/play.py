@@ -80,6 +80,8 @@ class Player:
 
     def least(self, name: str, data: bytes, kind: str, tries: int = 400) -> bytes:
         """A shorter case with the same finding."""
+        if kind.startswith("too slow"):  # each try takes as long
+            tries = 5
         step = max(1, len(data) // 2)
         while step and tries > 0:
             start, shorter = 0, False

@@ -17,6 +17,8 @@ FAMILIES = {
     "chinese_clip": "ChineseClipTowers",
 }
 """The `model_type` of a config.json, which is the module's name here as well, and its towers."""
+MOST_LAYERS = 512
+"""Of a tower; published ones have up to 48."""
 
 
 def load_folder(folder: Path) -> ModelParts:
@@ -36,6 +38,7 @@ def load_folder(folder: Path) -> ModelParts:
             where=str(path),
             remedy=f"a dual encoder of one of these types is needed: {', '.join(FAMILIES)}",
         )
+    _refuse_endless(config, path)
     family: Any = getattr(import_module(f"{__name__}.{kind}"), FAMILIES[kind])
     if reason := family.refusal(config):
         raise InputError(
@@ -58,6 +61,19 @@ def load_folder(folder: Path) -> ModelParts:
     model = load_weights(getattr(transformers, family.model_class), folder)
     towers: Towers = family(model, tokenizer.limit)
     return checked(ModelParts(towers, tokenizer, preprocessing), where=folder)
+
+
+def _refuse_endless(config: dict[str, Any], path: Path) -> None:
+    """Layers are made before weights are read: a damaged number of them would take hours."""
+    for name, part in {"": config, **config}.items():
+        layers = part.get("num_hidden_layers") if isinstance(part, dict) else None
+        if isinstance(layers, int) and layers > MOST_LAYERS:
+            key = f"{name}.num_hidden_layers".lstrip(".")
+            raise InputError(
+                f"{key} is {layers}",
+                where=str(path),
+                remedy=f"at most {MOST_LAYERS}; download the model again",
+            )
 
 
 def checked(parts: ModelParts, *, where: Path) -> ModelParts:

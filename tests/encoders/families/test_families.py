@@ -187,7 +187,7 @@ def test_a_siglip_without_a_head_is_refused(make_small, tmp_path):
 
 
 def test_a_damaged_number_of_layers_is_refused_before_they_are_made(make_small, tmp_path):
-    folder = copy_of(make_small("clip"), tmp_path / "copy")
+    folder = copy_of(make_small("siglip"), tmp_path / "copy")
     config = json.loads((folder / "config.json").read_text())
     config["text_config"]["num_hidden_layers"] = 10**7
     (folder / "config.json").write_text(json.dumps(config))

@@ -188,6 +188,7 @@ def contrastive(
     rate: float = 3e-5,
     text_rate: float = 3e-5,
     patience: int = 10,
+    sigmoid: bool = False,
 ) -> Maps:
     """InfoNCE with one thing changed; stops on validation MRR.
 
@@ -198,6 +199,7 @@ def contrastive(
         temperature: fixed there; None learns it.
         rate, text_rate: learning rates of the image's and of the text's correction.
         patience: epochs.
+        sigmoid: SigLIP's loss of every pair by itself (arXiv 2303.15343) in place of InfoNCE.
     """
     generator = torch.Generator().manual_seed(seed)
     _, start = ridge(train, valid, seed)
@@ -224,7 +226,9 @@ def contrastive(
     def text_map(rows: Tensor) -> Tensor:
         return rows + rows @ shift
 
+    offset = torch.tensor(-10.0, requires_grad=True)
     groups: list[dict[str, Any]] = [
+        {"params": [offset], "lr": 1e-3, "weight_decay": 0.0},
         {"params": [shift], "lr": text_rate},
         {"params": layers, "lr": rate},
         {"params": [scale], "lr": 1e-3 if temperature is None else 0.0, "weight_decay": 0.0},
@@ -250,9 +254,14 @@ def contrastive(
                 own = torch.arange(len(rows))[None]
                 pairs = PairTable(pairs.present.any(0, keepdim=True), own, pairs.image_group)
             image = image_map(part.image, drop=True)
-            loss = info_nce(
-                text, image, pairs.present, pairs.text_group, scale, pairs.image_group
-            ) if not hardness else _hard(text, image, pairs, scale, hardness)  # fmt: skip
+            if sigmoid:
+                loss = _sigmoid(text, image, pairs, scale, offset)
+            elif hardness:
+                loss = _hard(text, image, pairs, scale, hardness)
+            else:
+                loss = info_nce(
+                    text, image, pairs.present, pairs.text_group, scale, pairs.image_group
+                )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -282,6 +291,20 @@ def _hard(text: Tensor, image: Tensor, pairs: PairTable, scale: Tensor, beta: fl
         total = total + torch.logaddexp(positive, negatives) - positive
     assert own.any()
     return total[pairs.present].mean() / 2
+
+
+def _sigmoid(
+    text: Tensor, image: Tensor, pairs: PairTable, scale: Tensor, offset: Tensor
+) -> Tensor:
+    """-log σ(±(scale·cosine + offset)) over all pairs, + for a film's own, a row's mean."""
+    cosine = torch.einsum("cbd,nd->cbn", normalize(text, dim=-1), normalize(image, dim=-1))
+    own = torch.eye(len(image), dtype=torch.bool)
+    same = pairs.text_group[:, :, None] == pairs.text_group[:, None]
+    same = same | (pairs.image_group[:, None] == pairs.image_group)
+    sign = torch.where(own, 1.0, -1.0)
+    losses = -torch.nn.functional.logsigmoid(sign * (cosine * scale.exp() + offset))
+    counted = (own | ~same) & pairs.present[:, :, None]
+    return (losses * counted).sum() / pairs.present.sum()
 
 
 def _whiten(covariance: Tensor, penalty: float) -> Tensor:
@@ -381,6 +404,7 @@ ALIGNMENTS: dict[str, tuple[Callable[..., Maps], dict[str, Any], dict[str, Any]]
     "InfoNCE, temperature 0.03": (contrastive, {"temperature": 0.03}, {}),
     "InfoNCE, temperature 0.2": (contrastive, {"temperature": 0.2}, {}),
     "InfoNCE, hard negatives β = 5": (contrastive, {"hardness": 5.0}, {}),
+    "SigLIP's sigmoid loss": (contrastive, {"sigmoid": True}, {}),
     "InfoNCE, hidden layer": (contrastive, {"hidden": 256}, {}),
     "InfoNCE, text free": (contrastive, {"text_rate": 1e-3}, {}),
 }  # fmt: skip

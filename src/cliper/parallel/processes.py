@@ -197,7 +197,10 @@ def _begin(line: Connection, open_state: Callable[[], Any], threads: int) -> Non
     torch.set_num_threads(threads)
     warnings.filterwarnings("ignore", message="Sparse (CSR tensor|invariant)")
     _process = _Process(line, open_state)
-    _process.reporter.hello()
+    try:
+        _process.reporter.hello()
+    except OSError:  # the command was ended meanwhile: nobody is there to tell
+        os._exit(1)
 
 
 def _do(work: Work) -> WorkResult:

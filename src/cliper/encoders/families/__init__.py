@@ -32,7 +32,7 @@ def load_folder(folder: Path) -> ModelParts:
     path = folder / "config.json"
     config = read_json(path)
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(
             f"model type {kind!r} is not supported",
             where=str(path),

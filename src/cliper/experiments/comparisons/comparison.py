@@ -18,6 +18,8 @@ from cliper.files import as_written, read_json
 from cliper.metrics import saturated
 from cliper.notebook import Shown, html_table
 
+_LONGEST = 255  # bytes of a file's name
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -258,10 +260,14 @@ def load_comparison(path: Path) -> Comparison:
                 row.get("tag", ""),
                 row.get("settings", {}),
             )
+            if len(variant.name.encode()) > _LONGEST:
+                raise ValueError("a name that no folder can have")
             folders = [path / "runs" / variant.name / f"seed-{seed}" for seed in row["seeds"]]
             runs = tuple(Run.load(folder) for folder in folders)
             budget = row.get("search_budget", saved["search_budget"])
             outcomes.append(Outcome(variant, runs, row["chosen"], budget))
+        if not outcomes or not all(outcome.runs for outcome in outcomes):
+            raise ValueError("it names no runs")
         baselines = {row["name"]: row["baseline"] for row in saved["summary"] if row["baseline"]}
         return analyse(outcomes, saved["metric"], baselines, folds=saved.get("folds", False))
 

@@ -1,5 +1,6 @@
 """The trials of one search, in Optuna's journal: whole after a kill at any moment."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,8 +171,16 @@ def _repair(journal: Path) -> None:
 
 
 def _suggest(trial: Trial, key: str, one: Choice | Range) -> Any:
-    if isinstance(one, Choice):
-        return trial.suggest_categorical(key, list(one.values))
-    if one.integer:
-        return trial.suggest_int(key, int(one.low), int(one.high), log=one.log)
-    return trial.suggest_float(key, one.low, one.high, log=one.log)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # of other bounds in the journal than ours
+        try:
+            if isinstance(one, Choice):
+                return trial.suggest_categorical(key, list(one.values))
+            if one.integer:
+                return trial.suggest_int(key, int(one.low), int(one.high), log=one.log)
+            return trial.suggest_float(key, one.low, one.high, log=one.log)
+        except RuntimeWarning:
+            remedy = "search again into another directory"
+            raise InputError(
+                f"damaged: other bounds of {key}", where=JOURNAL, remedy=remedy
+            ) from None

@@ -211,7 +211,8 @@ class RunDirectory:
         """Users, items, and the number of training interactions per item (N,)."""
         table = self._read_table("vocabulary.parquet")
         with as_written(self.path / "vocabulary.parquet", "train again"):
-            is_user = pc.equal(table["kind"], pa.scalar("user")).combine_chunks()
+            kind = table["kind"].cast(pa.string())
+            is_user = pc.fill_null(pc.equal(kind, pa.scalar("user")), False).combine_chunks()
             ids = table["id"].combine_chunks()
             users = Vocabulary(ids.filter(is_user), are_unique=True)
             items = Vocabulary(ids.filter(is_item := pc.invert(is_user)), are_unique=True)
@@ -317,7 +318,9 @@ _SEALED = (".jsonl", ".json", ".parquet", ".safetensors")
 
 
 def _but_path(config: Mapping[str, Any]) -> str:
-    dataset = {k: v for k, v in dict(config.get("dataset") or {}).items() if k != "path"}
+    dataset = config.get("dataset")
+    if isinstance(dataset, dict):
+        dataset = {k: v for k, v in dataset.items() if k != "path"}
     tree = {k: v for k, v in config.items() if k != "identity"} | {"dataset": dataset}
     return json.dumps(tree, sort_keys=True, default=str)
 

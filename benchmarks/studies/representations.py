@@ -58,7 +58,7 @@ MODELS = {
 WITHOUT = {
     "closed": {"mlp"},
     "content-als": {"joined", "mlp"},
-    "vbpr": {"joined"},
+    "vbpr": set(),
     "freedom": {"joined"},
 }
 TRAINING = {"learning_rate": 5e-3, "max_epochs": 24, "patience": 4, "validate_every": 2}

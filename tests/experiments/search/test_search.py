@@ -19,6 +19,7 @@ from toy import SPACE, build_for, make_toy
 
 from cliper.data import Dataset
 from cliper.errors import CliperError, InputError
+from cliper.experiments.run.validate import validate
 from cliper.experiments.search import Choice, SearchOutcome, conclude, search
 from cliper.experiments.search.run import best_trial
 from cliper.runs import RunDirectory
@@ -158,3 +159,11 @@ def test_a_trial_that_fails_is_noted_and_the_rest_goes_on(
     assert outcome.budget["failed"] == 1
     with pytest.raises(CliperError, match="no trial could be finished: CliperError: the loss"):
         best_trial([outcome.trials[1]])
+
+
+def test_what_a_killed_worker_had_half_written_is_removed(dataset: Dataset, tmp_path: Path) -> None:
+    left = tmp_path / "t" / ".checkpoint.safetensors.abcdefgh.part"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    validate(dataset, build_for(dataset.path)({}), None, left.parent)
+    assert not left.exists()

@@ -10,7 +10,7 @@ from cliper.errors import InputError
 from cliper.experiments.run.build import build_training
 from cliper.experiments.run.config import ExperimentConfig
 from cliper.experiments.run.fit import experiment_identity
-from cliper.files import as_written, read_json, write_json
+from cliper.files import as_written, read_json, sweep, write_json
 from cliper.representation.features import ItemFeatures
 from cliper.runs import RunDirectory
 from cliper.training.trainer import SELECT_BY
@@ -84,6 +84,7 @@ def validate(
     done = Validation(history.best, history.best_epoch, history.epochs_run, pruned, spent)
     write_json(folder / FILE, asdict(done))
     directory.checkpoint_file.unlink(missing_ok=True)
+    sweep(folder)  # what a worker that was killed had half-written of one
     return done
 
 

@@ -51,6 +51,7 @@ bench: $(VENV)/.installed-test
 			*/cold_reference.py) folder="$(POSTERS)" ;; \
 			*/adaptation.py) folder="$(POSTERS)" ;; \
 			*/alignments.py) folder="$(POSTERS)" ;; \
+			*/alignment_ceiling.py) folder="$(POSTERS)" ;; \
 			*/deviations.py) folder="$(POSTERS)" ;; \
 			*/reference.py) folder="$(CLIPER_DATA)/films-reference" ;; \
 			*/encoder_throughput.py) folder="$(POSTERS)" ;; \

@@ -226,9 +226,9 @@ def contrastive(
     def text_map(rows: Tensor) -> Tensor:
         return rows + rows @ shift
 
-    offset = torch.tensor(-10.0, requires_grad=True)
+    offset = torch.tensor(-5.0, requires_grad=True)
     groups: list[dict[str, Any]] = [
-        {"params": [offset], "lr": 1e-3, "weight_decay": 0.0},
+        {"params": [offset], "lr": 1e-2, "weight_decay": 0.0},
         {"params": [shift], "lr": text_rate},
         {"params": layers, "lr": rate},
         {"params": [scale], "lr": 1e-3 if temperature is None else 0.0, "weight_decay": 0.0},
@@ -405,6 +405,12 @@ ALIGNMENTS: dict[str, tuple[Callable[..., Maps], dict[str, Any], dict[str, Any]]
     "InfoNCE, temperature 0.2": (contrastive, {"temperature": 0.2}, {}),
     "InfoNCE, hard negatives β = 5": (contrastive, {"hardness": 5.0}, {}),
     "SigLIP's sigmoid loss": (contrastive, {"sigmoid": True}, {}),
+    "SigLIP's sigmoid loss, rate 1e-3": (
+        contrastive, {"sigmoid": True, "rate": 1e-3, "text_rate": 1e-3}, {},
+    ),
+    "SigLIP's sigmoid loss, rate 3e-4": (
+        contrastive, {"sigmoid": True, "rate": 3e-4, "text_rate": 3e-4}, {},
+    ),
     "InfoNCE, hidden layer": (contrastive, {"hidden": 256}, {}),
     "InfoNCE, text free": (contrastive, {"text_rate": 1e-3}, {}),
 }  # fmt: skip

@@ -17,6 +17,7 @@ results/representations.md of what there is.
 import argparse
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,11 @@ from cliper.files import write_text
 from cliper.ranking import evaluate
 from cliper.representation import ItemFeatures, learn_weights
 from cliper.representation.from_encodings import as_tensor, cliper_features
-from cliper.representation.learned import item_factors
+from cliper.representation.learned import DoubleArray, item_factors
 from cliper.representation.represent import encodings_of, represent
 from cliper.representation.settings import RepresentationSettings
 from cliper.representation.similarity import unit
-from cliper.scoring import FactorScorer
+from cliper.scoring import FactorScorer, Scorer
 
 DATA = {"films": "films with posters", "shop": "generated shop"}
 FUSIONS = {
@@ -51,15 +52,16 @@ FUSIONS = {
     "concat": "concatenation",
     "joined": "concatenation, the picture too",
     "learned": "learned weights",
+    "marec": "MARec",
 }
 MODELS = {
     "closed": "closed form", "content-als": "content-als", "vbpr": "VBPR", "freedom": "FREEDOM",
 }  # fmt: skip
 WITHOUT = {
     "closed": {"mlp"},
-    "content-als": {"joined", "mlp"},
-    "vbpr": set(),
-    "freedom": {"joined"},
+    "content-als": {"joined", "mlp", "marec"},
+    "vbpr": {"marec"},
+    "freedom": {"joined", "marec"},
 }
 TRAINING = {"learning_rate": 5e-3, "max_epochs": 24, "patience": 4, "validate_every": 2}
 OPTIONS = {
@@ -68,6 +70,8 @@ OPTIONS = {
     ("freedom", "cold"): {"trainable_features": False},
     ("freedom", "warm"): {"trainable_features": False},
 }
+ALIGN, SHRINK, RIDGES = 100.0, 20.0, (1e2, 1e3, 1e4, 1e5)
+"""MARec's β and δ as published; its penalties, of which validation chooses."""
 OVERLAPS = {"cold": OVERLAP, "reference": OVERLAP, "warm": 0.1 / 0.8}
 WAYS = {
     "cold": "cold items, {} folds",
@@ -172,6 +176,73 @@ def closed_form(fusion: str, features: ItemFeatures, split: Split) -> float:
     )  # fmt: skip
 
 
+def similarities(content: Content) -> Iterator[DoubleArray]:
+    """Cosines (N, N) of every view's and the picture's rows, and of each field's tokens, diagonal
+    0; those of tokens shrunk where few are shared (`SHRINK`)."""
+    e = content.encodings
+    for rows in (*e.text, e.image):
+        x = unit(as_tensor(rows).double()).numpy()
+        yield _without_self(np.maximum(x @ x.T, 0))
+    for field in content.fields.names:
+        own = np.array([name == field for name, _ in content.fields.tokens])
+        x = content.fields.matrix[:, own].astype(np.float64)
+        shared, lengths = (x @ x.T).toarray(), np.sqrt(x.multiply(x).sum(1)).A1
+        yield _without_self(shared / (np.outer(lengths, lengths) + SHRINK))
+
+
+def _without_self(table: DoubleArray) -> DoubleArray:
+    np.fill_diagonal(table, 0)
+    return table
+
+
+def marec(content: Content, split: Split, ridge: float) -> Scorer:
+    """MARec (Monteil et al., arXiv 2404.13298) around EASE, as read here.
+
+    Weights of the similarities by regression of X on the X G_k, taken pairs counting five times;
+    X̃ their sum. Then EASE whose column j shall also give X̃_j, by a weight that falls from
+    `ALIGN` for an item without a taker to 0 at the tenth percentile of popularity.
+    """
+    x = split.train.matrix().astype(np.float64).toarray()
+    n = x.shape[1]
+    warm = np.flatnonzero(split.train.item_counts())
+    parts = [x @ g for g in similarities(content)]
+    counted = np.where(x[:, warm] > 0, 1.0, 0.2).ravel()
+    a = np.stack([part[:, warm].ravel() for part in parts])
+    weights = np.linalg.lstsq((a * counted) @ a.T, (a * counted) @ x[:, warm].ravel(), rcond=None)
+    aligned = np.einsum("k,kun->un", weights[0], np.stack(parts))
+    taken = x.sum(0)
+    level = max(np.percentile(taken[warm], 10), 1.0)
+    pull = ALIGN * np.clip(1 - taken / level, 0, None)
+    gram, right = x.T @ x, x.T @ (x + pull * aligned)
+    values, vectors = np.linalg.eigh(gram)
+    found = np.empty((n, n))
+    for strength in np.unique(pull):
+        columns = np.flatnonzero(pull == strength)
+        inverse = (vectors / ((1 + strength) * values.clip(min=0) + ridge)) @ vectors.T
+        b = inverse @ right[:, columns]
+        own = b[columns, np.arange(len(columns))] / inverse[columns, columns]
+        found[:, columns] = b - inverse[:, columns] * own  # no item speaks for itself
+    scores = torch.from_numpy(x @ found).float()
+    return FactorScorer(scores, torch.eye(n))
+
+
+def marec_recall(content: Content, split: Split) -> float:
+    """Recall@20 of the test with the penalty that is best for the validation items."""
+
+    def recall(ridge: float, part: str) -> float:
+        candidates = split.valid_candidates if part == "valid" else split.test_candidates
+        return float(
+            evaluate(
+                scorers[ridge], getattr(split, part), train=split.taken,
+                valid=None if part == "valid" else split.valid, candidates=candidates, ks=[20],
+            ).metrics["recall@20"]
+        )  # fmt: skip
+
+    scorers = {ridge: marec(content, split, ridge) for ridge in RIDGES}
+    best = max(RIDGES, key=lambda ridge: recall(ridge, "valid"))
+    return recall(best, "test")
+
+
 def content_als(fields: ItemFields, features: ItemFeatures, split: Split) -> float:
     """The backbone with its defaults; nothing of it is trained."""
     model = create_backbone("content-als", split.train, features, fields=fields)
@@ -207,6 +278,8 @@ def measure(
         split = reference_split(content.dataset, source, seed)
     else:
         split = make_split(content.dataset, kind, seed, fold)  # type: ignore[arg-type]
+    if fusion == "marec":
+        return marec_recall(content, split)
     features = content.of(fusion, split, f"{way} {seed} {fold}")
     if model == "closed":
         return closed_form(fusion, features, split)

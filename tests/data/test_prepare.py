@@ -244,8 +244,8 @@ def test_an_interrupted_prepare_leaves_what_was_there(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k_core": 9}, r"log.csv: no interaction is left of 10 \(.*outside the 9-core: 7\)"),
-        ({"min_rating": 6}, "rating below 6: 10"),
+        ({"k_core": 9}, r"left of 10 \(.*outside the 9-core: 7\) \(lower --k-core\)"),
+        ({"min_rating": 6}, r"rating below 6: 10\) \(lower --min-rating\)"),
         ({"min_rating": float("nan")}, "lowest rating must be a number"),
         ({"k_core": -1}, "k of at least 0"),
     ],

@@ -140,7 +140,7 @@ def assemble(
         raise InputError(
             f"no interaction is left of {found.n_read} ({_reasons(ledger)})",
             where=log.name,
-            remedy=near or "lower --k-core or --min-rating, or mend the file",
+            remedy=near or _remedy(ledger),
         )
     in_core = np.zeros(len(found.item_ids), dtype=np.bool_)
     in_core[found.item[rows]] = True
@@ -324,6 +324,21 @@ def file_facts(files: Mapping[str, Path]) -> JsonObject:
         role: {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for role, path in files.items()
     }
+
+
+_REMEDIES = {
+    "outside the": "lower --k-core",
+    "rating below": "lower --min-rating",
+    "rating missing": "mend the file, or name its --decimal sign or --columns rating=…",
+}
+
+
+def _remedy(ledger: Ledger) -> str:
+    """What would have kept most of the rows that were dropped."""
+    dropped = ledger.dropped("rows")
+    most = max(dropped, key=lambda reason: dropped[reason], default="")
+    found = [remedy for start, remedy in _REMEDIES.items() if most.startswith(start)]
+    return found[0] if found else "mend the file"
 
 
 def _reasons(ledger: Ledger) -> str:

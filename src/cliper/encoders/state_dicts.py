@@ -35,7 +35,8 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 def _unpickled(path: Path) -> Any:
     try:
-        # Long-CLIP is published as .pt; `weights_only` reads tensors and runs none of its pickle.
+        # Long-CLIP is published as .pt alone, whose format is PyTorch's own. `weights_only` reads
+        # tensors and runs nothing else, since 2.6, the earliest that is taken (CVE-2025-32434).
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about archives; the error says it all
             return torch.load(path, map_location="cpu", weights_only=True)

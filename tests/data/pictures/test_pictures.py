@@ -169,7 +169,10 @@ def test_heic_names_its_extra() -> None:
     assert caught.value.cause == "kind"
 
 
-@pytest.mark.skipif(find_spec("pillow_heif") is None, reason="needs the extra heif")
+@pytest.mark.skipif(
+    find_spec("pillow_heif") is None,
+    reason="needs the extra heif, whose wheels hold GPL code: no other extra has it (ADR 52)",
+)
 def test_heic_is_read_where_the_extra_is() -> None:
     import pillow_heif
 
